@@ -1,0 +1,71 @@
+"""rf: the whole life of a RenderFormer, from scenes to pictures.
+
+`import rfcli` is free of heavy imports; each function below brings in what it needs when it is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from rfcli.model import RenderFormer
+    from rfcli.scene import TriangleScene
+
+__version__ = "0.1.0"
+__all__ = ["load_model", "load_scene", "render", "save_scene"]
+
+
+def load_scene(path: str | Path) -> TriangleScene:
+    """Read a scene: `.json` (the official schema) or `.h5` (official or compact).
+
+    Raises InputError (a ValueError) where the file is missing, broken or empty.
+    """
+    from rfcli.scene import load
+
+    return load(path)
+
+
+def save_scene(scene: TriangleScene, path: str | Path, official: bool = False) -> None:
+    """Write a scene to `.h5`; `official=True` writes the 13 x 32 x 32 textures that the official code reads."""
+    from rfcli.scene import save
+
+    save(scene, path, official=official)
+
+
+def load_model(name: str, attention: str | None = None, device: str = "auto") -> RenderFormer:
+    """Load a model in eval mode: "tiny" (bundled), a checkpoint directory, or a Hugging Face id.
+
+    attention: run the view-independent stage with another mechanism than the checkpoint's own.
+    device: auto | cpu | cuda | mps.
+    Raises InputError where the checkpoint is missing or does not fit its config.
+    """
+    from rfcli.model import load
+
+    return load(name, attention=attention, device=device)
+
+
+def render(
+    model: RenderFormer,
+    triangles: torch.Tensor,
+    vn: torch.Tensor,
+    c2w: torch.Tensor,
+    fov: torch.Tensor,
+    texture: torch.Tensor | None = None,
+    material: torch.Tensor | None = None,
+    mask: torch.Tensor | None = None,
+    resolution: int = 256,
+    precision: str = "fp32",
+) -> torch.Tensor:
+    """Linear HDR images [B, V, H, W, 3] of B scenes of N triangles seen by V cameras; inputs are never changed.
+
+    triangles [B, N, 3, 3], vn [B, N, 3, 3], c2w [B, V, 4, 4], fov [B, V] or [B, V, 1] in degrees;
+    either texture [B, N, 13, 32, 32] or material [B, N, 13]; mask [B, N], True for real triangles.
+    precision: fp32 | bf16 (view-independent stage only; the view-dependent stage stays fp32).
+    """
+    from rfcli.model import render as run
+
+    return run(model, triangles, vn, c2w, fov, texture, material, mask, resolution, precision)
