@@ -1,0 +1,39 @@
+"""What an attention mechanism may know of the sequence besides q, k and v."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Context:
+    """Made once per scene batch and shared by all layers. B batch, N tokens (registers in front, then triangles).
+
+    key_mask   [B, N] bool, True = a real token; None where every token is real. Each row has at least one.
+    registers  number of register tokens in front.
+    emitters   [B, N] bool, True = a triangle that emits light; None where not known.
+    log_weight [B, N] float, natural log of the weight of each key in the softmax's sums; None = all weigh 1.
+    """
+
+    key_mask: Tensor | None = None
+    registers: int = 0
+    emitters: Tensor | None = None
+    log_weight: Tensor | None = None
+
+    def key_bias(self) -> Tensor | None:
+        """[B, N] what is added to every logit of a key: its log weight, -inf where it is padding; None = nothing."""
+        if self.key_mask is None:
+            return self.log_weight
+        weight = torch.zeros_like(self.key_mask, dtype=torch.float32) if self.log_weight is None else self.log_weight
+        return weight.masked_fill(~self.key_mask, float("-inf"))
+
+    def repeated(self, times: int) -> "Context":
+        """For a batch in which each sequence stands `times` times in a row."""
+        if times == 1:
+            return self
+
+        def rows(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.repeat_interleave(times, 0)
+
+        return Context(rows(self.key_mask), self.registers, rows(self.emitters), rows(self.log_weight))

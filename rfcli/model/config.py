@@ -1,0 +1,160 @@
+"""Every choice that makes a RenderFormer: the official config.json's fields, and ours beside them."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from rfcli.errors import InputError
+
+# What this implementation computes. Other values exist in the official schema; they are refused, never ignored.
+SUPPORTED: dict[str, tuple[Any, ...]] = {
+    "activation": ("swiglu",),
+    "bias": (False,),
+    "include_alpha": (False,),
+    "norm_first": (True,),
+    "norm_type": ("rms_norm",),
+    "pe_type": ("rope",),
+    "qk_norm": (True,),
+    "rope_type": ("triangle",),
+    "texture_channels": (13,),
+    "texture_encoder_norm_type": ("rms_norm",),
+    "turn_to_cam_coord": (True,),
+    "use_ldr": (False,),
+    "use_vn_encoder": (True,),
+    "vdir_num_freqs": (0,),
+    "view_indep_qk_norm": (True,),
+    "view_transformer_include_self_attn": (True,),
+    "vn_encoder_norm_type": ("rms_norm",),
+    "key_weight": ("count", "area", "normalised"),
+    "visibility": ("attention", "first-hit"),
+}
+
+
+@dataclass(frozen=True)
+class RenderFormerConfig:
+    """Field names are those of the official config.json; the defaults are the published base model's.
+
+    Ours, at the end, default to what the official models do:
+    attention          mechanism of the view-independent stage, and its options.
+    key_weight         what a triangle weighs as a key: count (1 each), normalised (1 / number of triangles) or
+                       area (its share of the surface); registers and emitters always weigh 1.
+    visibility         how a ray finds its triangle: attention alone, or first-hit (a z-buffer tells it).
+    token_positions    add the encoded vertex positions to the triangle tokens, beside RoPE.
+    training_resolution  side of the images that the model was trained on last, pixels; None = not known.
+
+    Raises InputError for a value that is not supported or fields that contradict each other.
+    """
+
+    activation: str = "swiglu"
+    bias: bool = False
+    dim_feedforward: int = 3072
+    dpt_features: int = 128
+    dpt_out_channels: tuple[int, ...] = (96, 192, 384, 768)
+    dpt_out_layers: tuple[int, ...] | None = None
+    dropout: float = 0.0
+    include_alpha: bool = False
+    latent_dim: int = 768
+    norm_first: bool = True
+    norm_type: str = "rms_norm"
+    num_heads: int = 6
+    num_layers: int = 12
+    num_register_tokens: int = 16
+    patch_size: int = 8
+    pe_type: str = "rope"
+    qk_norm: bool = True
+    rope_double_max_freq: bool = False
+    rope_type: str = "triangle"
+    texture_channels: int = 13
+    texture_encode_patch_size: int = 32
+    texture_encoder_norm_type: str = "rms_norm"
+    turn_to_cam_coord: bool = True
+    use_dpt_decoder: bool = True
+    use_ldr: bool = False
+    use_vn_encoder: bool = True
+    vdir_num_freqs: int = 0
+    vdir_pe_type: str = "nerf"
+    vertex_pe_num_freqs: int = 12
+    view_indep_qk_norm: bool = True
+    view_transformer_ffn_hidden_dim: int = 3072
+    view_transformer_include_self_attn: bool = True
+    view_transformer_latent_dim: int = 768
+    view_transformer_n_heads: int = 6
+    view_transformer_n_layers: int = 6
+    view_transformer_use_swin_attn: bool = False
+    vn_encoder_norm_type: str = "rms_norm"
+    vn_pe_num_freqs: int = 6
+
+    attention: str = "sdpa"
+    attention_options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    key_weight: str = "count"
+    visibility: str = "attention"
+    token_positions: bool = False
+    training_resolution: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, values in SUPPORTED.items():
+            if getattr(self, name) not in values:
+                allowed = " or ".join(repr(value) for value in values)
+                raise InputError(f"config field {name} = {getattr(self, name)!r} is not supported; use {allowed}.")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type is int and field.name not in ("vdir_num_freqs",) and (type(value) is not int or value < 1):
+                raise InputError(f"config field {field.name} must be a whole number above 0, got {value!r}.")
+        self._check_widths()
+        self._check_head()
+
+    def _check_widths(self) -> None:
+        for dim, heads in (("latent_dim", "num_heads"), ("view_transformer_latent_dim", "view_transformer_n_heads")):
+            width, n = getattr(self, dim), getattr(self, heads)
+            if width % (2 * n):
+                raise InputError(f"config field {dim} = {width} must be a multiple of twice {heads} = {n}.")
+        if self.view_transformer_latent_dim != self.latent_dim:
+            raise InputError(
+                f"config field view_transformer_latent_dim = {self.view_transformer_latent_dim} "
+                f"must equal latent_dim = {self.latent_dim}: the view stage reads the triangle tokens as they are."
+            )
+        rotated = 18 * (self.vertex_pe_num_freqs // 2)
+        if rotated > self.head_dim:
+            raise InputError(
+                f"config field vertex_pe_num_freqs = {self.vertex_pe_num_freqs} rotates {rotated} of only "
+                f"{self.head_dim} head channels; lower it to {self.head_dim // 18 * 2} or less."
+            )
+
+    def _check_head(self) -> None:
+        if not self.use_dpt_decoder:
+            return
+        if len(self.dpt_out_channels) != 4 or len(self.taps) != 4:
+            raise InputError("config fields dpt_out_channels and dpt_out_layers must each name four values.")
+        layers = self.view_transformer_n_layers
+        if not all(0 <= layer < layers for layer in self.taps):
+            raise InputError(f"config field dpt_out_layers = {list(self.taps)} must lie within 0..{layers - 1}.")
+
+    @property
+    def head_dim(self) -> int:
+        """Channels of one head of the view-independent stage."""
+        return self.latent_dim // self.num_heads
+
+    @property
+    def taps(self) -> tuple[int, ...]:
+        """View layers whose outputs the DPT head reads: by default the last four."""
+        last = self.view_transformer_n_layers
+        return self.dpt_out_layers or tuple(range(last - 4, last))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "RenderFormerConfig":
+        """From the contents of a config.json. Raises InputError for an unknown field."""
+        unknown = sorted(set(values) - {field.name for field in dataclasses.fields(cls)})
+        if unknown:
+            raise InputError(f"Unknown config field '{unknown[0]}'; remove it or update rf.")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """As written to config.json. Fields of ours that are at their defaults are left out, so that a model that
+        uses nothing of ours is an official checkpoint to the letter."""
+        ours = {"attention", "attention_options", "key_weight", "visibility", "token_positions", "training_resolution"}
+        default = RenderFormerConfig()
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in ours or getattr(self, field.name) != getattr(default, field.name)
+        }

@@ -1,0 +1,43 @@
+"""How positions and directions become numbers that a transformer can use."""
+
+import math
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+
+def nerf_encoding(x: Tensor, frequencies: int) -> Tensor:
+    """x and its sines and cosines at 2^0 .. 2^(F-1) (Mildenhall et al., NeRF, arXiv 2003.08934, sec. 5.1).
+
+    x [..., C] -> [..., C (2F + 1)]: x itself, then sin(x 2^f), then sin(x 2^f + pi / 2); f varies fastest.
+    """
+    scaled = x[..., None] * 2.0 ** torch.arange(frequencies, device=x.device, dtype=x.dtype)
+    scaled = rearrange(scaled, "... c f -> ... (c f)")
+    return torch.cat([x, torch.sin(scaled), torch.sin(scaled + math.pi / 2)], -1)
+
+
+def rope_frequencies(dim: int, double_max: bool) -> Tensor:
+    """[dim / 2] angular frequencies, radians per unit length, geometric from 1 to dim / 2 - 1 (dim - 1 if double_max)."""
+    highest = dim - 1 if double_max else dim / 2 - 1
+    exponents = torch.linspace(0.0, math.log2(highest), dim // 2) if dim > 2 else torch.zeros(dim // 2)
+    return torch.exp2(exponents)
+
+
+def rope_rotation(vertices: Tensor, frequencies: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines that rotate a token's channel pairs by its nine vertex coordinates.
+
+    vertices [..., 9], frequencies [F] with 9 F <= head_dim / 2 -> cos, sin [..., head_dim / 2] in float32.
+    Pair c F + f turns by coordinate c times frequency f; the pairs left over do not turn.
+    Su et al., RoFormer, arXiv 2104.09864, with three vertices in place of one position.
+    """
+    angles = rearrange(vertices.float()[..., None] * frequencies.float(), "... c f -> ... (c f)")
+    angles = torch.nn.functional.pad(angles, (0, head_dim // 2 - angles.shape[-1]))
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn channel pairs (i, i + D / 2). x [B, H, N, D], cos and sin [B, N, D / 2] -> x's shape and dtype."""
+    cos, sin = (part[:, None] for part in rotation)
+    first, second = x.float().chunk(2, -1)
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], -1).to(x.dtype)

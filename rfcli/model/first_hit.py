@@ -1,0 +1,129 @@
+"""Which triangle each pixel sees: a z-buffer by homogeneous edge functions.
+
+A ray d from the camera meets the plane of (a, b, c) inside the triangle where d.(b x c), d.(c x a) and d.(a x b) have
+one sign; these are its barycentric coordinates up to their sum s, and the hit lies at t = a.(b x c) / s
+(Olano and Greer, Triangle Scan Conversion using 2D Homogeneous Coordinates, 1997). Nothing is clipped.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rfcli.model.rays import pixel_directions
+
+NEAR = 1e-3
+CANDIDATES = 1 << 21  # (triangle, pixel) pairs tested at once: bounds the memory
+NOTHING = torch.iinfo(torch.int64).max
+
+
+@dataclass(frozen=True)
+class FirstHits:
+    """Per view and pixel; V views of H x H pixels.
+
+    triangle    [V, H, H] int64, -1 where a ray leaves the scene.
+    barycentric [V, H, H, 3] weights of the triangle's vertices, 0 where nothing is hit.
+    point       [V, H, H, 3] the hit point in camera space, 0 where nothing is hit.
+    """
+
+    triangle: Tensor
+    barycentric: Tensor
+    point: Tensor
+
+    @property
+    def seen(self) -> Tensor:
+        """[V, H, H] bool."""
+        return self.triangle >= 0
+
+
+@torch.no_grad()
+def visible_triangles(triangles: Tensor, mask: Tensor, fov: Tensor, resolution: int) -> Tensor:
+    """[H, H] int64: the nearest triangle of one view through each pixel's centre, -1 for none.
+
+    triangles [N, 3, 3] in camera space, mask [N], fov [] in degrees. Both faces of a triangle are seen.
+    """
+    triangles = triangles.float()
+    directions = pixel_directions(fov.float()[None], resolution)[0].reshape(-1, 3)
+    edges, volume = _edge_functions(triangles)
+    left, top, widths, heights = _pixel_bounds(triangles, mask, fov, resolution)
+    counts = widths * heights
+    nearest = torch.full((resolution * resolution,), NOTHING, dtype=torch.int64, device=triangles.device)
+
+    for chosen in _batches(counts):
+        count = counts[chosen]
+        triangle = chosen.repeat_interleave(count)
+        first = count.cumsum(0) - count
+        step = torch.arange(len(triangle), device=triangle.device) - first.repeat_interleave(count)
+        column = left[triangle] + step % widths[triangle]
+        row = top[triangle] + step // widths[triangle]
+        pixel = row * resolution + column
+        weights = torch.einsum("pc,pkc->pk", directions[pixel], edges[triangle])
+        depth = volume[triangle] / weights.sum(-1)
+        inside = (weights >= 0).all(-1) | (weights <= 0).all(-1)
+        hit = inside & (depth > NEAR) & depth.isfinite()
+        # Positive floats sort as their bit patterns do: one integer holds depth first, then the triangle.
+        key = (depth[hit].view(torch.int32).long() << 32) | triangle[hit]
+        nearest.scatter_reduce_(0, pixel[hit], key, "amin")
+
+    found = torch.where(nearest == NOTHING, -1, nearest & 0xFFFFFFFF)
+    return found.view(resolution, resolution)
+
+
+def hit_geometry(triangle: Tensor, triangles: Tensor, fov: Tensor) -> FirstHits:
+    """Where on its triangle each pixel's ray arrives.
+
+    triangle [V, H, H] as `visible_triangles` gives it; triangles [V, N, 3, 3] in camera space; fov [V].
+    """
+    views, resolution, _ = triangle.shape
+    directions = pixel_directions(fov.float(), resolution)
+    edges, volume = _edge_functions(triangles.float())
+    index = triangle.clamp_min(0).view(views, -1)
+    rows = torch.arange(views, device=index.device)[:, None]
+    weights = torch.einsum("vpc,vpkc->vpk", directions.view(views, -1, 3), edges[rows, index])
+    total = weights.sum(-1, keepdim=True)
+    total = torch.where(total == 0, torch.ones_like(total), total)
+    seen = (triangle >= 0).view(views, -1, 1)
+    shape = (views, resolution, resolution, 3)
+    barycentric = torch.where(seen, weights / total, 0.0).view(shape)
+    depth = torch.where(seen, volume[rows, index][..., None] / total, 0.0)
+    return FirstHits(triangle, barycentric, directions * depth.view(*shape[:3], 1))
+
+
+def _edge_functions(triangles: Tensor) -> tuple[Tensor, Tensor]:
+    """Normals of the planes through the camera and each edge [..., 3, 3], and a.(b x c) [...]."""
+    a, b, c = triangles.unbind(-2)
+    edges = torch.stack([torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)], -2)
+    return edges, (a * edges[..., 0, :]).sum(-1)
+
+
+def _pixel_bounds(
+    triangles: Tensor, mask: Tensor, fov: Tensor, resolution: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Left, top, width and height [N] of the pixels whose centres a triangle may cover; width 0 where none."""
+    depth = -triangles[..., 2]
+    ahead = depth > NEAR
+    focal = resolution / 2 / torch.tan(torch.deg2rad(fov.float()) / 2)
+    safe = depth.clamp_min(NEAR)
+    x = resolution / 2 + focal * triangles[..., 0] / safe - 0.5
+    y = resolution / 2 - focal * triangles[..., 1] / safe - 0.5
+
+    def span(position: Tensor) -> tuple[Tensor, Tensor]:
+        # A hair of slack: the edge functions decide, the box only must not miss a pixel by rounding.
+        low = (position.amin(-1) - 1e-3).ceil().clamp(0, resolution)
+        high = (position.amax(-1) + 1e-3).floor().clamp(-1, resolution - 1)
+        # A triangle that reaches behind the camera can cover any pixel.
+        low = torch.where(ahead.all(-1), low, 0.0)
+        high = torch.where(ahead.all(-1), high, resolution - 1.0)
+        return low.long(), (high - low + 1).clamp_min(0).long()
+
+    left, width = span(x)
+    top, height = span(y)
+    width = torch.where(mask & ahead.any(-1), width, 0)
+    return left, top, width, height
+
+
+def _batches(counts: Tensor) -> list[Tensor]:
+    """Triangles that cover any pixel, in groups of at most CANDIDATES pairs (or one triangle)."""
+    chosen = counts.nonzero()[:, 0]
+    group = (counts[chosen].cumsum(0) - 1).div(CANDIDATES, rounding_mode="floor")
+    return [chosen[group == g] for g in group.unique()]

@@ -1,0 +1,84 @@
+"""From the light that the tokens carry to the radiance of a pixel, where first-hit visibility is known.
+
+The triangle that a pixel sees is known, so its token need not be searched for by attention: it predicts features of
+the light at its three vertices, which are interpolated to the pixel. With the image features of the view stage they
+become what arrives at the surface, diffuse A and specular S, and the surface's own colours finish the pixel:
+
+    radiance = diffuse * A + specular * S + emission
+
+A and S are predicted as log10(1 + .). All light transport is the network's; primary visibility and colours are not.
+"""
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from rfcli.model.blocks import RMSNorm
+from rfcli.model.first_hit import FirstHits
+
+CHANNELS = 32
+GEOMETRY = 7  # unit normal, unit direction to the camera, roughness
+BRIGHTEST = 4.5  # log10; the largest emission of a float16 image is 4.8
+
+
+class PixelDecoder(nn.Module):
+    """Light at the seen surface points, and from it radiance."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.token_norm = RMSNorm(dim)
+        self.vertex_features = nn.Linear(dim, 3 * CHANNELS, bias=False)
+        self.geometry = nn.Conv2d(GEOMETRY, CHANNELS, 1)
+        self.mix = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1)
+        self.refine = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1)
+        self.light = nn.Conv2d(CHANNELS, 6, 1)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        image_features: Tensor,
+        hits: FirstHits,
+        normals: Tensor,
+        material: Tensor,
+    ) -> Tensor:
+        """log10(1 + radiance) [B V, 3, H, H].
+
+        tokens [B, N, C] of the triangles; image_features [B V, CHANNELS, H, H]; hits of B V views;
+        normals [B V, N, 3, 3] of the vertices in camera space; material [B, N, 13].
+        """
+        scenes, count = tokens.shape[:2]
+        views = len(hits.triangle) // scenes
+        # Row of each pixel's triangle in the tables of all scenes, and in those of all views.
+        seen = hits.triangle.clamp_min(0)
+        first = torch.arange(len(seen), device=seen.device)[:, None, None]
+        in_scene, in_view = seen + first // views * count, seen + first * count
+
+        at_vertices = self.vertex_features(self.token_norm(tokens)).flatten(0, 1)
+        light = rearrange(F.embedding(in_scene, at_vertices), "v h w (k c) -> v h w k c", k=3)
+        light = (light.float() * hits.barycentric[..., None]).sum(-2)
+
+        surface = F.embedding(in_scene, material.flatten(0, 1)) * hits.seen[..., None]
+        features = image_features + rearrange(light, "v h w c -> v c h w")
+        features = features + self.geometry(_geometry(hits, normals, in_view, surface))
+        features = F.silu(self.mix(F.silu(features))) + features
+        features = F.silu(self.refine(F.silu(features))) + features
+        arriving = F.softplus(self.light(features).float()).clamp_max(BRIGHTEST)
+        return shade(rearrange(arriving, "v (k c) h w -> k v h w c", k=2), surface)
+
+
+def shade(log_light: Tensor, surface: Tensor) -> Tensor:
+    """log10(1 + radiance) [V, 3, H, H] from log10(1 + A), log10(1 + S) [2, V, H, H, 3] and material [V, H, H, 13]."""
+    diffuse, specular, emission = surface[..., 0:3], surface[..., 3:6], surface[..., 10:13]
+    light = torch.pow(10.0, log_light) - 1
+    radiance = diffuse * light[0] + specular * light[1] + emission
+    return rearrange(torch.log10(1 + radiance), "v h w c -> v c h w")
+
+
+def _geometry(hits: FirstHits, normals: Tensor, in_view: Tensor, surface: Tensor) -> Tensor:
+    """[V, GEOMETRY, H, H]: shading normal turned to the camera, direction to the camera, roughness."""
+    corner = F.embedding(in_view, normals.reshape(-1, 9)).unflatten(-1, (3, 3))
+    normal = F.normalize((corner * hits.barycentric[..., None]).sum(-2), dim=-1)
+    to_camera = F.normalize(-hits.point, dim=-1)
+    normal = torch.where((normal * to_camera).sum(-1, keepdim=True) < 0, -normal, normal)
+    return rearrange(torch.cat([normal, to_camera, surface[..., 6:7]], -1), "v h w c -> v c h w")

@@ -1,0 +1,44 @@
+"""The published architectures, and the small one that a laptop can train."""
+
+from rfcli.model.config import RenderFormerConfig
+
+BASE = RenderFormerConfig()
+
+LARGE = RenderFormerConfig(
+    latent_dim=1024,
+    num_heads=8,
+    dim_feedforward=4096,
+    num_register_tokens=32,
+    texture_encode_patch_size=1,
+    rope_double_max_freq=True,
+    view_transformer_latent_dim=1024,
+    view_transformer_n_heads=8,
+    view_transformer_ffn_hidden_dim=4096,
+    view_transformer_n_layers=12,
+    view_transformer_use_swin_attn=True,
+    dpt_features=256,
+    dpt_out_channels=(256, 512, 1024, 1024),
+    dpt_out_layers=(2, 5, 8, 11),
+)
+
+TINY = RenderFormerConfig(
+    latent_dim=192,
+    num_heads=3,
+    dim_feedforward=512,
+    num_layers=6,
+    num_register_tokens=8,
+    texture_encode_patch_size=1,
+    vertex_pe_num_freqs=6,
+    rope_double_max_freq=True,
+    view_transformer_latent_dim=192,
+    view_transformer_n_heads=3,
+    view_transformer_ffn_hidden_dim=512,
+    view_transformer_n_layers=4,
+    dpt_features=32,
+    dpt_out_channels=(24, 48, 96, 192),
+    key_weight="area",
+    visibility="first-hit",
+    token_positions=True,
+)
+
+PRESETS = {"tiny": TINY, "base": BASE, "swin-large": LARGE}

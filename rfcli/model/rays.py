@@ -1,0 +1,37 @@
+"""Camera rays, one per pixel, in camera space: the camera looks down -Z, +Y is up, +X right."""
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+
+def pixel_directions(fov: Tensor, resolution: int) -> Tensor:
+    """Directions through the pixel centres, scaled to z = -1; row 0 is the top.
+
+    fov [V] in degrees, across the square image -> [V, H, W, 3].
+    """
+    offsets = (torch.arange(resolution, device=fov.device, dtype=fov.dtype) + 0.5) / resolution * 2 - 1
+    slope = torch.tan(torch.deg2rad(fov) / 2)[:, None, None]
+    x = (slope * offsets).expand(-1, resolution, -1)
+    y = (-slope * offsets[:, None]).expand(-1, -1, resolution)
+    return torch.stack([x, y, -torch.ones_like(x)], -1)
+
+
+def ray_patches(fov: Tensor, resolution: int, patch: int) -> Tensor:
+    """Unit directions by patches of pixels, features in the order (channel, row, column).
+
+    fov [V] -> [V, (H / patch) (W / patch), 3 patch^2].
+    """
+    unit = torch.nn.functional.normalize(pixel_directions(fov, resolution), dim=-1)
+    return rearrange(unit, "v (h p) (w q) c -> v (h w) (c p q)", p=patch, q=patch)
+
+
+def to_camera(points: Tensor, c2w: Tensor) -> Tensor:
+    """World points in each camera's space. points [B, N, 3], c2w [B, V, 4, 4] -> [B, V, N, 3]."""
+    rotation, position = c2w[:, :, :3, :3], c2w[:, :, :3, 3]
+    return (points[:, None] - position[:, :, None]) @ rotation
+
+
+def normals_to_camera(normals: Tensor, c2w: Tensor) -> Tensor:
+    """World directions in each camera's space. normals [B, N, 3], c2w [B, V, 4, 4] -> [B, V, N, 3]."""
+    return normals[:, None] @ c2w[:, :, :3, :3]

@@ -1,0 +1,69 @@
+"""Scenes as the network reads them: a batch of equally long triangle sequences."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rfcli.errors import InputError
+
+MATERIAL_CHANNELS = 13
+EMISSION = slice(10, 13)
+
+
+@dataclass(frozen=True)
+class SceneBatch:
+    """B scenes of N triangles each, the shorter ones padded.
+
+    triangles [B, N, 3, 3] and vn [B, N, 3, 3]: vertex positions and unit normals, world space.
+    material  [B, N, 13], or texture [B, N, 13, P, P]: exactly one of them, emission in linear radiance.
+    mask      [B, N] bool, True = a real triangle.
+
+    Raises InputError where shapes disagree or a scene has no triangle.
+    """
+
+    triangles: Tensor
+    vn: Tensor
+    mask: Tensor
+    material: Tensor | None = None
+    texture: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        b, n = self.triangles.shape[:2]
+        surface = self.material if self.material is not None else self.texture
+        if surface is None or (self.material is not None and self.texture is not None):
+            raise InputError("Give the scene's materials as either `material` or `texture`.")
+        expected = {"triangles": (b, n, 3, 3), "vn": (b, n, 3, 3), "mask": (b, n)}
+        for name, shape in expected.items():
+            if tuple(getattr(self, name).shape) != shape:
+                raise InputError(f"{name} has shape {list(getattr(self, name).shape)}, expected {list(shape)}.")
+        if tuple(surface.shape[:3]) != (b, n, MATERIAL_CHANNELS):
+            raise InputError(f"Materials have shape {list(surface.shape)}, expected [{b}, {n}, 13, ...].")
+        if not bool(self.mask.any(1).all()):
+            raise InputError("A scene of the batch has no triangle: its mask is False everywhere.")
+
+    @property
+    def emitters(self) -> Tensor:
+        """[B, N] bool, True = a real triangle that emits light."""
+        if self.material is not None:
+            return (self.material[..., EMISSION] > 0).any(-1) & self.mask
+        assert self.texture is not None
+        return (self.texture[:, :, EMISSION, 0, 0] > 0).any(-1) & self.mask
+
+    def constant_material(self) -> Tensor:
+        """[B, N, 13] the materials, read at the corner of the texture where one was given."""
+        if self.material is not None:
+            return self.material
+        assert self.texture is not None
+        return self.texture[..., 0, 0]
+
+    def centre(self) -> Tensor:
+        """[B, 3] mean of all vertices of the real triangles: where the registers sit."""
+        weight = self.mask[:, :, None].to(self.triangles.dtype)
+        return (self.triangles.mean(2) * weight).sum(1) / weight.sum(1)
+
+
+def log_emission(surface: Tensor) -> Tensor:
+    """A copy of material [B, N, 13] or texture [B, N, 13, P, P] with emission e replaced by log10(1 + e)."""
+    encoded = torch.log10(1 + surface[:, :, EMISSION])
+    return torch.cat([surface[:, :, : EMISSION.start], encoded], 2)

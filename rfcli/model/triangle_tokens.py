@@ -1,0 +1,49 @@
+"""A triangle becomes a token: its material, its vertex normals and, in the rotation of RoPE, its place."""
+
+import torch
+from torch import Tensor, nn
+
+from rfcli.errors import InputError
+from rfcli.model.blocks import RMSNorm
+from rfcli.model.config import RenderFormerConfig
+from rfcli.model.encodings import nerf_encoding
+from rfcli.model.scene_batch import MATERIAL_CHANNELS, SceneBatch, log_emission
+
+
+def encode_surface(encoder: nn.Linear, batch: SceneBatch, patch: int) -> Tensor:
+    """[B, N, C] embedding of every triangle's material by a linear map over 13 x patch x patch texture values.
+
+    A constant material m over the texture's triangular mask needs no texture: W (m x mask) = (W . mask) m, a map of 13
+    numbers in place of 13,312.
+    """
+    if batch.material is not None:
+        weight = encoder.weight.view(-1, MATERIAL_CHANNELS, patch, patch)
+        collapsed = (weight * triangular_mask(patch).to(weight)).sum((-1, -2))
+        return nn.functional.linear(log_emission(batch.material), collapsed, encoder.bias)
+    assert batch.texture is not None
+    texture = batch.texture[..., :1, :1] if patch == 1 else batch.texture
+    if texture.shape[-1] != patch:
+        raise InputError(f"texture is {texture.shape[-1]} pixels wide; this model reads {patch}.")
+    return encoder(log_emission(texture).flatten(2))  # type: ignore[no-any-return]
+
+
+def triangular_mask(patch: int) -> Tensor:
+    """[patch, patch] 1 where a texture holds the triangle (x + y <= patch), 0 elsewhere."""
+    x = torch.arange(patch)
+    return (x[:, None] + x <= patch).float()
+
+
+class TokenPositions(nn.Module):
+    """Encoded vertex positions, added to the tokens: RoPE tells only where a key is relative to a query, and values
+    carry no place at all, so that the direction to a light would have to be read off the attention weights."""
+
+    def __init__(self, config: RenderFormerConfig) -> None:
+        super().__init__()
+        self.frequencies = config.vertex_pe_num_freqs
+        self.tri_encoding_proj = nn.Linear(9 * (1 + 2 * self.frequencies), config.latent_dim)
+        self.tri_encoding_norm = RMSNorm(config.latent_dim)
+
+    def forward(self, triangles: Tensor) -> Tensor:
+        """[B, N, 3, 3] -> [B, N, C]."""
+        encoded = nerf_encoding(triangles.flatten(2), self.frequencies)
+        return self.tri_encoding_norm(self.tri_encoding_proj(encoded))  # type: ignore[no-any-return]

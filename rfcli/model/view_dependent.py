@@ -1,0 +1,142 @@
+"""The second stage: rays ask the triangles what they see, and become an image."""
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from rfcli.attention import Context, create
+from rfcli.model.blocks import CrossAttention, FeedForward, RMSNorm, Rotation, SelfAttention, merge_heads
+from rfcli.model.config import RenderFormerConfig
+from rfcli.model.dpt import DPTHead
+from rfcli.model.encodings import rope_rotation
+from rfcli.model.first_hit import FirstHits
+from rfcli.model.pixel_decoder import CHANNELS, PixelDecoder
+from rfcli.model.rays import ray_patches
+from rfcli.model.swin import window_attention
+from rfcli.model.view_independent import RopeFrequencies
+
+ELU_ALPHA = 1e-3  # keeps the log image above -0.001 and its gradient alive in the dark
+
+
+class ViewLayer(nn.Module):
+    """Rays read the triangles, then one another, then think."""
+
+    def __init__(self, config: RenderFormerConfig, index: int) -> None:
+        super().__init__()
+        dim, heads = config.view_transformer_latent_dim, config.view_transformer_n_heads
+        softmax = {"heads": heads, "head_dim": dim // heads}
+        self.windows = config.view_transformer_use_swin_attn
+        self.shifted = index % 2 == 1
+        self.query_norm = RMSNorm(dim)
+        self.kv_norm = RMSNorm(dim)
+        self.multihead_attn = CrossAttention(dim, heads, create("sdpa", **softmax))
+        self.self_attn_norm = RMSNorm(dim)
+        self.self_attn = SelfAttention(dim, heads, create("sdpa", **softmax))
+        self.ffn_norm = RMSNorm(dim)
+        self.ffn = FeedForward(dim, config.view_transformer_ffn_hidden_dim)
+
+    def forward(
+        self, x: Tensor, tokens: Tensor, rotation: Rotation, token_rotation: Rotation, context: Context, side: int
+    ) -> Tensor:
+        """x [B V, M, C] rays of a square grid of `side` patches; tokens [B, N, C], read by all V views."""
+        x = x + self.multihead_attn(self.query_norm(x), self.kv_norm(tokens), rotation, token_rotation, context)
+        normed = self.self_attn_norm(x)
+        if self.windows:
+            q, k, v = self.self_attn.queries_keys_values(normed, None)
+            mixed = self.self_attn.out_proj(merge_heads(window_attention(q, k, v, side, side, self.shifted)))
+        else:
+            mixed = self.self_attn(normed, rotation, Context())
+        x = x + mixed
+        return x + self.ffn(self.ffn_norm(x))  # type: ignore[no-any-return]
+
+
+class ViewLayers(nn.Module):
+    """The layers, and the frequencies of their positions."""
+
+    def __init__(self, config: RenderFormerConfig) -> None:
+        super().__init__()
+        head_dim = config.view_transformer_latent_dim // config.view_transformer_n_heads
+        dim = min(config.vertex_pe_num_freqs, head_dim // 18 * 2)
+        self.head_dim = head_dim
+        self.rope_emb = RopeFrequencies(dim, config.rope_double_max_freq)
+        self.layers = nn.ModuleList(ViewLayer(config, i) for i in range(config.view_transformer_n_layers))
+
+    def rotation(self, vertices: Tensor) -> Rotation:
+        return rope_rotation(vertices, self.rope_emb.freqs, self.head_dim)
+
+
+class ViewDependentStage(nn.Module):
+    """Ray tokens, view layers and the head."""
+
+    def __init__(self, config: RenderFormerConfig) -> None:
+        super().__init__()
+        dim, patch = config.view_transformer_latent_dim, config.patch_size
+        self.config = config
+        self.ray_map_patch_token = nn.Parameter(torch.zeros(1, 1, dim))
+        self.ray_map_encoder = nn.Linear(3 * patch**2, dim)
+        self.ray_map_encoder_norm = RMSNorm(dim)
+        self.transformer = ViewLayers(config)
+        self.first_hit = config.visibility == "first-hit"
+        channels = CHANNELS if self.first_hit else 3
+        if config.use_dpt_decoder:
+            self.out_dpt = DPTHead(dim, config.dpt_features, config.dpt_out_channels, channels, patch)
+        else:
+            self.out_proj = nn.Linear(dim, channels * patch**2)
+        if self.first_hit:
+            self.seen_norm = RMSNorm(dim)
+            self.seen_proj = nn.Linear(dim, dim, bias=False)
+            self.pixel_decoder = PixelDecoder(dim)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        vertices: Tensor,
+        fov: Tensor,
+        resolution: int,
+        context: Context,
+        hits: FirstHits | None,
+    ) -> Tensor:
+        """Image features: log10(1 + radiance) itself, or what the pixel decoder reads where hits are given.
+
+        tokens [B, R + N, C]; vertices [B V, R + N, 9] of the tokens in camera space; fov [B V] -> [B V, C', H, H].
+        """
+        patch, side = self.config.patch_size, resolution // self.config.patch_size
+        rays = self.ray_map_encoder_norm(self.ray_map_encoder(ray_patches(fov, resolution, patch)))
+        x = rays + self.ray_map_patch_token
+        places = torch.zeros(*x.shape[:2], 9, device=x.device)  # every ray starts at the camera
+        if hits is not None:
+            x = x + self.seen_proj(self._tokens_seen(self.seen_norm(tokens), hits, context.registers))
+            places = _patch_mean(hits, patch).repeat(1, 1, 3)  # ... and is about the place it sees
+
+        rotation, token_rotation = self.transformer.rotation(places), self.transformer.rotation(vertices)
+        outputs = []
+        for layer in self.transformer.layers:
+            x = layer(x, tokens, rotation, token_rotation, context, side)
+            outputs.append(x)
+        if self.config.use_dpt_decoder:
+            image: Tensor = self.out_dpt([outputs[tap] for tap in self.config.taps], side, side)
+        else:
+            image = rearrange(
+                self.out_proj(x), "v (h w) (c p q) -> v c (h p) (w q)", h=side, p=patch, q=patch
+            )
+        return image if self.first_hit else F.elu(image, ELU_ALPHA)
+
+    def _tokens_seen(self, tokens: Tensor, hits: FirstHits, registers: int) -> Tensor:
+        """[B V, M, C] mean of the tokens of the triangles that the pixels of each patch see."""
+        scenes, count, _ = tokens.shape
+        views = len(hits.triangle) // scenes
+        scene = torch.arange(len(hits.triangle), device=tokens.device)[:, None, None] // views
+        row = hits.triangle.clamp_min(0) + registers + scene * count
+        p = self.config.patch_size
+        bags = rearrange(row, "v (h p) (w q) -> (v h w) (p q)", p=p, q=p)
+        weight = rearrange(hits.seen, "v (h p) (w q) -> (v h w) (p q)", p=p, q=p).to(tokens.dtype)
+        mean = F.embedding_bag(bags, tokens.flatten(0, 1), mode="sum", per_sample_weights=weight / p**2)
+        return rearrange(mean, "(v m) c -> v m c", v=len(hits.triangle))
+
+
+def _patch_mean(hits: FirstHits, patch: int) -> Tensor:
+    """[V, M, 3] mean hit point of each patch in camera space; the camera itself where a patch sees nothing."""
+    total = rearrange(hits.point, "v (h p) (w q) c -> v (h w) (p q) c", p=patch, q=patch).sum(2)
+    count = rearrange(hits.seen, "v (h p) (w q) -> v (h w) (p q)", p=patch, q=patch).sum(2)
+    return total / count.clamp_min(1)[..., None]

@@ -1,0 +1,70 @@
+"""The first stage: triangles talk to triangles, and each token comes to know the light that leaves its triangle."""
+
+import torch
+from torch import Tensor, nn
+
+from rfcli.attention import Context, create
+from rfcli.model.blocks import FeedForward, RMSNorm, Rotation, SelfAttention
+from rfcli.model.config import RenderFormerConfig
+from rfcli.model.encodings import rope_frequencies
+
+
+class RopeFrequencies(nn.Module):
+    """The frequencies as a buffer: checkpoints store them, and what they store is what is used."""
+
+    freqs: Tensor
+
+    def __init__(self, dim: int, double_max: bool) -> None:
+        super().__init__()
+        self.register_buffer("freqs", rope_frequencies(dim, double_max))
+
+
+class Layer(nn.Module):
+    """Pre-norm self-attention and feed-forward."""
+
+    def __init__(self, config: RenderFormerConfig, mechanism: nn.Module) -> None:
+        super().__init__()
+        dim = config.latent_dim
+        self.query_norm = RMSNorm(dim)
+        self.multihead_attn = SelfAttention(dim, config.num_heads, mechanism)
+        self.ffn_norm = RMSNorm(dim)
+        self.ffn = FeedForward(dim, config.dim_feedforward)
+
+    def forward(self, x: Tensor, rotation: Rotation, context: Context) -> Tensor:
+        x = x + self.multihead_attn(self.query_norm(x), rotation, context)
+        return x + self.ffn(self.ffn_norm(x))  # type: ignore[no-any-return]
+
+
+class ViewIndependentTransformer(nn.Module):
+    """`num_layers` layers over registers and triangles; the only place where cost can grow as N squared."""
+
+    def __init__(self, config: RenderFormerConfig) -> None:
+        super().__init__()
+        self.rope_emb = RopeFrequencies(config.vertex_pe_num_freqs, config.rope_double_max_freq)
+        self.layers = nn.ModuleList(
+            Layer(config, layer_mechanism(config, index)) for index in range(config.num_layers)
+        )
+
+    def forward(self, x: Tensor, rotation: Rotation, context: Context) -> Tensor:
+        """x [B, R + N, C] -> [B, R + N, C]."""
+        for layer in self.layers:
+            x = layer(x, rotation, context)
+        return x
+
+
+def layer_mechanism(config: RenderFormerConfig, index: int) -> nn.Module:
+    """The attention of layer `index`; random features are drawn apart for every layer."""
+    options = dict(config.attention_options)
+    if config.attention == "performer":
+        options.setdefault("seed", 0)
+        options["seed"] += index
+    return create(config.attention, heads=config.num_heads, head_dim=config.head_dim, **options)
+
+
+def token_vertices(triangles: Tensor, centre: Tensor, registers: int) -> Tensor:
+    """[B, R + N, 9] vertex coordinates of every token: the registers sit, three vertices in one, at the centre.
+
+    triangles [B, N, 3, 3], centre [B, 3].
+    """
+    front = centre.repeat(1, 3)[:, None].expand(-1, registers, -1)
+    return torch.cat([front, triangles.flatten(2)], 1)
