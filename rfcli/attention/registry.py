@@ -9,7 +9,9 @@ from torch import nn
 from rfcli.attention.performer import Performer
 from rfcli.attention.sdpa import SoftmaxAttention
 
-ENTRY_POINTS = "rfcli.attention"  # group: name = "package.module:factory", called as factory(heads, head_dim, **options)
+ENTRY_POINTS = (
+    "rfcli.attention"  # group: name = "package.module:factory", called as factory(heads, head_dim, **options)
+)
 
 Factory = Callable[..., nn.Module]
 

@@ -93,16 +93,21 @@ class CrossAttention(nn.Module):
         self.mechanism = mechanism
         self.out_proj = nn.Linear(dim, dim, bias=False)
 
-    def forward(
-        self, x: Tensor, keys: Tensor, rotation: Rotation, key_rotation: Rotation, context: Context
-    ) -> Tensor:
-        """x [B V, M, C], keys [B, N, C] -> [B V, M, C]: V consecutive queries' sequences read the same keys.
+    def forward(self, x: Tensor, keys: Tensor, rotation: Rotation, key_rotation: Rotation, context: Context) -> Tensor:
+        """x [B V, M, C], keys [B, N, C] -> [B V, M, C]: V consecutive sequences of queries read the same keys.
 
-        key_rotation [B V, N, D / 2]: the keys sit elsewhere for each of them. `context` speaks of the B keys.
+        rotation: of the queries, [B V, M, D / 2]. key_rotation: [B, N, D / 2] where the keys sit at the same places
+        for all V, [B V, N, D / 2] where each sees them elsewhere. `context` speaks of the B keys.
         """
         views = len(x) // len(keys)
         q = rotate(split_heads(self.q_norm(self.q_proj(x)), self.heads), rotation)
         k, v = self.k_norm(self.k_proj(keys)), self.v_proj(keys)
-        k, v = (repeat(part, "b n (h d) -> (b v) h n d", h=self.heads, v=views) for part in (k, v))
-        out = self.mechanism(q, rotate(k, key_rotation), v, context.repeated(views))
-        return self.out_proj(merge_heads(out))  # type: ignore[no-any-return]
+        if len(key_rotation[0]) == len(keys):
+            k, v = split_heads(k, self.heads), split_heads(v, self.heads)
+            q = rearrange(q, "(b v) h m d -> b h (v m) d", v=views)
+            out = self.mechanism(q, rotate(k, key_rotation), v, context)
+            out = rearrange(out, "b h (v m) d -> (b v) m (h d)", v=views)
+        else:
+            k, v = (repeat(part, "b n (h d) -> (b v) h n d", h=self.heads, v=views) for part in (k, v))
+            out = merge_heads(self.mechanism(q, rotate(k, key_rotation), v, context.repeated(views)))
+        return self.out_proj(out)  # type: ignore[no-any-return]

@@ -18,7 +18,7 @@ SUPPORTED: dict[str, tuple[Any, ...]] = {
     "rope_type": ("triangle",),
     "texture_channels": (13,),
     "texture_encoder_norm_type": ("rms_norm",),
-    "turn_to_cam_coord": (True,),
+    "turn_to_cam_coord": (True, False),
     "use_ldr": (False,),
     "use_vn_encoder": (True,),
     "vdir_num_freqs": (0,),
@@ -104,7 +104,10 @@ class RenderFormerConfig:
         self._check_head()
 
     def _check_widths(self) -> None:
-        for dim, heads in (("latent_dim", "num_heads"), ("view_transformer_latent_dim", "view_transformer_n_heads")):
+        for dim, heads in (
+            ("latent_dim", "num_heads"),
+            ("view_transformer_latent_dim", "view_transformer_n_heads"),
+        ):
             width, n = getattr(self, dim), getattr(self, heads)
             if width % (2 * n):
                 raise InputError(f"config field {dim} = {width} must be a multiple of twice {heads} = {n}.")
@@ -146,12 +149,20 @@ class RenderFormerConfig:
         unknown = sorted(set(values) - {field.name for field in dataclasses.fields(cls)})
         if unknown:
             raise InputError(f"Unknown config field '{unknown[0]}'; remove it or update rf.")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**given)
 
     def to_dict(self) -> dict[str, Any]:
         """As written to config.json. Fields of ours that are at their defaults are left out, so that a model that
         uses nothing of ours is an official checkpoint to the letter."""
-        ours = {"attention", "attention_options", "key_weight", "visibility", "token_positions", "training_resolution"}
+        ours = {
+            "attention",
+            "attention_options",
+            "key_weight",
+            "visibility",
+            "token_positions",
+            "training_resolution",
+        }
         default = RenderFormerConfig()
         return {
             field.name: getattr(self, field.name)

@@ -51,9 +51,7 @@ class Scratch(nn.Module):
 class DPTHead(nn.Module):
     """Four sequences of patch tokens [V, h w, C] -> [V, out_channels, patch h, patch w]."""
 
-    def __init__(
-        self, dim: int, features: int, level_channels: tuple[int, ...], out_channels: int, patch: int
-    ) -> None:
+    def __init__(self, dim: int, features: int, level_channels: tuple[int, ...], out_channels: int, patch: int) -> None:
         super().__init__()
         self.patch = patch
         self.projects = nn.ModuleList(nn.Conv2d(dim, channels, 1) for channels in level_channels)

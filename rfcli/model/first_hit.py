@@ -23,12 +23,12 @@ class FirstHits:
 
     triangle    [V, H, H] int64, -1 where a ray leaves the scene.
     barycentric [V, H, H, 3] weights of the triangle's vertices, 0 where nothing is hit.
-    point       [V, H, H, 3] the hit point in camera space, 0 where nothing is hit.
+    depth       [V, H, H] distance along the camera's -Z, 0 where nothing is hit.
     """
 
     triangle: Tensor
     barycentric: Tensor
-    point: Tensor
+    depth: Tensor
 
     @property
     def seen(self) -> Tensor:
@@ -69,24 +69,37 @@ def visible_triangles(triangles: Tensor, mask: Tensor, fov: Tensor, resolution: 
     return found.view(resolution, resolution)
 
 
-def hit_geometry(triangle: Tensor, triangles: Tensor, fov: Tensor) -> FirstHits:
+def hit_geometry(triangle: Tensor, triangles: Tensor, directions: Tensor) -> FirstHits:
     """Where on its triangle each pixel's ray arrives.
 
-    triangle [V, H, H] as `visible_triangles` gives it; triangles [V, N, 3, 3] in camera space; fov [V].
+    triangle [V, H, H] as `visible_triangles` gives it; triangles [V, N, 3, 3] in camera space; directions
+    [V, H, H, 3] of the pixels with z = -1.
     """
-    views, resolution, _ = triangle.shape
-    directions = pixel_directions(fov.float(), resolution)
+    views = len(triangle)
     edges, volume = _edge_functions(triangles.float())
     index = triangle.clamp_min(0).view(views, -1)
     rows = torch.arange(views, device=index.device)[:, None]
-    weights = torch.einsum("vpc,vpkc->vpk", directions.view(views, -1, 3), edges[rows, index])
+    weights = torch.einsum("vpc,vpkc->vpk", directions.reshape(views, -1, 3), edges[rows, index])
     total = weights.sum(-1, keepdim=True)
     total = torch.where(total == 0, torch.ones_like(total), total)
     seen = (triangle >= 0).view(views, -1, 1)
-    shape = (views, resolution, resolution, 3)
-    barycentric = torch.where(seen, weights / total, 0.0).view(shape)
+    barycentric = torch.where(seen, weights / total, 0.0)
     depth = torch.where(seen, volume[rows, index][..., None] / total, 0.0)
-    return FirstHits(triangle, barycentric, directions * depth.view(*shape[:3], 1))
+    return FirstHits(triangle, barycentric.view(*triangle.shape, 3), depth.view(triangle.shape))
+
+
+def seen_places(directions: Tensor, hits: FirstHits | None, origin: Tensor, patch: int) -> Tensor:
+    """[V, M, 3] where each patch of rays is, for its position: the mean of the points it sees, else the camera.
+
+    directions [V, H, H, 3] of unit depth and origin [V, 3] of the cameras, in the same space.
+    """
+    side = directions.shape[1] // patch
+    cameras = origin[:, None].expand(-1, side * side, -1)
+    if hits is None:
+        return cameras
+    offsets = (directions * hits.depth[..., None]).unflatten(2, (side, patch)).unflatten(1, (side, patch)).sum((2, 4))
+    seen = hits.seen.unflatten(2, (side, patch)).unflatten(1, (side, patch)).sum((2, 4))
+    return cameras + (offsets / seen.clamp_min(1)[..., None]).flatten(1, 2)
 
 
 def _edge_functions(triangles: Tensor) -> tuple[Tensor, Tensor]:

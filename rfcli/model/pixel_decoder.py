@@ -35,36 +35,36 @@ class PixelDecoder(nn.Module):
         self.light = nn.Conv2d(CHANNELS, 6, 1)
 
     def forward(
-        self,
-        tokens: Tensor,
-        image_features: Tensor,
-        hits: FirstHits,
-        normals: Tensor,
-        material: Tensor,
+        self, tokens: Tensor, image_features: Tensor, hits: FirstHits, vn: Tensor, material: Tensor, rays: Tensor
     ) -> Tensor:
         """log10(1 + radiance) [B V, 3, H, H].
 
-        tokens [B, N, C] of the triangles; image_features [B V, CHANNELS, H, H]; hits of B V views;
-        normals [B V, N, 3, 3] of the vertices in camera space; material [B, N, 13].
+        tokens [B, N, C], vn [B, N, 3, 3] and material [B, N, 13] of the triangles; image_features
+        [B V, CHANNELS, H, H], hits and unit ray directions [B V, H, H, 3] of the views; directions in world space.
         """
-        scenes, count = tokens.shape[:2]
-        views = len(hits.triangle) // scenes
-        # Row of each pixel's triangle in the tables of all scenes, and in those of all views.
-        seen = hits.triangle.clamp_min(0)
-        first = torch.arange(len(seen), device=seen.device)[:, None, None]
-        in_scene, in_view = seen + first // views * count, seen + first * count
+        count = tokens.shape[1]
+        views = len(hits.triangle) // len(tokens)
+        scene = torch.arange(len(hits.triangle), device=tokens.device)[:, None, None] // views
+        row = hits.triangle.clamp_min(0) + scene * count
 
         at_vertices = self.vertex_features(self.token_norm(tokens)).flatten(0, 1)
-        light = rearrange(F.embedding(in_scene, at_vertices), "v h w (k c) -> v h w k c", k=3)
-        light = (light.float() * hits.barycentric[..., None]).sum(-2)
+        light = rearrange(F.embedding(row, at_vertices), "v h w (k c) -> v k c h w", k=3)
+        weights = rearrange(hits.barycentric, "v h w k -> v k 1 h w").to(light.dtype)
+        surface = F.embedding(row, material.flatten(0, 1)) * hits.seen[..., None]
+        corners = rearrange(F.embedding(row, vn.reshape(-1, 9)), "v h w (k c) -> v h w k c", k=3)
+        normal = F.normalize((corners * hits.barycentric[..., None]).sum(-2), dim=-1)
 
-        surface = F.embedding(in_scene, material.flatten(0, 1)) * hits.seen[..., None]
-        features = image_features + rearrange(light, "v h w c -> v c h w")
-        features = features + self.geometry(_geometry(hits, normals, in_view, surface))
+        features = image_features + (light * weights).sum(1) + self.geometry(_geometry(normal, rays, surface))
         features = F.silu(self.mix(F.silu(features))) + features
         features = F.silu(self.refine(F.silu(features))) + features
         arriving = F.softplus(self.light(features).float()).clamp_max(BRIGHTEST)
         return shade(rearrange(arriving, "v (k c) h w -> k v h w c", k=2), surface)
+
+
+def _geometry(normal: Tensor, rays: Tensor, surface: Tensor) -> Tensor:
+    """[V, GEOMETRY, H, H]: the shading normal on the side that is seen, the direction to the camera, roughness."""
+    normal = torch.where((normal * rays).sum(-1, keepdim=True) > 0, -normal, normal)
+    return rearrange(torch.cat([normal, -rays, surface[..., 6:7]], -1), "v h w c -> v c h w")
 
 
 def shade(log_light: Tensor, surface: Tensor) -> Tensor:
@@ -73,12 +73,3 @@ def shade(log_light: Tensor, surface: Tensor) -> Tensor:
     light = torch.pow(10.0, log_light) - 1
     radiance = diffuse * light[0] + specular * light[1] + emission
     return rearrange(torch.log10(1 + radiance), "v h w c -> v c h w")
-
-
-def _geometry(hits: FirstHits, normals: Tensor, in_view: Tensor, surface: Tensor) -> Tensor:
-    """[V, GEOMETRY, H, H]: shading normal turned to the camera, direction to the camera, roughness."""
-    corner = F.embedding(in_view, normals.reshape(-1, 9)).unflatten(-1, (3, 3))
-    normal = F.normalize((corner * hits.barycentric[..., None]).sum(-2), dim=-1)
-    to_camera = F.normalize(-hits.point, dim=-1)
-    normal = torch.where((normal * to_camera).sum(-1, keepdim=True) < 0, -normal, normal)
-    return rearrange(torch.cat([normal, to_camera, surface[..., 6:7]], -1), "v h w c -> v c h w")

@@ -28,6 +28,7 @@ TINY = RenderFormerConfig(
     num_layers=6,
     num_register_tokens=8,
     texture_encode_patch_size=1,
+    turn_to_cam_coord=False,
     vertex_pe_num_freqs=6,
     rope_double_max_freq=True,
     view_transformer_latent_dim=192,

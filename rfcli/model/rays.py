@@ -17,21 +17,19 @@ def pixel_directions(fov: Tensor, resolution: int) -> Tensor:
     return torch.stack([x, y, -torch.ones_like(x)], -1)
 
 
-def ray_patches(fov: Tensor, resolution: int, patch: int) -> Tensor:
-    """Unit directions by patches of pixels, features in the order (channel, row, column).
+def patches(per_pixel: Tensor, patch: int) -> Tensor:
+    """Cut images into patches of pixels, features in the order (channel, row, column).
 
-    fov [V] -> [V, (H / patch) (W / patch), 3 patch^2].
+    [V, H, W, C] -> [V, (H / patch) (W / patch), C patch^2].
     """
-    unit = torch.nn.functional.normalize(pixel_directions(fov, resolution), dim=-1)
-    return rearrange(unit, "v (h p) (w q) c -> v (h w) (c p q)", p=patch, q=patch)
+    return rearrange(per_pixel, "v (h p) (w q) c -> v (h w) (c p q)", p=patch, q=patch)
 
 
 def to_camera(points: Tensor, c2w: Tensor) -> Tensor:
     """World points in each camera's space. points [B, N, 3], c2w [B, V, 4, 4] -> [B, V, N, 3]."""
-    rotation, position = c2w[:, :, :3, :3], c2w[:, :, :3, 3]
-    return (points[:, None] - position[:, :, None]) @ rotation
+    return (points[:, None] - c2w[:, :, None, :3, 3]) @ c2w[:, :, :3, :3]
 
 
-def normals_to_camera(normals: Tensor, c2w: Tensor) -> Tensor:
-    """World directions in each camera's space. normals [B, N, 3], c2w [B, V, 4, 4] -> [B, V, N, 3]."""
-    return normals[:, None] @ c2w[:, :, :3, :3]
+def to_world(directions: Tensor, c2w: Tensor) -> Tensor:
+    """Directions of camera space in the world's. directions [V, H, W, 3], c2w [V, 4, 4] -> [V, H, W, 3]."""
+    return torch.einsum("vij,vhwj->vhwi", c2w[:, :3, :3], directions)

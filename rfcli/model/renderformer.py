@@ -1,7 +1,7 @@
 """RenderFormer: triangles in, pictures out (Zeng et al., SIGGRAPH 2025, arXiv 2505.21925).
 
-    triangles ──► tokens ──► view-independent stage ──► tokens that know their light ─┐
-    cameras   ──► ray patches ────────────────────────► view-dependent stage ◄────────┘ ──► log10(1 + radiance)
+triangles ──► tokens ──► view-independent stage ──► tokens that know their light ─┐
+cameras   ──► ray patches ────────────────────────► view-dependent stage ◄────────┘ ──► log10(1 + radiance)
 """
 
 import torch
@@ -13,9 +13,9 @@ from rfcli.errors import InputError
 from rfcli.model.blocks import RMSNorm
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.encodings import nerf_encoding, rope_rotation
-from rfcli.model.first_hit import hit_geometry, visible_triangles
+from rfcli.model.first_hit import hit_geometry, seen_places, visible_triangles
 from rfcli.model.key_weights import log_key_weight
-from rfcli.model.rays import normals_to_camera, to_camera
+from rfcli.model.rays import pixel_directions, to_camera, to_world
 from rfcli.model.scene_batch import MATERIAL_CHANNELS, SceneBatch
 from rfcli.model.triangle_tokens import TokenPositions, encode_surface
 from rfcli.model.view_dependent import ViewDependentStage
@@ -85,26 +85,34 @@ class RenderFormer(nn.Module):
         """
         if resolution < 1 or resolution % self.config.patch_size:
             raise InputError(f"resolution {resolution} must be a multiple of {self.config.patch_size}.")
-        scenes, views = c2w.shape[:2]
+        views = c2w.shape[1]
+        registers, stage = self.config.num_register_tokens, self.view_transformer
+        cameras, fov = c2w.flatten(0, 1).float(), fov.reshape(-1).float()
         corners = rearrange(to_camera(batch.triangles.flatten(1, 2), c2w), "b v (n k) c -> (b v) n k c", k=3)
-        centre = rearrange(to_camera(batch.centre()[:, None], c2w), "b v 1 c -> (b v) c")
-        vertices = token_vertices(corners, centre, self.config.num_register_tokens)
-        fov = fov.reshape(scenes * views).float()
-        stage, hits = self.view_transformer, None
+        directions = pixel_directions(fov, resolution)
+        rays = torch.nn.functional.normalize(directions, dim=-1)
+
+        hits = None
         if stage.first_hit:
             if visible is None:
                 mask = repeat(batch.mask, "b n -> (b v) n", v=views)
                 seen = [visible_triangles(*view, resolution) for view in zip(corners, mask, fov, strict=True)]
                 visible = torch.stack(seen)
-            hits = hit_geometry(visible.view(-1, resolution, resolution), corners, fov)
-        image = stage(tokens, vertices, fov, resolution, self.context(batch), hits)
+            hits = hit_geometry(visible.view(-1, resolution, resolution), corners, directions)
+        if self.config.turn_to_cam_coord:
+            centre = rearrange(to_camera(batch.centre()[:, None], c2w), "b v 1 c -> (b v) c")
+            vertices = token_vertices(corners, centre, registers)
+            places = seen_places(directions, hits, torch.zeros_like(cameras[:, :3, 3]), self.config.patch_size)
+            image = stage(tokens, vertices, rays, places, self.context(batch), hits)
+        else:
+            vertices = token_vertices(batch.triangles, batch.centre(), registers)
+            directions = to_world(directions, cameras)
+            places = seen_places(directions, hits, cameras[:, :3, 3], self.config.patch_size)
+            image = stage(tokens, vertices, to_world(rays, cameras), places, self.context(batch), hits)
         if hits is not None:
-            normals = rearrange(
-                normals_to_camera(batch.vn.flatten(1, 2), c2w), "b v (n k) c -> (b v) n k c", k=3
-            )
-            triangles = tokens[:, self.config.num_register_tokens :]
-            image = stage.pixel_decoder(triangles, image, hits, normals, batch.constant_material())
-        return rearrange(image, "(b v) c h w -> b v h w c", b=scenes)
+            material, triangles = batch.constant_material(), tokens[:, registers:]
+            image = stage.pixel_decoder(triangles, image, hits, batch.vn, material, to_world(rays, cameras))
+        return rearrange(image, "(b v) c h w -> b v h w c", v=views)
 
     def forward(
         self,

@@ -24,9 +24,7 @@ def window_attention(q: Tensor, k: Tensor, v: Tensor, height: int, width: int, s
 
     mask = _same_region(height, width, shift, q.device)
     out = F.scaled_dot_product_attention(windows(q), windows(k), windows(v), attn_mask=mask)
-    out = rearrange(
-        out, "b (h w) n (p q) d -> b n (h p) (w q) d", h=(height + pad_h) // WINDOW, p=WINDOW, q=WINDOW
-    )
+    out = rearrange(out, "b (h w) n (p q) d -> b n (h p) (w q) d", h=(height + pad_h) // WINDOW, p=WINDOW, q=WINDOW)
     out = torch.roll(out, (shift, shift), (2, 3))[:, :, :height, :width]
     return rearrange(out, "b n h w d -> b n (h w) d")
 

@@ -12,7 +12,7 @@ from rfcli.model.dpt import DPTHead
 from rfcli.model.encodings import rope_rotation
 from rfcli.model.first_hit import FirstHits
 from rfcli.model.pixel_decoder import CHANNELS, PixelDecoder
-from rfcli.model.rays import ray_patches
+from rfcli.model.rays import patches
 from rfcli.model.swin import window_attention
 from rfcli.model.view_independent import RopeFrequencies
 
@@ -37,7 +37,13 @@ class ViewLayer(nn.Module):
         self.ffn = FeedForward(dim, config.view_transformer_ffn_hidden_dim)
 
     def forward(
-        self, x: Tensor, tokens: Tensor, rotation: Rotation, token_rotation: Rotation, context: Context, side: int
+        self,
+        x: Tensor,
+        tokens: Tensor,
+        rotation: Rotation,
+        token_rotation: Rotation,
+        context: Context,
+        side: int,
     ) -> Tensor:
         """x [B V, M, C] rays of a square grid of `side` patches; tokens [B, N, C], read by all V views."""
         x = x + self.multihead_attn(self.query_norm(x), self.kv_norm(tokens), rotation, token_rotation, context)
@@ -92,24 +98,24 @@ class ViewDependentStage(nn.Module):
         self,
         tokens: Tensor,
         vertices: Tensor,
-        fov: Tensor,
-        resolution: int,
+        rays: Tensor,
+        places: Tensor,
         context: Context,
         hits: FirstHits | None,
     ) -> Tensor:
-        """Image features: log10(1 + radiance) itself, or what the pixel decoder reads where hits are given.
+        """Image features [B V, C', H, H]: log10(1 + radiance) itself, or what the pixel decoder reads.
 
-        tokens [B, R + N, C]; vertices [B V, R + N, 9] of the tokens in camera space; fov [B V] -> [B V, C', H, H].
+        tokens [B, R + N, C]; vertices [B, R + N, 9] of the tokens in the world's space, or [B V, R + N, 9] in the
+        cameras'; rays [B V, H, H, 3] unit directions and places [B V, M, 3] of the patches in the same space;
+        hits, where visibility is first-hit.
         """
-        patch, side = self.config.patch_size, resolution // self.config.patch_size
-        rays = self.ray_map_encoder_norm(self.ray_map_encoder(ray_patches(fov, resolution, patch)))
-        x = rays + self.ray_map_patch_token
-        places = torch.zeros(*x.shape[:2], 9, device=x.device)  # every ray starts at the camera
+        patch = self.config.patch_size
+        side = rays.shape[1] // patch
+        x = self.ray_map_encoder_norm(self.ray_map_encoder(patches(rays, patch))) + self.ray_map_patch_token
         if hits is not None:
             x = x + self.seen_proj(self._tokens_seen(self.seen_norm(tokens), hits, context.registers))
-            places = _patch_mean(hits, patch).repeat(1, 1, 3)  # ... and is about the place it sees
-
-        rotation, token_rotation = self.transformer.rotation(places), self.transformer.rotation(vertices)
+        rotation = self.transformer.rotation(places.repeat(1, 1, 3))
+        token_rotation = self.transformer.rotation(vertices)
         outputs = []
         for layer in self.transformer.layers:
             x = layer(x, tokens, rotation, token_rotation, context, side)
@@ -117,9 +123,7 @@ class ViewDependentStage(nn.Module):
         if self.config.use_dpt_decoder:
             image: Tensor = self.out_dpt([outputs[tap] for tap in self.config.taps], side, side)
         else:
-            image = rearrange(
-                self.out_proj(x), "v (h w) (c p q) -> v c (h p) (w q)", h=side, p=patch, q=patch
-            )
+            image = rearrange(self.out_proj(x), "v (h w) (c p q) -> v c (h p) (w q)", h=side, p=patch, q=patch)
         return image if self.first_hit else F.elu(image, ELU_ALPHA)
 
     def _tokens_seen(self, tokens: Tensor, hits: FirstHits, registers: int) -> Tensor:
@@ -133,10 +137,3 @@ class ViewDependentStage(nn.Module):
         weight = rearrange(hits.seen, "v (h p) (w q) -> (v h w) (p q)", p=p, q=p).to(tokens.dtype)
         mean = F.embedding_bag(bags, tokens.flatten(0, 1), mode="sum", per_sample_weights=weight / p**2)
         return rearrange(mean, "(v m) c -> v m c", v=len(hits.triangle))
-
-
-def _patch_mean(hits: FirstHits, patch: int) -> Tensor:
-    """[V, M, 3] mean hit point of each patch in camera space; the camera itself where a patch sees nothing."""
-    total = rearrange(hits.point, "v (h p) (w q) c -> v (h w) (p q) c", p=patch, q=patch).sum(2)
-    count = rearrange(hits.seen, "v (h p) (w q) -> v (h w) (p q)", p=patch, q=patch).sum(2)
-    return total / count.clamp_min(1)[..., None]

@@ -41,9 +41,7 @@ class ViewIndependentTransformer(nn.Module):
     def __init__(self, config: RenderFormerConfig) -> None:
         super().__init__()
         self.rope_emb = RopeFrequencies(config.vertex_pe_num_freqs, config.rope_double_max_freq)
-        self.layers = nn.ModuleList(
-            Layer(config, layer_mechanism(config, index)) for index in range(config.num_layers)
-        )
+        self.layers = nn.ModuleList(Layer(config, layer_mechanism(config, index)) for index in range(config.num_layers))
 
     def forward(self, x: Tensor, rotation: Rotation, context: Context) -> Tensor:
         """x [B, R + N, C] -> [B, R + N, C]."""

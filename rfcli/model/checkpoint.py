@@ -1,0 +1,84 @@
+"""Checkpoints in the official layout: a directory of config.json, model.safetensors and README.md.
+
+Nothing is ever unpickled.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from rfcli.errors import InputError
+from rfcli.model.config import RenderFormerConfig
+from rfcli.model.renderformer import RenderFormer
+
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+MECHANISM = ".multihead_attn.mechanism."  # tensors that belong to an attention mechanism, not to the trained model
+
+
+def save_checkpoint(model: RenderFormer, directory: Path, card: str) -> None:
+    """Write the three files, each whole or not at all. card: the model card, Markdown."""
+    directory.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    _replace(directory / WEIGHTS, lambda path: save_file(state, path))
+    config = json.dumps(model.config.to_dict(), indent=2) + "\n"
+    _replace(directory / CONFIG, lambda path: path.write_text(config, encoding="utf-8"))
+    _replace(directory / CARD, lambda path: path.write_text(card, encoding="utf-8"))
+
+
+def _replace(path: Path, write) -> None:  # type: ignore[no-untyped-def]
+    beside = path.with_name(f".{path.name}.writing")
+    try:
+        write(beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_config(path: Path) -> RenderFormerConfig:
+    """The config.json at `path`. Raises InputError where it is missing, broken, or says what we do not compute."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; a checkpoint is a folder of {CONFIG} and {WEIGHTS}.") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is not valid JSON ({error}); copy the checkpoint again.") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} does not hold a JSON object; copy the checkpoint again.")
+    try:
+        return RenderFormerConfig.from_dict(values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def read_checkpoint(directory: Path) -> RenderFormer:
+    """The model in `directory`, in eval mode on the CPU. Raises InputError where files are missing or do not fit."""
+    config = read_config(directory / CONFIG)
+    path = directory / WEIGHTS
+    try:
+        state = load_file(path)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; a checkpoint is a folder of {CONFIG} and {WEIGHTS}.") from None
+    except SafetensorError as error:
+        raise InputError(f"{path} is not a readable safetensors file ({error}); copy it again.") from None
+    with torch.device("meta"):
+        model = RenderFormer(config)
+    expected = model.state_dict()
+    for name, tensor in expected.items():
+        if name not in state:
+            raise InputError(
+                f"{path} has no tensor '{name}', which its {CONFIG} asks for; the two do not belong together."
+            )
+        if state[name].shape != tensor.shape:
+            raise InputError(
+                f"{path}: tensor '{name}' is {list(state[name].shape)}, but its {CONFIG} asks for "
+                f"{list(tensor.shape)}; the two do not belong together."
+            )
+    surplus = sorted(set(state) - set(expected))
+    if surplus:
+        raise InputError(f"{path} holds a tensor '{surplus[0]}' that its {CONFIG} does not ask for; update rf.")
+    model.load_state_dict(state, assign=True)
+    return model.float().eval()

@@ -1,0 +1,32 @@
+"""Softmax to linear: the same trained weights around another attention mechanism."""
+
+import dataclasses
+from typing import Any
+
+from rfcli.attention import names
+from rfcli.errors import InputError
+from rfcli.model.checkpoint import MECHANISM
+from rfcli.model.config import RenderFormerConfig
+from rfcli.model.renderformer import RenderFormer
+
+NEED_TRAINING = frozenset({"performer"})  # mechanisms that stand in for softmax only after fine-tuning
+
+
+def with_attention(config: RenderFormerConfig, attention: str, **options: Any) -> RenderFormerConfig:
+    """The same architecture with another mechanism in the view-independent stage.
+
+    Raises InputError for a name that no mechanism has.
+    """
+    if attention not in names():
+        raise InputError(f"Unknown attention '{attention}'; choose one of: {', '.join(names())}.")
+    return dataclasses.replace(config, attention=attention, attention_options=options)
+
+
+def convert(model: RenderFormer, attention: str, **options: Any) -> RenderFormer:
+    """A new model with the weights of `model` (copied) and another mechanism, on the same device, in eval mode."""
+    device = next(model.parameters()).device
+    converted = RenderFormer(with_attention(model.config, attention, **options)).to(device)
+    trained = {name: value for name, value in model.state_dict().items() if MECHANISM not in name}
+    absent = converted.load_state_dict(trained, strict=False).missing_keys
+    assert all(MECHANISM in name for name in absent), absent
+    return converted.eval()

@@ -1,0 +1,89 @@
+"""From arrays to linear HDR images: the call that notebooks and the command line share."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rfcli.errors import InputError
+from rfcli.model.renderformer import RenderFormer
+from rfcli.model.scene_batch import SceneBatch
+
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall time of one render: the scene's own stage once, and each view's."""
+
+    view_independent: float
+    view_dependent: tuple[float, ...]
+
+
+def render(
+    model: RenderFormer,
+    triangles: Tensor,
+    vn: Tensor,
+    c2w: Tensor,
+    fov: Tensor,
+    texture: Tensor | None = None,
+    material: Tensor | None = None,
+    mask: Tensor | None = None,
+    resolution: int = 256,
+    precision: str = "fp32",
+) -> Tensor:
+    """Linear HDR images [B, V, H, W, 3]; see `rfcli.render`."""
+    if mask is None:
+        mask = torch.ones(triangles.shape[:2], dtype=torch.bool, device=triangles.device)
+    batch = SceneBatch(triangles, vn, mask, material=material, texture=texture)
+    return render_timed(model, batch, c2w, fov, resolution, precision)[0]
+
+
+@torch.no_grad()
+def render_timed(
+    model: RenderFormer, batch: SceneBatch, c2w: Tensor, fov: Tensor, resolution: int, precision: str = "fp32"
+) -> tuple[Tensor, Seconds]:
+    """Images [B, V, H, W, 3] on the model's device, and the seconds that each stage took.
+
+    The view-independent stage runs once; views follow one another, so that memory does not grow with their number.
+    Raises InputError for an unknown precision or cameras whose shapes disagree.
+    """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r} is not known; use {' or '.join(PRECISIONS)}.")
+    scenes, views = c2w.shape[:2]
+    if tuple(c2w.shape) != (scenes, views, 4, 4) or fov.numel() != scenes * views or views == 0:
+        raise InputError(f"c2w {list(c2w.shape)} and fov {list(fov.shape)} do not describe the same cameras.")
+    device = next(model.parameters()).device
+    batch, c2w, fov = _to(batch, device), c2w.to(device).float(), fov.to(device).float().view(scenes, views)
+
+    start = _now(device)
+    with torch.autocast(device.type, dtype=PRECISIONS[precision], enabled=precision != "fp32"):
+        tokens = model.view_independent(batch)
+    tokens, stage = tokens.float(), _now(device) - start
+    images, seconds = [], []
+    for view in range(views):
+        start = _now(device)
+        one = slice(view, view + 1)
+        log_image = model.view_dependent(batch, tokens, c2w[:, one], fov[:, one], resolution)
+        images.append(torch.pow(10.0, log_image) - 1)
+        seconds.append(_now(device) - start)
+    return torch.cat(images, 1), Seconds(stage, tuple(seconds))
+
+
+def _to(batch: SceneBatch, device: torch.device) -> SceneBatch:
+    def move(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.to(device)
+
+    mask = batch.mask.to(device)
+    triangles, vn = batch.triangles.to(device).float(), batch.vn.to(device).float()
+    return SceneBatch(triangles, vn, mask, move(batch.material), move(batch.texture))
+
+
+def _now(device: torch.device) -> float:
+    """Seconds on a clock, once the device has finished what it was asked."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+    return time.perf_counter()
