@@ -60,5 +60,4 @@ class TriangleScene:
     @property
     def emitters(self) -> npt.NDArray[np.bool_]:
         """[N] True where a triangle emits light."""
-        emits: npt.NDArray[np.bool_] = (self.material[:, EMISSION] > 0).any(axis=1)
-        return emits
+        return np.asarray((self.material[:, EMISSION] > 0).any(axis=1))

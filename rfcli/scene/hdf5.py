@@ -1,0 +1,85 @@
+"""Scenes as HDF5: the official layout (13 x 32 x 32 textures) and the compact one (13 numbers a triangle)."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from rfcli.atomic import replacing
+from rfcli.errors import InputError
+from rfcli.scene.triangle_scene import FloatArray, TriangleScene
+
+TEXTURE_SIZE = 32
+BLOCK = 64  # triangles whose textures (53 kB each in fp32) are in memory at a time
+
+x, y = np.indices((TEXTURE_SIZE, TEXTURE_SIZE))
+# The texels that lie in the triangle: the lower-left half of the square and one diagonal more.
+TEXTURE_MASK: npt.NDArray[np.bool_] = x + y <= TEXTURE_SIZE
+
+
+def write_hdf5(scene: TriangleScene, path: Path, official: bool) -> None:
+    """Write triangles, vn, c2w, fov and either `texture` (official, float16) or `material` (float32).
+
+    Raises InputError where a number does not fit the official half precision, or where the disk refuses the file.
+    """
+    if official and scene.material.max() > np.finfo(np.float16).max:
+        raise InputError(f"{path}: emission above 65504 does not fit the official layout; save with official=False.")
+    try:
+        with replacing(path) as beside, h5py.File(beside, "w") as file:
+            for name in ("triangles", "vn", "c2w", "fov"):
+                file.create_dataset(name, data=getattr(scene, name), compression="gzip")
+            if official:
+                _write_texture(file, scene.material)
+            else:
+                file.create_dataset("material", data=scene.material, compression="gzip")
+    except OSError as error:
+        raise InputError(f"{path}: the file cannot be written ({error}); choose another folder.") from error
+
+
+def read_hdf5(path: Path) -> TriangleScene:
+    """Read a scene of either layout; datasets that are not part of a scene (images) are left alone.
+
+    Raises InputError where the file is no HDF5, lacks a dataset, has no camera, or has textures that vary within a
+    triangle, which 13 numbers cannot hold.
+    """
+    try:
+        with h5py.File(path) as file:
+            missing = [name for name in ("triangles", "vn", "c2w", "fov") if name not in file]
+            if missing or not ("material" in file or "texture" in file):
+                raise InputError(f"{path}: the scene lacks {', '.join(missing) or 'material'}; write it again.")
+            arrays = {name: np.asarray(file[name][()], np.float32) for name in ("triangles", "vn", "c2w", "fov")}
+            material = np.asarray(file["material"][()]) if "material" in file else _read_texture(file["texture"], path)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: the file is not a readable HDF5 scene ({error}); write it again.") from error
+    if len(arrays["c2w"]) == 0:
+        raise InputError(f"{path}: the scene has no cameras; add at least one.")
+    arrays["fov"] = arrays["fov"].reshape(-1)
+    try:
+        return TriangleScene(material=material.astype(np.float32), **arrays)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _write_texture(file: h5py.File, material: FloatArray) -> None:
+    """`texture` [N, 13, 32, 32]: the material inside TEXTURE_MASK, 0 elsewhere."""
+    shape = (len(material), 13, TEXTURE_SIZE, TEXTURE_SIZE)
+    chunks = (min(BLOCK, len(material)), *shape[1:])
+    texture = file.create_dataset("texture", shape, np.float16, chunks=chunks, compression="gzip", shuffle=True)
+    for start in range(0, len(material), BLOCK):
+        texture[start : start + BLOCK] = material[start : start + BLOCK, :, None, None] * TEXTURE_MASK
+
+
+def _read_texture(texture: h5py.Dataset, path: Path) -> FloatArray:
+    """Material [N, 13] of a texture [N, 13, 32, 32] that is constant inside TEXTURE_MASK."""
+    if texture.ndim != 4 or texture.shape[1] != 13 or texture.shape[2:] != TEXTURE_MASK.shape:
+        raise InputError(f"{path}: texture has shape {list(texture.shape)}; a scene needs [N, 13, 32, 32].")
+    material = np.empty(texture.shape[:2], np.float32)
+    for start in range(0, len(texture), BLOCK):
+        inside = texture[start : start + BLOCK][:, :, TEXTURE_MASK]
+        if (inside != inside[:, :, :1]).any():
+            raise InputError(f"{path}: a texture varies within its triangle; only constant materials are supported.")
+        material[start : start + BLOCK] = inside[:, :, 0]
+    return material

@@ -1,0 +1,67 @@
+"""Shading normals: flat, or smooth up to a crease angle.
+
+The official converter smooths with `trimesh.graph.smooth_shade`. The groups made here are the same; the faces inside
+a group keep the order of the mesh, where smooth_shade leaves them as numpy's unstable sort does, which differs
+between processors (AVX2, AVX-512, others) and would deal random colours differently on each.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import trimesh
+
+CREASE = np.radians(30)  # neighbours whose normals differ by less are smoothed together
+LARGE_FACET = 0.1  # a coplanar region with more than this share of the area stays flat whatever its neighbours are
+
+Indices = npt.NDArray[np.int64]
+
+
+def flat(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """Every triangle with three vertices of its own, so that vertex normals are face normals."""
+    corners = mesh.triangles.reshape(-1, 3)
+    return trimesh.Trimesh(corners, np.arange(len(corners)).reshape(-1, 3), process=False)
+
+
+def smooth(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """Smoothing groups that share no vertices with each other, so that vertex normals are smooth only within a group.
+
+    Faces come group by group: connected groups, large facets, lone faces.
+    A mesh whose every edge is sharper than the crease (a tetrahedron) stays as it is: all of it is smoothed, as the
+    official converter does.
+    """
+    if len(mesh.face_adjacency) == 0:
+        return mesh.copy()
+    facets = [np.sort(facet) for facet in mesh.facets if mesh.area_faces[facet].sum() > LARGE_FACET * mesh.area]
+    free = np.ones(len(mesh.faces), dtype=bool)
+    free[[face for facet in facets for face in facet]] = False
+    pairs = mesh.face_adjacency[mesh.face_adjacency_angles < CREASE]
+    label = _components(pairs[free[pairs].all(axis=1)], len(mesh.faces))
+    lone = free & (np.bincount(label)[label] == 1)
+    connected = _split(np.flatnonzero(free & ~lone), label)
+    if not connected and not facets:
+        return mesh.copy()
+    groups = [*connected, *facets, *np.flatnonzero(lone)[:, None]]
+    smoothed: trimesh.Trimesh = mesh.submesh(groups, only_watertight=False, append=True)  # type: ignore[assignment]
+    return smoothed
+
+
+def shading_groups(mesh: trimesh.Trimesh) -> Indices:
+    """[N] the number of each face's edge-connected part, counted in the order of their first faces."""
+    return _components(mesh.face_adjacency, len(mesh.faces))
+
+
+def _components(pairs: Indices, faces: int) -> Indices:
+    """[faces] component numbers of the graph with edges `pairs` [E, 2], counted in the order of their first faces."""
+    if len(pairs) == 0:
+        return np.arange(faces)
+    label = trimesh.graph.connected_component_labels(pairs, node_count=faces)  # type: ignore[no-untyped-call]
+    _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
+    rank: Indices = np.argsort(np.argsort(first))
+    return rank[inverse]
+
+
+def _split(faces: Indices, label: Indices) -> list[Indices]:
+    """The given faces as one list per label, both ascending."""
+    if len(faces) == 0:
+        return []
+    ordered = faces[np.argsort(label[faces], kind="stable")]
+    return np.split(ordered, np.flatnonzero(np.diff(label[ordered])) + 1)

@@ -1,0 +1,79 @@
+"""From a scene description to triangles: every object's mesh placed and shaded, its material spread over its faces."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import trimesh
+
+from rfcli.errors import InputError
+from rfcli.scene.camera import look_at
+from rfcli.scene.mesh import normalize, place, read_mesh, remesh
+from rfcli.scene.schema import Material, Object, Scene
+from rfcli.scene.shading import flat, shading_groups, smooth
+from rfcli.scene.triangle_scene import (
+    DIFFUSE,
+    EMISSION,
+    FLAT_NORMAL,
+    NORMAL,
+    ROUGHNESS,
+    SPECULAR,
+    FloatArray,
+    TriangleScene,
+)
+
+
+def triangulate(description: Scene, path: Path) -> TriangleScene:
+    """The triangles and cameras of a description read from `path`, in the order of its objects.
+
+    Raises InputError naming the file and the object or camera where a mesh or a camera is not usable.
+    """
+    parts = list(description.objects.values())
+    meshes = [shaded_mesh(part, path.parent) for part in parts]
+    materials = [material_rows(part.material, mesh) for part, mesh in zip(parts, meshes, strict=True)]
+    cameras = []
+    for number, camera in enumerate(description.cameras):
+        try:
+            cameras.append(look_at(camera.position, camera.look_at, camera.up))
+        except InputError as error:
+            raise InputError(f"{path}: cameras.{number}: {error}") from error
+    return TriangleScene(
+        triangles=np.concatenate([mesh.triangles for mesh in meshes]).astype(np.float32),
+        vn=np.concatenate([mesh.vertex_normals[mesh.faces] for mesh in meshes]).astype(np.float32),
+        material=np.concatenate(materials),
+        c2w=np.stack(cameras),
+        fov=np.array([camera.fov for camera in description.cameras], dtype=np.float32),
+    )
+
+
+def shaded_mesh(part: Object, folder: Path) -> trimesh.Trimesh:
+    """One object in world space, its vertices split where its shading is; mesh paths start at `folder`."""
+    mesh = read_mesh(folder / part.mesh_path)
+    if part.transform.normalize:
+        normalize(mesh)
+    if part.remesh:
+        mesh = remesh(mesh, part.remesh_target_face_num)
+    place(mesh, part.transform)
+    return smooth(mesh) if part.material.smooth_shading else flat(mesh)
+
+
+def material_rows(material: Material, mesh: trimesh.Trimesh) -> FloatArray:
+    """[N, 13] what the official converter stores for each face: diffuse in 256 steps, everything in half precision.
+
+    Random diffuse colours follow numpy's legacy generator (MT19937), one draw of three per group in face order.
+    """
+    rows = np.empty((len(mesh.faces), 13))
+    if material.rand_tri_diffuse_seed is None:
+        steps = np.floor(np.array(material.diffuse) * 255)
+    else:
+        per_triangle = material.random_diffuse_type == "per-triangle"
+        group = np.arange(len(mesh.faces)) if per_triangle else shading_groups(mesh)
+        generator = np.random.RandomState(material.rand_tri_diffuse_seed)
+        levels = max(1, math.ceil(256 * material.random_diffuse_max))
+        steps = generator.randint(0, levels, (group.max() + 1, 3))[group]
+    rows[:, DIFFUSE] = steps / 255
+    rows[:, SPECULAR] = material.specular
+    rows[:, ROUGHNESS] = material.roughness
+    rows[:, NORMAL] = FLAT_NORMAL
+    rows[:, EMISSION] = material.emissive
+    return rows.astype(np.float16).astype(np.float32)

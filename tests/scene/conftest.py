@@ -1,0 +1,54 @@
+"""Small scenes made by hand, written the way a user would write them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
+
+
+def description(**material: Any) -> dict[str, Any]:
+    """One triangle seen by one camera, as the official schema has it."""
+    return {
+        "scene_name": "test",
+        "version": "1.0",
+        "objects": {
+            "part": {
+                "mesh_path": "meshes/part.obj",
+                "transform": {
+                    "translation": [0.0, 0.0, 0.0],
+                    "rotation": [0.0, 0.0, 0.0],
+                    "scale": [1.0, 1.0, 1.0],
+                    "normalize": False,
+                },
+                "material": {
+                    "diffuse": [0.2, 0.4, 0.6],
+                    "specular": [0.25, 0.25, 0.25],
+                    "roughness": 0.5,
+                    "emissive": [0.0, 0.0, 0.0],
+                    "smooth_shading": False,
+                    **material,
+                },
+            }
+        },
+        "cameras": [{"position": [0.0, -2.0, 0.0], "look_at": [0.0, 0.0, 0.0], "up": [0.0, 0.0, 1.0], "fov": 40}],
+    }
+
+
+@pytest.fixture
+def write_scene(tmp_path: Path) -> Callable[..., Path]:
+    """write(scene, mesh) -> path of scene.json, with mesh as its one OBJ file."""
+
+    def write(scene: dict[str, Any] | str, mesh: str | bytes | None = TRIANGLE) -> Path:
+        (tmp_path / "meshes").mkdir(exist_ok=True)
+        if mesh is not None:
+            data = mesh if isinstance(mesh, bytes) else mesh.encode()
+            (tmp_path / "meshes" / "part.obj").write_bytes(data)
+        path = tmp_path / "scene.json"
+        path.write_text(scene if isinstance(scene, str) else json.dumps(scene))
+        return path
+
+    return write
