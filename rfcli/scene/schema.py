@@ -111,4 +111,5 @@ def _sentence(error: ValidationError) -> str:
         return f"the field {field} is missing; add it."
     if first["type"] == "too_short":
         return f"{field} is empty; add at least one."
-    return f"{field}: {first['msg'][0].lower()}{first['msg'][1:]}; correct the value."
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{field}: {reason[0].lower()}{reason[1:]}; correct the value."

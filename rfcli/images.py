@@ -1,0 +1,118 @@
+"""Images: linear HDR in EXR, sRGB in PNG, the way from one to the other, contact sheets."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+import numpy.typing as npt
+import OpenEXR
+
+from rfcli.atomic import replacing
+from rfcli.errors import InputError
+
+Linear = npt.NDArray[np.float32]
+Display = npt.NDArray[np.uint8]
+
+
+def write_exr(path: str | Path, image: Linear, metadata: dict[str, str] | None = None) -> None:
+    """Write a linear HDR image [H, W, 3] as an RGB float32 EXR, losslessly compressed.
+
+    metadata: text attributes for the file's header (what made the image).
+    Raises InputError where the file cannot be written.
+    """
+    pixels = np.ascontiguousarray(_checked(image), dtype=np.float32)
+    header = {**(metadata or {}), "compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    try:
+        with replacing(Path(path)) as beside:
+            OpenEXR.File(header, {"RGB": pixels}).write(str(beside))
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{path}: the image cannot be written; choose a folder that exists and is yours.") from error
+
+
+def read_exr(path: str | Path) -> Linear:
+    """Read the colour of an EXR as float32 [H, W, 3]; alpha and other channels are left out.
+
+    Raises InputError where the file is missing, broken, or has no red, green and blue.
+    """
+    try:
+        with OpenEXR.File(str(path)) as file:
+            channels = file.channels()
+            name = next((name for name in ("RGB", "RGBA") if name in channels), None)
+            if name is None:
+                raise InputError(f"{path}: the image has no channels R, G, B; export it with colour.")
+            return np.asarray(channels[name].pixels[..., :3], dtype=np.float32)
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{path}: there is no readable EXR image; check the name or write it again.") from error
+
+
+def write_png(path: str | Path, image: Display) -> None:
+    """Write an sRGB image, uint8 [H, W, 3]. Raises InputError where the file cannot be written."""
+    try:
+        with replacing(Path(path)) as beside:
+            imageio.imwrite(beside, _checked(image), extension=".png")
+    except OSError as error:
+        raise InputError(f"{path}: the image cannot be written; choose a folder that exists and is yours.") from error
+
+
+def to_display(image: Linear, exposure: float = 0.0) -> Display:
+    """Linear HDR [H, W, 3] to sRGB uint8 for the eye: exposure in stops, PBR Neutral tone mapping, sRGB encoding.
+
+    NaN and what is below 0 are shown as black, infinity as white.
+    """
+    radiance = np.nan_to_num(np.asarray(image, dtype=np.float64), nan=0.0, posinf=1e9)
+    mapped = pbr_neutral(np.maximum(radiance, 0) * 2.0**exposure)
+    return np.round(srgb_encode(mapped) * 255).astype(np.uint8)
+
+
+def pbr_neutral(color: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The Khronos PBR Neutral tone mapper, [..., 3] linear >= 0 to 0..1.
+
+    Base colours under a grey light come out as they are, less the 4 % that a dielectric reflects; only highlights
+    (peak above 0.76) are compressed, by a hyperbola that reaches 1 at infinity, and fade to white.
+    Source: Khronos PBR Neutral Tone Mapper specification (github.com/KhronosGroup/ToneMapping).
+    """
+    fresnel, knee, desaturation = 0.04, 0.8 - 0.04, 0.15
+    darkest = color.min(axis=-1, keepdims=True)
+    shadow = darkest - darkest**2 / (4 * fresnel)
+    color = color - np.where(darkest < 2 * fresnel, shadow, fresnel)
+    peak = color.max(axis=-1, keepdims=True)
+    room = 1 - knee
+    new_peak = 1 - room**2 / (np.maximum(peak, knee) + room - knee)
+    whiteness = 1 - 1 / (desaturation * (peak - new_peak) + 1)
+    compressed = color * new_peak / np.maximum(peak, knee)
+    compressed += (new_peak - compressed) * whiteness
+    return np.asarray(np.where(peak < knee, color, compressed))
+
+
+def srgb_encode(linear: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Linear 0..1 to sRGB 0..1 (IEC 61966-2-1); values outside are clipped."""
+    linear = np.clip(linear, 0, 1)
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def contact_sheet(images: Sequence[Display], columns: int, gap: int = 2) -> Display:
+    """Images of one size [H, W, 3] in rows of `columns`, `gap` white pixels between and around them.
+
+    Raises ValueError where there are no images or their sizes differ.
+    """
+    if not images or columns < 1:
+        raise ValueError("a contact sheet needs at least one image and one column")
+    height, width, _ = images[0].shape
+    if any(image.shape != images[0].shape for image in images):
+        raise ValueError(f"images of a contact sheet have one size; got {sorted({i.shape for i in images})}")
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, dtype=np.uint8)
+    for number, image in enumerate(images):
+        row, column = divmod(number, columns)
+        top, left = gap + row * (height + gap), gap + column * (width + gap)
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def _checked(image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """The image, if it is [H, W, 3]."""
+    if image.ndim != 3 or image.shape[-1] != 3 or image.size == 0:
+        raise ValueError(f"an image is [H, W, 3]; got {list(image.shape)}")
+    return image
