@@ -1,7 +1,7 @@
 """Random directions that are orthogonal within blocks: the projections of FAVOR+.
 
-Each row is distributed as a standard Gaussian in D dimensions, but rows of one block of D are orthogonal, which lowers
-the variance of the kernel's estimate (Choromanski et al., Rethinking Attention with Performers, arXiv 2009.14794, sec. 2.4).
+Each row is distributed as a standard Gaussian in D dimensions, but the rows of one block of D are orthogonal, which
+lowers the variance of the kernel's estimate (Choromanski et al., arXiv 2009.14794, section 3.3).
 """
 
 import torch
@@ -19,4 +19,5 @@ def orthogonal_gaussian(rows: int, dim: int, generator: torch.Generator) -> Tens
     directions = torch.cat(blocks)
     # Norms of independent Gaussian vectors, so that each row alone is exactly Gaussian.
     norms = torch.randn(rows, dim, generator=generator, dtype=torch.float64).norm(dim=1)
-    return (directions * norms[:, None]).float()
+    scaled: Tensor = directions * norms[:, None]
+    return scaled.float()

@@ -37,7 +37,7 @@ class FeedForward(nn.Module):
         if torch.is_grad_enabled():
             return self._whole(x)
         # The hidden activations of all tokens at once would be the peak of the whole model; tokens are independent.
-        return torch.cat([self._whole(part) for part in x.split(4096, dim=1)], 1)
+        return torch.cat([self._whole(part) for part in torch.split(x, 4096, 1)], 1)
 
     def _whole(self, x: Tensor) -> Tensor:
         out: Tensor = self.w2(F.silu(self.w1(x)) * self.w3(x))

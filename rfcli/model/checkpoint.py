@@ -4,13 +4,13 @@ Nothing is ever unpickled.
 """
 
 import json
-import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from rfcli.atomic import replacing
 from rfcli.errors import InputError
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.renderformer import RenderFormer
@@ -23,19 +23,12 @@ def save_checkpoint(model: RenderFormer, directory: Path, card: str) -> None:
     """Write the three files, each whole or not at all. card: the model card, Markdown."""
     directory.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    _replace(directory / WEIGHTS, lambda path: save_file(state, path))
-    config = json.dumps(model.config.to_dict(), indent=2) + "\n"
-    _replace(directory / CONFIG, lambda path: path.write_text(config, encoding="utf-8"))
-    _replace(directory / CARD, lambda path: path.write_text(card, encoding="utf-8"))
-
-
-def _replace(path: Path, write) -> None:  # type: ignore[no-untyped-def]
-    beside = path.with_name(f".{path.name}.writing")
-    try:
-        write(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(directory / WEIGHTS) as path:
+        save_file(state, path)
+    with replacing(directory / CONFIG) as path:
+        path.write_text(json.dumps(model.config.to_dict(), indent=2) + "\n", encoding="utf-8")
+    with replacing(directory / CARD) as path:
+        path.write_text(card, encoding="utf-8")
 
 
 def read_config(path: Path) -> RenderFormerConfig:

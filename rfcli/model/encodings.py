@@ -18,7 +18,7 @@ def nerf_encoding(x: Tensor, frequencies: int) -> Tensor:
 
 
 def rope_frequencies(dim: int, double_max: bool) -> Tensor:
-    """[dim / 2] angular frequencies, radians per unit length, geometric from 1 to dim / 2 - 1 (dim - 1 if double_max)."""
+    """[dim / 2] angular frequencies, radians per unit length: geometric, 1 to dim / 2 - 1 (dim - 1 if double_max)."""
     highest = dim - 1 if double_max else dim / 2 - 1
     exponents = torch.linspace(0.0, math.log2(highest), dim // 2) if dim > 2 else torch.zeros(dim // 2)
     return torch.exp2(exponents)

@@ -8,6 +8,7 @@ one sign; these are its barycentric coordinates up to their sum s, and the hit l
 from dataclasses import dataclass
 
 import torch
+from einops import reduce
 from torch import Tensor
 
 from rfcli.model.rays import pixel_directions
@@ -97,9 +98,10 @@ def seen_places(directions: Tensor, hits: FirstHits | None, origin: Tensor, patc
     cameras = origin[:, None].expand(-1, side * side, -1)
     if hits is None:
         return cameras
-    offsets = (directions * hits.depth[..., None]).unflatten(2, (side, patch)).unflatten(1, (side, patch)).sum((2, 4))
-    seen = hits.seen.unflatten(2, (side, patch)).unflatten(1, (side, patch)).sum((2, 4))
-    return cameras + (offsets / seen.clamp_min(1)[..., None]).flatten(1, 2)
+    blocks = {"p": patch, "q": patch}
+    offsets = reduce(directions * hits.depth[..., None], "v (h p) (w q) c -> v (h w) c", "sum", **blocks)
+    seen = reduce(hits.seen.float(), "v (h p) (w q) -> v (h w) 1", "sum", **blocks)
+    return cameras + offsets / seen.clamp_min(1)
 
 
 def _edge_functions(triangles: Tensor) -> tuple[Tensor, Tensor]:
@@ -139,4 +141,4 @@ def _batches(counts: Tensor) -> list[Tensor]:
     """Triangles that cover any pixel, in groups of at most CANDIDATES pairs (or one triangle)."""
     chosen = counts.nonzero()[:, 0]
     group = (counts[chosen].cumsum(0) - 1).div(CANDIDATES, rounding_mode="floor")
-    return [chosen[group == g] for g in group.unique()]
+    return [chosen[group == g] for g in torch.unique(group)]

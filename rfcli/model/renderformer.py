@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from rfcli.attention import Context
 from rfcli.errors import InputError
-from rfcli.model.blocks import RMSNorm
+from rfcli.model.blocks import RMSNorm, Rotation
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.encodings import nerf_encoding, rope_rotation
 from rfcli.model.first_hit import hit_geometry, seen_places, visible_triangles
@@ -63,11 +63,15 @@ class RenderFormer(nn.Module):
             triangles = triangles + self.token_positions(batch.triangles)
         return torch.cat([self.reg_tokens.expand(len(triangles), -1, -1).to(triangles), triangles], 1)
 
+    def rotation(self, batch: SceneBatch) -> Rotation:
+        """RoPE's cosines and sines [B, R + N, D / 2] of registers and triangles in world space."""
+        vertices = token_vertices(batch.triangles, batch.centre(), self.config.num_register_tokens)
+        return rope_rotation(vertices, self.transformer.rope_emb.freqs, self.config.head_dim)
+
     def view_independent(self, batch: SceneBatch) -> Tensor:
         """[B, R + N, C] tokens that know the light leaving their triangles; the same for every camera."""
-        vertices = token_vertices(batch.triangles, batch.centre(), self.config.num_register_tokens)
-        rotation = rope_rotation(vertices, self.transformer.rope_emb.freqs, self.config.head_dim)
-        return self.transformer(self.tokens(batch), rotation, self.context(batch))  # type: ignore[no-any-return]
+        tokens: Tensor = self.transformer(self.tokens(batch), self.rotation(batch), self.context(batch))
+        return tokens
 
     def view_dependent(
         self,

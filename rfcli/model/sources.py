@@ -39,8 +39,8 @@ def _download(repository: str) -> Path:
         raise InputError(f"'{repository}' is neither a folder nor a valid Hugging Face id.") from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise InputError(
-            f"Could not fetch '{repository}' from Hugging Face and it is not in the local cache ({type(error).__name__}); "
-            f"go online once, or download its {CONFIG} and {WEIGHTS} into a folder and give that folder."
+            f"Could not fetch '{repository}' from Hugging Face, nor is it in the local cache "
+            f"({type(error).__name__}); go online once, or download its {CONFIG} and {WEIGHTS} into a folder and give that folder."
         ) from None
 
 

@@ -1,0 +1,48 @@
+"""A scene with its images at the resolution of training, held in memory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from rfcli.dataset.sample import read_sample
+from rfcli.errors import InputError
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TrainingScene:
+    """One scene of N triangles and V views.
+
+    triangles, vn, material, c2w, fov: as in TriangleScene. images [V, H, H, 3] linear radiance, float16.
+    visible [V, H, H] int32: the triangle that each pixel sees, -1 for none; None where nobody computed it.
+    """
+
+    triangles: FloatArray
+    vn: FloatArray
+    material: FloatArray
+    c2w: FloatArray
+    fov: FloatArray
+    images: npt.NDArray[np.float16]
+    visible: npt.NDArray[np.int32] | None = None
+
+
+def read_training_scene(path: Path, resolution: int) -> TrainingScene:
+    """The sample at `path`, its images averaged down to `resolution`.
+
+    Pixels hold mean radiance over their area, so the mean of a block of them is the pixel of a smaller image exactly.
+    Raises InputError where the images' size is no multiple of `resolution`.
+    """
+    sample = read_sample(path)
+    images = np.asarray(sample.images, dtype=np.float32)
+    side = images.shape[1]
+    if side % resolution:
+        raise InputError(f"{path} holds images of {side} pixels; --resolution {resolution} must divide that.")
+    block = side // resolution
+    images = images.reshape(len(images), resolution, block, resolution, block, 3).mean((2, 4))
+    scene = sample.scene
+    return TrainingScene(
+        scene.triangles, scene.vn, scene.material, scene.c2w, scene.fov, images.astype(np.float16)
+    )

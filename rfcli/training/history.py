@@ -1,0 +1,24 @@
+"""metrics.jsonl: one line per reported step, in the order of steps, also across resumed runs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rfcli.atomic import replacing
+
+HISTORY = "metrics.jsonl"
+
+
+def forget_after(path: Path, step: int) -> None:
+    """Drop the lines of steps that a resumed run will do again."""
+    if not path.exists():
+        return
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["step"] <= step]
+    with replacing(path) as beside:
+        beside.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def record(path: Path, step: int, values: dict[str, Any]) -> None:
+    """Append what is known of a step."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"step": step, **values}) + "\n")

@@ -1,0 +1,34 @@
+"""The weights that training starts from."""
+
+import math
+
+import torch
+from torch import nn
+
+from rfcli.model import RenderFormer, RenderFormerConfig
+
+STD = 0.02
+DARK = 0.5  # log10(1 + light) that the pixel decoder starts from: about the mean of well-lit scenes
+
+
+def new_model(config: RenderFormerConfig, seed: int) -> RenderFormer:
+    """A RenderFormer with fresh weights: narrow Gaussians, and branches into the residual stream that start smaller
+    the more layers there are (as in GPT-2), so that depth does not change the stream's scale."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = RenderFormer(config)
+        depth = {"transformer": config.num_layers, "view_transformer": config.view_transformer_n_layers}
+        for name, module in model.named_modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=STD)
+                if name.endswith(("out_proj", "ffn.w2")) and ".layers." in name:
+                    module.weight.data /= math.sqrt(2 * depth[name.split(".")[0]])
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for token in (model.tri_token, model.reg_tokens, model.view_transformer.ray_map_patch_token):
+            nn.init.normal_(token, std=STD)
+        if model.view_transformer.first_hit:
+            light = model.view_transformer.pixel_decoder.light
+            nn.init.normal_(light.weight, std=STD)
+            nn.init.constant_(light.bias, math.log(math.expm1(DARK)))
+    return model

@@ -1,0 +1,204 @@
+"""The training run: data in, weights out, and at any moment a state from which it goes on."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rfcli.dataset.augment import apply, draw
+from rfcli.dataset.batching import epoch_batches
+from rfcli.dataset.training_scene import TrainingScene
+from rfcli.model import RenderFormer, save_checkpoint
+from rfcli.training.batch import TrainingBatch, collate
+from rfcli.training.card import model_card
+from rfcli.training.history import HISTORY, forget_after, record
+from rfcli.training.interrupt import deferred_interrupt
+from rfcli.training.losses import image_loss
+from rfcli.training.options import TrainOptions
+from rfcli.training.perceptual import Perceptual, perceptual_term
+from rfcli.training.precision import fastest_precision
+from rfcli.training.schedule import learning_rate
+from rfcli.training.state import STATE, TrainState, recorded, save_state
+from rfcli.training.transfer import attention_parameters, transfer_loss
+from rfcli.training.validation import Validation, validate, write_grid
+
+WEIGHT_DECAY = 0.01
+CLIP = 1.0
+REPORT_EVERY = 10
+REDRAW_EVERY = 200  # steps between new random features, where the attention has them
+GRID = "grid.png"
+
+
+class Watcher(Protocol):
+    """Whoever wants to see the run go on."""
+
+    def stepped(self, step: int, losses: dict[str, float]) -> None: ...
+
+    def validated(self, step: int, validation: Validation) -> None: ...
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Scenes at the resolution of the run."""
+
+    train: list[TrainingScene]
+    validation: list[TrainingScene]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. losses: means over the last reported steps. interrupted: by Ctrl-C, before its last step."""
+
+    steps: int
+    losses: dict[str, float]
+    validation: Validation | None
+    interrupted: bool
+
+
+def make_optimizer(model: RenderFormer, rate: float) -> torch.optim.AdamW:
+    """AdamW that decays matrices and leaves norms, biases and tokens alone."""
+    matrices = [p for name, p in model.named_parameters() if p.dim() > 1 and "token" not in name]
+    decayed = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in decayed]
+    groups = [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
+
+
+class Run:
+    """One run of training: the model it changes, and everything it needs to change it by one more step."""
+
+    def __init__(
+        self, model: RenderFormer, teacher: RenderFormer | None, data: TrainingData, options: TrainOptions
+    ) -> None:
+        self.model, self.teacher, self.data, self.options = model, teacher, data, options
+        self.device = next(model.parameters()).device
+        self.optimizer = make_optimizer(model, options.rate)
+        self.perceptual: Perceptual = perceptual_term(self.device)
+        self.precision = fastest_precision(self.device)
+        self.sizes = np.array([len(scene.triangles) for scene in data.train])
+
+    def restore(self, state: TrainState) -> None:
+        """Go back to where `state` was saved."""
+        self.model.load_state_dict(state.weights)
+        self.optimizer.load_state_dict(state.optimizer)
+
+    def batch(self, step: int) -> TrainingBatch:
+        """The augmented scenes of a step; they depend on the seed and the step alone."""
+        options = self.options
+        per_epoch = -(-len(self.sizes) // options.batch)
+        order = epoch_batches(self.sizes, options.batch, options.seed, step // per_epoch)
+        rng = np.random.default_rng([options.seed, 1, step])
+        chosen = (self.data.train[index] for index in order[step % per_epoch])
+        scenes = [apply(scene, draw(rng, len(scene.triangles), options.upright)) for scene in chosen]
+        return collate(scenes, self.device)
+
+    def step(self, step: int) -> dict[str, float]:
+        """One optimiser step; the terms of its loss, by name. Gradients that are not finite are dropped."""
+        self._redraw(step)
+        transferring = self.teacher is not None and step < self.options.transfer
+        self.optimizer.zero_grad(set_to_none=True)
+        batch = self.batch(step)
+        with torch.autocast(self.device.type, dtype=self.precision, enabled=self.precision != torch.float32):
+            total, terms = self._transfer(batch) if transferring else self._images(batch)
+        total.backward()  # type: ignore[no-untyped-call]
+        trained = list(attention_parameters(self.model) if transferring else self.model.parameters())
+        norm = torch.nn.utils.clip_grad_norm_(trained, CLIP)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate(step, transferring)
+        if bool(torch.isfinite(norm)):
+            self.optimizer.step()
+        return {**{name: term.item() for name, term in terms.items()}, "gradient_norm": norm.item()}
+
+    def _images(self, batch: TrainingBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        prediction = self.model(batch.scenes, batch.c2w, batch.fov, self.options.resolution, batch.visible)
+        with torch.autocast(self.device.type, enabled=False):
+            loss = image_loss(prediction.float(), batch.truth, self.perceptual)
+        return loss.total, {"loss": loss.total, "log_l1": loss.log_l1, self.perceptual.name: loss.perceptual}
+
+    def _transfer(self, batch: TrainingBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        assert self.teacher is not None
+        loss = transfer_loss(self.model, self.teacher, batch.scenes)
+        return loss, {"loss": loss, "transfer": loss}
+
+    def _rate(self, step: int, transferring: bool) -> float:
+        options = self.options
+        first, last = (0, options.transfer) if transferring else (options.transfer, options.steps)
+        if self.teacher is None:
+            first = 0
+        warmup = min(options.warmup, (last - first) // 2)
+        return learning_rate(step - first, last - first, warmup, options.rate)
+
+    def _redraw(self, step: int) -> None:
+        """New random features now and then, but not in the last fifth, where the model settles on those it keeps."""
+        if step and step % REDRAW_EVERY == 0 and step < 0.8 * self.options.steps:
+            for index, layer in enumerate(self.model.transformer.layers):
+                redraw = getattr(layer.multihead_attn.mechanism, "redraw", None)
+                if redraw is not None:
+                    redraw(self.options.seed + 1000 * step + index)
+
+
+def fit(
+    model: RenderFormer,
+    data: TrainingData,
+    options: TrainOptions,
+    watch: Watcher,
+    teacher: RenderFormer | None = None,
+    state: TrainState | None = None,
+) -> Outcome:
+    """Train `model` (in place, on its device) and keep its checkpoint, state, history and grid in `options.out`.
+
+    teacher: the softmax model that new attention layers imitate during the first `options.transfer` steps.
+    state: where an interrupted run of the same options goes on.
+    """
+    out = options.out
+    out.mkdir(parents=True, exist_ok=True)
+    run = Run(model, teacher, data, options)
+    first, best = 0, float("-inf")
+    if state is not None:
+        run.restore(state)
+        first, best = state.step, state.best
+    forget_after(out / HISTORY, first)
+    model.train()
+    recent: list[dict[str, float]] = []
+    validation, done = None, first
+    with deferred_interrupt() as interrupted:
+        for step in range(first, options.steps):
+            start = time.perf_counter()
+            losses = run.step(step)
+            done = step + 1
+            recent = [*recent[-REPORT_EVERY + 1 :], losses]
+            watch.stepped(done, losses)
+            if done % REPORT_EVERY == 0:
+                record(out / HISTORY, done, {**losses, "seconds": round(time.perf_counter() - start, 3)})
+            if done % options.validate_every == 0 or done == options.steps:
+                validation = validate(model, data.validation, options.resolution)
+                best = max(best, validation.psnr)
+                record(out / HISTORY, done, {"validation": validation.as_dict()})
+                _keep(run, done, validation, best)
+                watch.validated(done, validation)
+            if interrupted():
+                break
+        if interrupted() and done < options.steps:
+            save_state(out / STATE, done, model, run.optimizer, options, best)
+    model.eval()
+    names = recent[-1].keys() if recent else ()
+    means = {name: float(np.mean([losses[name] for losses in recent if name in losses])) for name in names}
+    return Outcome(done, means, validation, done < options.steps)
+
+
+def _keep(run: Run, step: int, validation: Validation, best: float) -> None:
+    """Everything that must outlive the run: state first, from which the rest could be made again."""
+    options = run.options
+    save_state(options.out / STATE, step, run.model, run.optimizer, options, best)
+    made = {**recorded(options), "steps done": step, "perceptual term": run.perceptual.name}
+    save_checkpoint(run.model, options.out, model_card(run.model, made, validation))
+    write_grid(run.model, run.data.validation, options.resolution, options.out / GRID)
+
+
+def checkpoint_folder(out: Path) -> bool:
+    """Whether `out` holds a checkpoint of a run."""
+    return (out / "model.safetensors").is_file()

@@ -1,0 +1,41 @@
+"""What a training run is told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rfcli.errors import InputError
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Options of one run, shared by training from scratch and fine-tuning.
+
+    data: folder written by `rf gen-data`. out: folder of the run. resolution: side of the training images, pixels.
+    steps: optimiser steps in all; batch: scenes per step; rate: peak learning rate; warmup: steps of linear warm-up.
+    transfer: first steps that only teach new attention layers to imitate their softmax teachers.
+    upright: rotations of the augmentation keep the vertical axis (else any rotation).
+    validate_every: steps between validations, each of which also writes a checkpoint.
+    """
+
+    data: Path
+    out: Path
+    resolution: int = 64
+    steps: int = 4000
+    batch: int = 8
+    rate: float = 1e-3
+    warmup: int = 100
+    transfer: int = 0
+    upright: bool = True
+    validate_every: int = 250
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("resolution", "steps", "batch", "validate_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}.")
+        if self.rate <= 0:
+            raise InputError(f"--rate must be above 0, got {self.rate}.")
+        if not 0 <= self.warmup < self.steps:
+            raise InputError(f"--warmup {self.warmup} must be shorter than the run of {self.steps} steps.")
+        if not 0 <= self.transfer <= self.steps:
+            raise InputError(f"--transfer {self.transfer} must lie within the run of {self.steps} steps.")

@@ -1,0 +1,81 @@
+"""What a killed run needs to go on exactly: one file, whole or absent.
+
+The order of the data and every random draw follow from the seed and the number of the step, so no generator's state
+is kept.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rfcli.atomic import replacing
+from rfcli.errors import InputError
+from rfcli.model import RenderFormer, RenderFormerConfig
+from rfcli.training.options import TrainOptions
+
+STATE = "state.pt"
+
+
+@dataclass(frozen=True)
+class TrainState:
+    """step: optimiser steps done. weights, optimizer: state dicts. options: those that the run was started with.
+    config: the model's. best: highest validation PSNR so far, dB."""
+
+    step: int
+    weights: dict[str, torch.Tensor]
+    optimizer: dict[str, Any]
+    options: dict[str, Any]
+    config: dict[str, Any]
+    best: float
+
+
+def recorded(options: TrainOptions) -> dict[str, Any]:
+    """The options that decide the result of a run, as plain values."""
+    values = asdict(options)
+    del values["out"]
+    return values | {"data": str(options.data)}
+
+
+def save_state(
+    path: Path, step: int, model: RenderFormer, optimizer: torch.optim.Optimizer, options: TrainOptions, best: float
+) -> None:
+    """Write the state of the run beside its checkpoint."""
+    values = {
+        "step": step,
+        "weights": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "options": recorded(options),
+        "config": model.config.to_dict(),
+        "best": best,
+    }
+    with replacing(path) as beside:
+        torch.save(values, beside)
+
+
+def read_state(path: Path, options: TrainOptions) -> TrainState | None:
+    """The state at `path`, None where there is none.
+
+    Raises InputError where the run was started with other options, naming the first that differs.
+    """
+    if not path.exists():
+        return None
+    try:
+        state = TrainState(**torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:
+        raise InputError(
+            f"{path} is not a readable training state ({type(error).__name__}); delete it or use another --out."
+        ) from error
+    for name, value in recorded(options).items():
+        if state.options.get(name) != value:
+            raise InputError(
+                f"{path.parent} holds a run with --{name.replace('_', '-')} {state.options.get(name)}, not {value}; "
+                f"repeat that option to go on with it, or use another --out."
+            )
+    return state
+
+
+def config_of(state: TrainState) -> RenderFormerConfig:
+    """The model's config that the state was saved with."""
+    return RenderFormerConfig.from_dict(state.config)

@@ -1,0 +1,52 @@
+"""Attention transfer: each new attention layer learns to answer as its softmax teacher does.
+
+A plain swap of the mechanism must learn light transport anew. Instead the teacher runs as it is; every layer of the
+student gets the teacher's own input and is pulled towards the teacher's own output, layer by layer in one pass
+(the first stage of LoLCATs, Zhang et al., arXiv 2410.10254).
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from rfcli.model import RenderFormer, SceneBatch
+
+Heard = tuple[Tensor, Tensor]  # input and output of one attention module
+
+
+def attention_parameters(model: RenderFormer) -> Iterator[nn.Parameter]:
+    """What transfer trains: projections, norms and mechanisms of the view-independent attention layers."""
+    for layer in model.transformer.layers:
+        yield from layer.multihead_attn.parameters()
+
+
+def transfer_loss(student: RenderFormer, teacher: RenderFormer, scenes: SceneBatch) -> Tensor:
+    """Mean over the layers of |student - teacher|^2 / variance of the teacher's output, over real tokens: 0 is equal,
+    1 is as good as the mean."""
+    heard = _listen(teacher, scenes)
+    context = student.context(scenes)
+    rotation = student.rotation(scenes)
+    real = slice(None) if context.key_mask is None else context.key_mask
+    losses = []
+    for layer, (given, answer) in zip(student.transformer.layers, heard, strict=True):
+        out = layer.multihead_attn(given, rotation, context)[real].float()
+        wanted = answer[real].float()
+        losses.append((out - wanted).square().mean() / wanted.var().clamp_min(1e-8))
+    return torch.stack(losses).mean()
+
+
+@torch.no_grad()
+def _listen(teacher: RenderFormer, scenes: SceneBatch) -> list[Heard]:
+    """Inputs and outputs of the teacher's attention layers."""
+    heard: list[Heard] = []
+    hooks = [
+        layer.multihead_attn.register_forward_hook(lambda _module, inputs, output: heard.append((inputs[0], output)))
+        for layer in teacher.transformer.layers
+    ]
+    try:
+        teacher.view_independent(scenes)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return heard

@@ -1,0 +1,109 @@
+"""What holds for every mechanism behind the registry."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from rfcli.attention import Context, create, names
+from tests.attention.twins import dense_favor, dense_softmax
+
+SHAPES = [(1, 1, 1, 32), (1, 3, 17, 64), (2, 2, 130, 96), (3, 1, 257, 128), (1, 2, 2500, 32)]
+
+
+def sequence(batch: int, heads: int, tokens: int, dim: int, seed: int = 0) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(batch, heads, tokens, dim, generator=generator, dtype=torch.float64) for _ in range(3)]
+
+
+def partial_context(batch: int, tokens: int, seed: int = 0) -> Context:
+    """A random mask with at least one real token a row, and random key weights."""
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.rand(batch, tokens, generator=generator) < 0.6
+    mask[:, tokens // 2] = True
+    return Context(key_mask=mask, log_weight=torch.randn(batch, tokens, generator=generator))
+
+
+def twin(name: str, layer: torch.nn.Module, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
+    if name == "performer":
+        return dense_favor(q, k, v, layer.directions.double(), context.key_bias())
+    return dense_softmax(q, k, v, context.key_bias())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("name", names())
+def test_equals_its_dense_float64_twin(name: str, masked: bool, shape: tuple[int, int, int, int]) -> None:
+    batch, heads, tokens, dim = shape
+    if name == "performer" and tokens > 2000:
+        pytest.skip("the twin of FAVOR+ holds N x N x features numbers")
+    q, k, v = sequence(*shape)
+    context = partial_context(batch, tokens) if masked else Context()
+    layer = create(name, heads=heads, head_dim=dim)
+    expected = twin(name, layer, q, k, v, context)
+    for dtype, tolerance in ((torch.float64, 1e-6), (torch.float32, 1e-5)):
+        out = layer(q.to(dtype), k.to(dtype), v.to(dtype), context)
+        assert out.dtype == dtype
+        assert (out - expected).abs().max() <= tolerance * expected.abs().max()
+
+
+@pytest.mark.parametrize("name", names())
+def test_gradients_equal_the_twins(name: str) -> None:
+    q, k, v = (x.requires_grad_() for x in sequence(2, 2, 60, 32))
+    context = partial_context(2, 60)
+    layer = create(name, heads=2, head_dim=32)
+    weights = torch.randn(q.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    ours = torch.autograd.grad((layer(q, k, v, context) * weights).sum(), (q, k, v))
+    exact = torch.autograd.grad((twin(name, layer, q, k, v, context) * weights).sum(), (q, k, v))
+    for a, b in zip(ours, exact, strict=True):
+        assert (a - b).abs().max() <= 1e-6 * b.abs().max()
+
+
+@pytest.mark.parametrize("name", names())
+def test_padded_keys_do_not_exist(name: str) -> None:
+    q, k, v = sequence(1, 2, 50, 64)
+    mask = torch.ones(1, 50, dtype=torch.bool)
+    mask[:, 30:] = False
+    layer = create(name, heads=2, head_dim=64)
+    short = layer(q[:, :, :30], k[:, :, :30], v[:, :, :30], Context())
+    k[:, :, 30:], v[:, :, 30:] = 1e3, 1e6
+    padded = layer(q, k, v, Context(key_mask=mask))[:, :, :30]
+    assert torch.allclose(short, padded, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_key_of_weight_two_is_a_key_twice(name: str) -> None:
+    q, k, v = sequence(1, 2, 20, 32)
+    layer = create(name, heads=2, head_dim=32)
+    weight = torch.zeros(1, 20)
+    weight[0, 7] = torch.log(torch.tensor(2.0))
+    weighted = layer(q, k, v, Context(log_weight=weight))
+    doubled = layer(q, torch.cat([k, k[:, :, 7:8]], 2), torch.cat([v, v[:, :, 7:8]], 2), Context())
+    assert torch.allclose(weighted, doubled, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", names())
+def test_order_of_the_triangles_does_not_matter(name: str) -> None:
+    q, k, v = sequence(1, 2, 300, 64)
+    layer = create(name, heads=2, head_dim=64)
+    order = torch.randperm(300, generator=torch.Generator().manual_seed(1))
+    straight = layer(q, k, v, Context())[:, :, order]
+    shuffled = layer(q[:, :, order], k[:, :, order], v[:, :, order], Context())
+    assert torch.allclose(straight, shuffled, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [0.0, 60.0])
+@pytest.mark.parametrize("name", names())
+def test_finite_for_identical_keys_and_logits_of_sixty(name: str, scale: float) -> None:
+    q, k, v = (x.float() for x in sequence(1, 1, 40, 64))
+    q, k = torch.nn.functional.normalize(q, dim=-1), torch.nn.functional.normalize(k, dim=-1)
+    factor = (scale * 64**0.5) ** 0.5  # unit vectors times this give logits of up to `scale`
+    layer = create(name, heads=1, head_dim=64)
+    out = layer(q * factor, k * factor if scale else k[:, :, :1].expand_as(k), v, Context())
+    assert out.isfinite().all()
+    if not scale:
+        assert torch.allclose(out, v.mean(2, keepdim=True).expand_as(out), atol=1e-5)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"Unknown attention 'sdap'.*sdpa"):
+        create("sdap", heads=1, head_dim=32)
