@@ -1,0 +1,99 @@
+"""`rf`: the command line. Each subcommand lives in the module of its name.
+
+A command is its options, one call into the library, and what it prints:
+
+    from rfcli.cli.console import Console
+    from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose
+
+    def gen_data(
+        scenes: Annotated[int, typer.Option(min=1, help="Scenes to make.")] = 774,
+        triangles: Annotated[str, typer.Option(metavar="LO-HI", help="Triangles of a scene.")] = "256-1536",
+        seed: Seed = 0,
+        config: ConfigFile = None,
+        json: Json = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+    ) -> None:
+        '''Generate scenes and their path-traced images. (This docstring is the help text.)'''
+        with Console("gen-data", json=json, quiet=quiet, verbose=verbose) as console:
+            from rfcli.dataset import generate              # heavy imports: inside, never at the top
+
+            smallest, largest = triangle_range("--triangles", triangles)
+            with console.progress("scenes", total=scenes, unit="scenes") as progress:
+                for scene in generate(...):
+                    progress.advance(note=f"{scene.skipped} skipped")
+            console.say(f"{scenes} scenes in {out}/")       # for people: stdout, or stderr with --json
+            console.receipt(device="cpu", outputs=[...], scenes=scenes, ...)
+
+The `with` block is where mistakes become sentences: an InputError, an OSError that names a path, or running out of
+memory ends in one line on stderr and exit 2, Ctrl-C in one line and exit 130, a defect of ours in one line and exit 1;
+with --verbose the traceback stands above the line. `config` needs no code in the command: `ConfigFile` fills in the
+other options. With --json, stdout carries the receipt and nothing else, whatever libraries and workers print.
+"""
+
+import importlib
+import importlib.util
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import rfcli
+from rfcli.cli.errors import EXIT_MISTAKE, one_line
+
+# What the parser raises for a wrong option or value: click's UsageError, to which newer Typers give no public name.
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+class OneSentenceErrors(TyperGroup):
+    """A group of commands whose usage errors are one line on stderr."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """As Typer's, but a wrong command, option or value ends in one sentence and exit 2."""
+        try:
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except USAGE_ERROR as error:
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "rf"
+            message = one_line(error.format_message().replace("Value error, ", ""))  # type: ignore[attr-defined]
+            print(f"{message} See '{command} --help'.", file=sys.stderr)
+            sys.exit(EXIT_MISTAKE)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+app = typer.Typer(
+    cls=OneSentenceErrors,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"rf {rfcli.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def rf(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """The whole life of a RenderFormer: data, training, linear attention, pictures, and the study of its cost."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+for _name in ("gen-data", "train", "finetune", "render", "bench"):
+    _module = _name.replace("-", "_")
+    if importlib.util.find_spec(f"rfcli.cli.{_module}"):
+        app.command(_name)(getattr(importlib.import_module(f"rfcli.cli.{_module}"), _module))
+
+
+def main() -> None:
+    """The `rf` program."""
+    app(prog_name="rf")

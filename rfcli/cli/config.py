@@ -1,0 +1,60 @@
+"""`--config FILE.yaml`: options from a file. What stands on the command line wins."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def apply_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Make the file's values the defaults of the command's options; called by the parser before any other option.
+
+    Keys are the long option names without dashes in front: `triangles: 1k-64k`, `samples-per-pixel: 32`.
+    Raises typer.BadParameter where the file cannot be read or names an option that the command does not have.
+    """
+    if path is None:
+        return None
+    options = {
+        name.lstrip("-").replace("-", "_"): parameter
+        for parameter in context.command.params
+        if parameter.param_type_name == "option" and parameter.name not in ("config", "help")
+        for name in parameter.opts
+        if name.startswith("--")
+    }
+    defaults: dict[str, Any] = {}
+    for key, value in _read(path).items():
+        parameter = options.get(str(key).replace("-", "_"))
+        if parameter is None:
+            known = ", ".join(name.replace("_", "-") for name in options)
+            raise typer.BadParameter(f"{path} names an unknown option '{key}'; rf {context.info_name} has: {known}.")
+        if isinstance(value, dict):
+            raise typer.BadParameter(f"{path}: option '{key}' must be a value, not a group of values.")
+        if value is not None and parameter.name is not None:
+            defaults[parameter.name] = _as_on_the_command_line(value, parameter.multiple)
+    context.default_map = defaults
+    return path
+
+
+def _read(path: Path) -> dict[Any, Any]:
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be read ({(error.strerror or 'error').lower()}).") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise typer.BadParameter(f"{path} is not valid YAML ({error}).") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise typer.BadParameter(f"{path} must hold lines of the form 'option: value'.")
+    return values
+
+
+def _as_on_the_command_line(value: Any, multiple: bool) -> Any:
+    """A YAML value in the form in which the parser expects it from the shell; lists may stand for `1k,4k`."""
+    if multiple:
+        return [str(item) for item in (value if isinstance(value, list) else [value])]
+    if isinstance(value, bool):
+        return value
+    return ",".join(str(item) for item in value) if isinstance(value, list) else str(value)

@@ -1,0 +1,71 @@
+"""Options that mean the same in every command, and the notations of triangle counts."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from rfcli.cli.config import apply_config
+from rfcli.errors import InputError
+
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE.yaml",
+        is_eager=True,
+        callback=apply_config,
+        help="Take options from this file; the command line wins.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, the receipt; the rest goes to stderr.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more, and tracebacks.")]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write to.")]
+
+LARGEST_COUNT = 1 << 30
+
+
+def triangle_counts(option: str, text: str) -> tuple[int, ...]:
+    """Triangle counts, ascending and each once: `4096`, `1k,4k,20k`, `1k-64k` (1,024 doubled up to 65,536).
+
+    k stands for 1,024. Raises InputError, naming `option`, for anything else.
+    """
+    counts: set[int] = set()
+    for part in text.split(","):
+        low, dash, high = part.partition("-")
+        if not dash:
+            counts.add(_count(option, part))
+            continue
+        first, last = _ascending(option, part, _count(option, low), _count(option, high))
+        while first <= last:
+            counts.add(first)
+            first *= 2
+    return tuple(sorted(counts))
+
+
+def triangle_range(option: str, text: str) -> tuple[int, int]:
+    """The ends, both included, of a plain range: `256-1536`, `1k-4k`; one number is a range of itself.
+
+    Raises InputError, naming `option`, for anything else.
+    """
+    low, dash, high = text.partition("-")
+    return _ascending(option, text, _count(option, low), _count(option, high if dash else low))
+
+
+def _count(option: str, text: str) -> int:
+    match = re.fullmatch(r"\s*(\d+)(k?)\s*", text, re.IGNORECASE)
+    count = int(match[1]) * (1024 if match[2] else 1) if match else 0
+    if not 1 <= count <= LARGEST_COUNT:
+        raise InputError(f"{option}: '{text.strip()}' is not a triangle count; write 4096, 4k, 1k,4k,20k or 1k-64k.")
+    return count
+
+
+def _ascending(option: str, text: str, low: int, high: int) -> tuple[int, int]:
+    if low > high:
+        turned = "-".join(reversed(text.strip().split("-")))
+        raise InputError(f"{option}: '{text.strip()}' runs from high to low; write {turned}.")
+    return low, high

@@ -1,0 +1,75 @@
+"""Progress of long work: a bar on a terminal, a line now and then in a log."""
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console as Rich
+
+LOG_EVERY = 30.0  # seconds between lines where there is no terminal
+
+
+class Progress:
+    """Counts steps and shows rate and time left. Made by `Console.progress`."""
+
+    def __init__(self, people: "Rich", description: str, total: int | None, unit: str) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        self.description, self.total, self.unit = description, total, unit
+        self.done, self.note = 0, ""
+        self._people = people
+        self._started = self._last_line = time.monotonic()
+        shown = people.is_terminal and not people.quiet
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=people,
+            speed_estimate_period=300,
+            disable=not shown,
+        )
+        self._task = self._bar.add_task(description, total=total, rate="", note="")
+        self._log = not shown
+
+    def advance(self, steps: int = 1, note: str | None = None) -> None:
+        """`steps` more are done. note: a few words beside the bar, such as the loss; None keeps those shown."""
+        self.done += steps
+        self.note = self.note if note is None else note
+        self._bar.update(self._task, completed=self.done, rate=self.rate(), note=self.note)
+        if self._log and time.monotonic() - self._last_line > LOG_EVERY:
+            self._last_line = time.monotonic()
+            self._people.print(self.line(), soft_wrap=True)
+
+    def seconds_each(self) -> float:
+        """Mean seconds of a step so far; 0 before the first."""
+        return (time.monotonic() - self._started) / self.done if self.done else 0.0
+
+    def rate(self) -> str:
+        """In steps a second, or seconds a step where those are slower."""
+        each = self.seconds_each()
+        if not each:
+            return ""
+        return f"{1 / each:.3g} {self.unit}/s" if each < 1 else f"{each:.3g} s each"
+
+    def line(self) -> str:
+        """All of it in one line of text, for logs."""
+        parts = [f"{self.description} {self.done}" + ("" if self.total is None else f"/{self.total}"), self.rate()]
+        if self.total is not None and self.done:
+            left = round(self.seconds_each() * (self.total - self.done))
+            parts.append(f"{left // 60}:{left % 60:02d} left")
+        return ", ".join(part for part in (*parts, self.note) if part)
+
+    def __enter__(self) -> "Progress":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()

@@ -1,0 +1,50 @@
+"""Receipts: what `--json` prints, one object per run."""
+
+import json
+import math
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rfcli
+
+if TYPE_CHECKING:
+    from rfcli.model import RenderFormer
+
+
+def receipt(command: str, seconds: float, device: str, outputs: list[Path | str], **fields: Any) -> dict[str, Any]:
+    """What every receipt has, then the command's own fields, in plain JSON types."""
+    common = {
+        "command": command,
+        "version": rfcli.__version__,
+        "device": device,
+        "seconds": round(seconds, 3),
+        "outputs": outputs,
+    }
+    return {key: plain(value) for key, value in {**common, **fields}.items()}
+
+
+def model_entry(name: str, model: "RenderFormer") -> dict[str, Any]:
+    """The `model` field: what it was loaded as, its attention, and how many numbers it has learned."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return {"name": name, "attention": model.config.attention, "parameters": parameters}
+
+
+def plain(value: Any) -> Any:
+    """JSON types only: paths and other objects as text, arrays' scalars as numbers, NaN and infinities as null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "item"):  # a scalar of numpy or torch
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)
+
+
+def as_json(fields: dict[str, Any]) -> str:
+    """One line."""
+    return json.dumps(fields, allow_nan=False, ensure_ascii=False)
