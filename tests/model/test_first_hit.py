@@ -1,0 +1,76 @@
+"""The z-buffer against a ray tracer that tries every triangle for every pixel."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from rfcli.model.first_hit import hit_geometry, seen_places, visible_triangles
+from rfcli.model.rays import pixel_directions
+
+
+def nearest_by_brute_force(triangles: Tensor, fov: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
+    """Solve o + t d = a + u (b - a) + v (c - a) for every pixel and triangle in float64; id and depth, [H, H]."""
+    d = pixel_directions(fov.double()[None], resolution)[0].view(-1, 1, 3)
+    a, b, c = triangles.double().unbind(1)
+    system = torch.stack([d.expand(-1, len(a), -1), (a - b).expand(len(d), -1, -1), (a - c).expand(len(d), -1, -1)], -1)
+    solved = torch.linalg.solve_ex(system, a.expand(len(d), -1, -1).unsqueeze(-1))[0][..., 0]
+    t, u, v = solved.unbind(-1)
+    t = torch.where((u >= 0) & (v >= 0) & (u + v <= 1) & (t > 1e-3), t, torch.inf)
+    depth, index = t.min(1)
+    index = torch.where(depth.isinf(), -1, index)
+    return index.view(resolution, resolution), depth.view(resolution, resolution)
+
+
+def soup(count: int, seed: int, spread: float = 0.4) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.rand(count, 1, 3, generator=generator) - 0.5
+    return centres + spread * (torch.rand(count, 3, 3, generator=generator) - 0.5)
+
+
+@pytest.mark.parametrize(
+    ("count", "resolution", "fov", "distance"), [(5, 16, 30.0, 2), (40, 24, 50.0, 1.6), (300, 32, 60.0, 0.2)]
+)
+def test_sees_what_a_ray_tracer_sees(count: int, resolution: int, fov: float, distance: float) -> None:
+    """distance 0.2: the camera is inside the soup, so triangles reach behind it."""
+    triangles = soup(count, seed=count)
+    triangles[..., 2] -= distance
+    angle = torch.tensor(fov)
+    seen = visible_triangles(triangles, torch.ones(count, dtype=torch.bool), angle, resolution)
+    expected, depth = nearest_by_brute_force(triangles, angle, resolution)
+    assert (seen == expected).float().mean() > 0.998  # rays through an edge may fall to either side
+    assert (expected >= 0).any()
+    hits = hit_geometry(seen[None], triangles[None], pixel_directions(angle[None], resolution))
+    same = (seen == expected) & (seen >= 0)
+    assert torch.allclose(hits.depth[0][same].double(), depth[same], rtol=1e-4)
+
+
+def test_barycentric_weights_rebuild_the_hit_point() -> None:
+    triangles = soup(30, seed=3) - torch.tensor([0.0, 0.0, 1.7])
+    fov = torch.tensor([45.0])
+    directions = pixel_directions(fov, 16)
+    seen = visible_triangles(triangles, torch.ones(30, dtype=torch.bool), fov[0], 16)[None]
+    hits = hit_geometry(seen, triangles[None], directions)
+    rebuilt = (triangles[seen.clamp_min(0)] * hits.barycentric[..., None]).sum(-2)
+    assert torch.allclose(rebuilt[hits.seen], (directions * hits.depth[..., None])[hits.seen], atol=1e-5)
+    assert (hits.barycentric[~hits.seen] == 0).all()
+
+
+def test_padding_is_invisible() -> None:
+    triangles = soup(20, seed=1) - torch.tensor([0.0, 0.0, 1.7])
+    mask = torch.arange(20) < 10
+    seen = visible_triangles(triangles, mask, torch.tensor(45.0), 16)
+    alone = visible_triangles(triangles[:10], mask[:10], torch.tensor(45.0), 16)
+    assert torch.equal(seen, alone)
+
+
+def test_patches_that_see_nothing_stay_at_the_camera() -> None:
+    triangle = torch.tensor([[[0.0, 0.0, -1.0], [2.0, 0.0, -1.0], [0.0, 2.0, -1.0]]])
+    fov = torch.tensor([60.0])
+    directions = pixel_directions(fov, 16)
+    seen = visible_triangles(triangle, torch.ones(1, dtype=torch.bool), fov[0], 16)[None]
+    places = seen_places(directions, hit_geometry(seen, triangle[None], directions), torch.zeros(1, 3), patch=8)[0]
+    assert (seen[0, :8, 8:] >= 0).all()  # +X right, +Y up: the upper right quarter, and no other
+    assert (seen[0, 8:] == -1).all()
+    assert (seen[0, :, :8] == -1).all()
+    assert torch.allclose(places[1, 2], torch.tensor(-1.0))
+    assert (places[[0, 2, 3]] == 0).all()
