@@ -1,0 +1,61 @@
+"""One scene of a dataset: what the network is given and what it should see."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from rfcli.errors import InputError
+from rfcli.scene.triangle_scene import TriangleScene
+
+HALF_MAX = 65504.0  # the largest float16
+FIELDS = ("triangles", "vn", "material", "c2w", "fov")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A scene and its images [V, H, W, 3], linear radiance as float16, clamped to what float16 holds.
+
+    Raises InputError where the images do not fit the scene's cameras or are not finite.
+    """
+
+    scene: TriangleScene
+    images: npt.NDArray[np.float16]
+
+    def __post_init__(self) -> None:
+        shape = self.images.shape
+        if len(shape) != 4 or shape[0] != len(self.scene.c2w) or shape[1] != shape[2] or shape[3] != 3:
+            raise InputError(f"images have shape {list(shape)}; {len(self.scene.c2w)} cameras need [V, R, R, 3].")
+        if not np.isfinite(self.images).all():
+            raise InputError("images hold numbers that are not finite; render the scene again.")
+        object.__setattr__(self, "images", np.clip(self.images, 0.0, HALF_MAX).astype(np.float16))
+
+
+def write_sample(path: str | Path, sample: Sample) -> None:
+    """Write the sample as HDF5: whole or not at all, the same bytes each time."""
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with h5py.File(beside, "w", libver="v110") as file:
+            for name in FIELDS:
+                file.create_dataset(name, data=getattr(sample.scene, name), compression="gzip", compression_opts=1)
+            file.create_dataset("images", data=sample.images, compression="gzip", compression_opts=1, shuffle=True)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_sample(path: str | Path) -> Sample:
+    """Read a sample. Raises InputError where the file is missing, broken or lacks a field."""
+    try:
+        with h5py.File(path, "r") as file:
+            missing = [name for name in (*FIELDS, "images") if name not in file]
+            if missing:
+                raise InputError(f"{path} has no {', '.join(missing)}; it is not a sample of `rf gen-data`.")
+            arrays = {name: file[name][()] for name in FIELDS}
+            return Sample(TriangleScene(**arrays), file["images"][()])
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error}); delete it and run `rf gen-data` again.") from error

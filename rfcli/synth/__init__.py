@@ -1,0 +1,7 @@
+"""Random scenes on the published templates, from procedural shapes."""
+
+from rfcli.synth.options import SceneOptions
+from rfcli.synth.random_scene import random_scene
+from rfcli.synth.rendered import RenderedScenes
+
+__all__ = ["RenderedScenes", "SceneOptions", "random_scene"]

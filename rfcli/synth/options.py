@@ -1,0 +1,28 @@
+"""What may be chosen about random scenes."""
+
+from dataclasses import dataclass
+
+from rfcli.errors import InputError
+
+SMALLEST = 128  # triangles: a coarse room with a simple object in it
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """Range of a scene's total triangle count (drawn log-uniformly) and number of cameras.
+
+    Raises InputError where the range is empty or too small, or there are no views.
+    """
+
+    triangles: tuple[int, int] = (256, 1536)
+    views: int = 4
+
+    def __post_init__(self) -> None:
+        low, high = self.triangles
+        if not SMALLEST <= low <= high:
+            raise InputError(
+                f"--triangles {low}-{high} is not a range that scenes can have; "
+                f"give LOW-HIGH with {SMALLEST} <= LOW <= HIGH."
+            )
+        if self.views < 1:
+            raise InputError(f"--views is {self.views}; give at least 1.")

@@ -1,0 +1,49 @@
+"""Random scenes, a pure function of (seed, index)."""
+
+import numpy as np
+
+from rfcli.scene.triangle_scene import TriangleScene
+from rfcli.synth.cameras import random_cameras
+from rfcli.synth.lights import random_lights
+from rfcli.synth.objects import random_objects
+from rfcli.synth.options import SceneOptions
+from rfcli.synth.templates import random_template
+
+
+class RejectedError(Exception):
+    """This draw makes no good scene; the message is the reason, a few words."""
+
+
+def draw(seed: int, index: int, attempt: int, options: SceneOptions) -> TriangleScene:
+    """One draw of a scene; depends on nothing but its arguments. Raises RejectedError."""
+    rng = np.random.default_rng([seed, index, attempt])
+    low, high = options.triangles
+    triangles = int(np.exp(rng.uniform(np.log(low), np.log(high + 1))))
+    template = random_template(rng, triangles)
+    lights = random_lights(rng, template.name)
+    taken = sum(len(part.triangles) for part in (*template.pieces, *lights))
+    objects = random_objects(rng, triangles - taken)
+    solid = [*template.pieces, *objects]
+    cameras = random_cameras(rng, template, np.concatenate([part.triangles for part in solid]), options.views)
+    if cameras is None:
+        raise RejectedError("no open view")
+    parts = [*solid, *lights]
+    scene = TriangleScene(
+        np.concatenate([part.triangles for part in parts]),
+        np.concatenate([part.vn for part in parts]),
+        np.concatenate([part.material for part in parts]),
+        *cameras,
+    )
+    if not low <= len(scene) <= high:
+        raise RejectedError("triangle count out of range")
+    return scene
+
+
+def random_scene(seed: int, index: int, options: SceneOptions) -> TriangleScene:
+    """The first good draw of scene `index`: the same on every machine, whatever was drawn before."""
+    for attempt in range(1000):
+        try:
+            return draw(seed, index, attempt, options)
+        except RejectedError:
+            continue
+    raise RuntimeError(f"1000 draws of scene {index} were all rejected.")

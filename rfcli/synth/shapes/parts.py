@@ -1,0 +1,80 @@
+"""Shapes made of boxes: one, a table, a chair, stairs, an arch."""
+
+import numpy as np
+import trimesh
+
+from rfcli.synth.shapes.grid import Points, grid_mesh, rectangle
+
+Box = tuple[tuple[float, float, float], tuple[float, float, float]]  # low and high corner
+
+
+def box(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
+    """A box with sides 0.4 to 1; every third is a cube."""
+    size = np.ones(3) if rng.random() < 1 / 3 else rng.uniform(0.4, 1.0, 3)
+    return boxes([((0.0, 0.0, 0.0), (size[0], size[1], size[2]))], faces)
+
+
+def table(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
+    """A top on four legs."""
+    w, d, h = rng.uniform(0.7, 1.2), rng.uniform(0.5, 1.0), rng.uniform(0.4, 0.9)
+    return boxes([*legs(w, d, h, rng.uniform(0.05, 0.12)), ((0, 0, h), (w, d, h + rng.uniform(0.05, 0.12)))], faces)
+
+
+def chair(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
+    """A seat on four legs with a back."""
+    w, d, h, t = rng.uniform(0.45, 0.6), rng.uniform(0.45, 0.6), rng.uniform(0.4, 0.55), rng.uniform(0.05, 0.09)
+    back = ((0.0, d - t, h + t), (w, d, h + rng.uniform(0.4, 0.7)))
+    return boxes([*legs(w, d, h, t), ((0.0, 0.0, h), (w, d, h + t)), back], faces)
+
+
+def stairs(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
+    """Steps that rise to one side."""
+    count, rise, run = int(rng.integers(3, 6)), rng.uniform(0.12, 0.25), rng.uniform(0.15, 0.3)
+    width = rng.uniform(0.4, 1.0)
+    return boxes([((i * run, 0.0, 0.0), ((i + 1) * run, width, (i + 1) * rise)) for i in range(count)], faces)
+
+
+def arch(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
+    """Two posts under a beam."""
+    w, d, h, t = rng.uniform(0.6, 1.2), rng.uniform(0.2, 0.6), rng.uniform(0.5, 1.2), rng.uniform(0.12, 0.25)
+    return boxes(
+        [((0.0, 0.0, 0.0), (t, d, h)), ((w - t, 0.0, 0.0), (w, d, h)), ((0.0, 0.0, h), (w, d, h + t))], faces
+    )
+
+
+def legs(width: float, depth: float, height: float, thick: float) -> list[Box]:
+    """Four legs in the corners."""
+    return [
+        ((x, y, 0.0), (x + thick, y + thick, height)) for x in (0.0, width - thick) for y in (0.0, depth - thick)
+    ]
+
+
+def boxes(corners: list[Box], faces: int) -> trimesh.Trimesh:
+    """Separate closed boxes with cells of one size, the smallest for which all fit into `faces`."""
+    sizes = np.array([np.subtract(high, low) for low, high in corners])
+    longest = sizes.max()
+    for divisions in range(64, 0, -1):
+        cells = np.maximum(1, np.round(sizes * divisions / longest)).astype(int)
+        x, y, z = cells.T
+        if 4 * (x * y + y * z + z * x).sum() <= faces:
+            break
+    return trimesh.util.concatenate(
+        [closed_box(np.array(low), size, cell) for (low, _), size, cell in zip(corners, sizes, cells, strict=True)]
+    )
+
+
+def closed_box(low: Points, size: Points, cells: Points) -> trimesh.Trimesh:
+    """One box with its low corner at `low`, cells [3] per axis, seen from outside."""
+    sides = []
+    for axis in range(3):
+        u, v = (axis + 1) % 3, (axis + 2) % 3
+        face = rectangle(size[u], size[v], int(cells[u]), int(cells[v]))
+        for sign in (-1, 1):
+            points = np.zeros_like(face)
+            points[..., u], points[..., v] = face[..., 0], face[..., 1]
+            points[..., axis] = sign * size[axis] / 2
+            sides.append(grid_mesh(points if sign > 0 else points[:, ::-1]))
+    mesh = trimesh.util.concatenate(sides)
+    mesh.merge_vertices(digits_vertex=7)
+    mesh.apply_translation(low + size / 2)
+    return mesh

@@ -1,0 +1,107 @@
+"""Backgrounds: the four published templates and a closed room."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import trimesh
+from trimesh.transformations import euler_matrix, rotation_matrix
+
+from rfcli.synth.materials import plain, random_wall_material, vivid_color
+from rfcli.synth.parts import Floats, Piece, piece
+from rfcli.synth.shapes.grid import grid_mesh, rectangle
+
+FLOOR = -0.5
+WALLS = {"plane": 0, "plane and wall": 1, "plane and two walls": 2, "box": 3, "room": 4}  # besides the floor
+SHARES = {"plane": 0.15, "plane and wall": 0.18, "plane and two walls": 0.2, "box": 0.23, "room": 0.24}
+
+# Yaw of the wall's inward normal, seen from above: back (+y), right (+x), left (-x).
+FACING = (np.pi / 2, np.pi, 0.0)
+BACK, RIGHT, LEFT = range(3)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A background, and from where it may be looked into.
+
+    azimuth: centre and half width of the camera's directions around +z, degrees from +x; elevation: low, high.
+    """
+
+    name: str
+    pieces: tuple[Piece, ...]
+    azimuth: tuple[float, float]
+    elevation: tuple[float, float]
+
+
+LOOK = {
+    "plane": ((-90.0, 180.0), (4.0, 60.0)),
+    "plane and wall": ((-90.0, 65.0), (3.0, 50.0)),
+    "plane and two walls": ((-135.0, 40.0), (3.0, 45.0)),
+    "box": ((-90.0, 28.0), (-4.0, 45.0)),
+    "room": ((-90.0, 16.0), (-9.0, 9.0)),
+}
+
+
+def random_template(rng: np.random.Generator, triangles: int) -> Template:
+    """A background whose walls take at most half of `triangles`; cells of its walls 8 x 8 where they fit, as published."""
+    names = [name for name in SHARES if wall_cells(name, triangles) > 0]
+    shares = np.array([SHARES[name] for name in names])
+    name = names[rng.choice(len(names), p=shares / shares.sum())]
+    cells = wall_cells(name, triangles)
+    walls = room(cells) if name == "room" else published(rng, WALLS[name], cells)
+    azimuth, elevation = LOOK[name]
+    return Template(name, paint(rng, walls, name), azimuth, elevation)
+
+
+def wall_cells(name: str, triangles: int) -> int:
+    """Cells along a wall's side: the finest of 8, 6, 4, 3 whose walls fit into half of `triangles`, 0 if none does."""
+    walls = WALLS[name] + 1
+    return next((c for c in (8, 6, 4, 3) if walls * 2 * c * c <= triangles / 2), 0)
+
+
+def published(rng: np.random.Generator, walls: int, cells: int) -> list[trimesh.Trimesh]:
+    """Floor at z = -0.5 and back, right, left walls at 0.5, each scaled 0.9..1.35 in its plane and turned up to 10 degrees."""
+    meshes = [floor(cells, *rng.uniform(0.95, 1.35, 2))]
+    for facing in FACING[:walls]:
+        width, height = rng.uniform(0.9, 1.35, 2)
+        mesh = wall(cells, facing, width, height)
+        mesh.apply_transform(rotation_matrix(np.radians(rng.uniform(-10, 10)), [0, 0, 1], mesh.bounds.mean(axis=0)))
+        meshes.append(mesh)
+    return meshes
+
+
+def room(cells: int) -> list[trimesh.Trimesh]:
+    """Floor, back, right and left walls and ceiling of the unit cube, open towards -y."""
+    ceiling = floor(cells, 1.0, 1.0)
+    ceiling.apply_transform(euler_matrix(np.pi, 0, 0))
+    return [floor(cells, 1.0, 1.0), *(wall(cells, facing, 1.0, 1.0) for facing in FACING), ceiling]
+
+
+def floor(cells: int, width: float, depth: float) -> trimesh.Trimesh:
+    """A plane at z = -0.5 that faces up."""
+    mesh = grid_mesh(rectangle(width, depth, cells, cells))
+    mesh.apply_translation([0, 0, FLOOR])
+    return mesh
+
+
+def wall(cells: int, facing: float, width: float, height: float) -> trimesh.Trimesh:
+    """An upright plane that stands on the floor half a unit from the axis and faces it from the direction `facing`."""
+    mesh = grid_mesh(rectangle(width, height, cells, cells))
+    mesh.apply_transform(euler_matrix(np.pi / 2, 0, 0))  # upright, normal -y, as the back wall's
+    mesh.apply_translation([0, 0.5, FLOOR + height / 2])
+    mesh.apply_transform(rotation_matrix(facing - np.pi / 2, [0, 0, 1]))
+    return mesh
+
+
+def paint(rng: np.random.Generator, meshes: list[trimesh.Trimesh], name: str) -> tuple[Piece, ...]:
+    """Walls with materials: in the room and in every third box as in Cornell's, two vivid sides and pale rest."""
+    if name == "room" or (name == "box" and rng.random() < 1 / 3):
+        pale = rng.uniform(0.4, 0.75) * (1 - rng.uniform(0, 0.12, 3))
+        colors: list[Floats] = [pale] * len(meshes)
+        if name == "box" or rng.random() < 0.75:
+            colors[1 + RIGHT], colors[1 + LEFT] = vivid_color(rng), vivid_color(rng)
+        if rng.random() < 0.2:
+            colors[1 + BACK] = vivid_color(rng)
+        return tuple(
+            piece(mesh, plain(color, len(mesh.faces)), smooth=True) for mesh, color in zip(meshes, colors, strict=True)
+        )
+    return tuple(piece(mesh, random_wall_material(rng, len(mesh.faces)), smooth=True) for mesh in meshes)

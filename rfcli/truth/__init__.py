@@ -1,0 +1,6 @@
+"""Ground truth: what the light in a scene really does."""
+
+from rfcli.truth.path_tracer import PathTracer
+from rfcli.truth.renderer import TruthRenderer
+
+__all__ = ["PathTracer", "TruthRenderer"]
