@@ -4,7 +4,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -53,9 +53,13 @@ class Console:
         with Progress(self._people, description, total, unit) as progress:
             yield progress
 
-    def receipt(self, device: str, outputs: list[Path | str], **fields: Any) -> None:
+    def receipt(self, device: str, outputs: Sequence[Path | str], **fields: Any) -> None:
         """The run's result, printed with --json once the command has ended well. See `receipts` for the fields."""
-        self._receipt = receipt(self.command, time.perf_counter() - self._started, device, outputs, **fields)
+        self._receipt = receipt(self.command, self.seconds(), device, outputs, **fields)
+
+    def seconds(self) -> float:
+        """Since the run began."""
+        return time.perf_counter() - self._started
 
     def __enter__(self) -> "Console":
         self._stdout = _Stdout() if self.json else None

@@ -17,8 +17,9 @@ class Progress:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
-        self.description, self.total, self.unit = description, total, unit
-        self.done, self.note = 0, ""
+        self.description, self.unit, self.note = description, unit, ""
+        self.done: float = 0
+        self.total: float | None = total
         self._people = people
         self._started = self._last_line = time.monotonic()
         shown = people.is_terminal and not people.quiet
@@ -39,9 +40,12 @@ class Progress:
 
     def advance(self, steps: int = 1, note: str | None = None) -> None:
         """`steps` more are done. note: a few words beside the bar, such as the loss; None keeps those shown."""
-        self.done += steps
-        self.note = self.note if note is None else note
-        self._bar.update(self._task, completed=self.done, rate=self.rate(), note=self.note)
+        self.show(self.done + steps, self.total, self.note if note is None else note)
+
+    def show(self, done: float, total: float | None, note: str) -> None:
+        """Set everything anew, for work whose extent becomes known on the way."""
+        self.done, self.total, self.note = done, total, note
+        self._bar.update(self._task, completed=done, total=total, rate=self.rate(), note=note)
         if self._log and time.monotonic() - self._last_line > LOG_EVERY:
             self._last_line = time.monotonic()
             self._people.print(self.line(), soft_wrap=True)
@@ -51,15 +55,16 @@ class Progress:
         return (time.monotonic() - self._started) / self.done if self.done else 0.0
 
     def rate(self) -> str:
-        """In steps a second, or seconds a step where those are slower."""
+        """In steps a second, or seconds a step where those are slower; empty where the steps have no unit."""
         each = self.seconds_each()
-        if not each:
+        if not each or not self.unit:
             return ""
         return f"{1 / each:.3g} {self.unit}/s" if each < 1 else f"{each:.3g} s each"
 
     def line(self) -> str:
         """All of it in one line of text, for logs."""
-        parts = [f"{self.description} {self.done}" + ("" if self.total is None else f"/{self.total}"), self.rate()]
+        count = f"{self.done:.0f}" if self.total is None else f"{self.done:.0f}/{self.total:.0f}"
+        parts = [f"{self.description} {count}", self.rate()]
         if self.total is not None and self.done:
             left = round(self.seconds_each() * (self.total - self.done))
             parts.append(f"{left // 60}:{left % 60:02d} left")

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from rfcli.model import RenderFormer
 
 
-def receipt(command: str, seconds: float, device: str, outputs: list[Path | str], **fields: Any) -> dict[str, Any]:
+def receipt(command: str, seconds: float, device: str, outputs: Sequence[Path | str], **fields: Any) -> dict[str, Any]:
     """What every receipt has, then the command's own fields, in plain JSON types."""
     common = {
         "command": command,

@@ -1,0 +1,147 @@
+"""The study's figures: log-log, every curve labelled where it ends, what was not measured hollow and dashed."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from rfcli.atomic import replacing
+from rfcli.study.results import Row
+
+# Okabe and Ito's palette, which people with any colour vision can tell apart; softmax, the reference, is black.
+COLOURS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+SUFFIXES = (".png", ".svg")
+
+
+def draw_figures(folder: Path, rows: Sequence[Row], title: str, machine: str) -> list[Path]:
+    """Write time.png, time.svg and memory.png, memory.svg into `folder`; returns their paths.
+
+    title: what was run. machine: where, for the line below the figure.
+    """
+    return [
+        *_draw(folder / "time", rows, f"Seconds: {title}", machine, seconds_label, lambda row: row.seconds),
+        *_draw(folder / "memory", rows, f"Peak memory: {title}", machine, bytes_label, lambda row: row.peak_bytes),
+    ]
+
+
+def _draw(
+    stem: Path,
+    rows: Sequence[Row],
+    title: str,
+    machine: str,
+    label: Callable[[float], str],
+    value: Callable[[Row], float | None],
+) -> list[Path]:
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    shown = [row for row in rows if (value(row) or 0) > 0]
+    if not shown:
+        return []
+    figure, axes = pyplot.subplots(figsize=(7.2, 4.8), layout="constrained")
+    axes.set(xscale="log", yscale="log")
+    names = list(dict.fromkeys(row.attention for row in shown))
+    for name, colour in zip(names, _colours(len(names)), strict=True):
+        _curve(axes, [row for row in shown if row.attention == name], colour, value)
+    _label_ends(axes, shown, names, value)
+    counts = sorted({row.triangles for row in shown})
+    axes.set_xticks(counts, [count_label(count) for count in counts])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.minorticks_off()
+    axes.yaxis.set_major_locator(LogLocator(subs=_subdivisions(axes)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: label(number)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("triangles")
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    notes = [machine, "Bars: 95 % interval of the median."]
+    if any(not row.measured for row in shown):
+        notes.append("Hollow, dashed: extrapolated, not measured.")
+    figure.supxlabel("\n".join((notes[0], " ".join(notes[1:]))), fontsize=7.5, color="#555555", x=0.01, ha="left")
+    paths = [stem.with_suffix(suffix) for suffix in SUFFIXES]
+    for path in paths:
+        with replacing(path) as beside:
+            figure.savefig(beside, dpi=200, metadata={"Date": None} if path.suffix == ".svg" else None)
+    pyplot.close(figure)
+    return paths
+
+
+def _curve(axes: Any, rows: list[Row], colour: str, value: Callable[[Row], float | None]) -> None:
+    measured = [row for row in rows if row.measured]
+    beyond = [row for row in rows if not row.measured]
+    x, y = [row.triangles for row in measured], [value(row) for row in measured]
+    axes.plot(x, y, "-o", color=colour, markersize=4.5, linewidth=1.6)
+    joined = sorted((measured[-1:] if measured else []) + beyond, key=lambda row: row.triangles)
+    axes.plot([row.triangles for row in joined], [value(row) for row in joined], "--", color=colour, linewidth=1.2)
+    axes.plot(
+        [row.triangles for row in beyond],
+        [value(row) for row in beyond],
+        "o",
+        markerfacecolor="white",
+        markeredgecolor=colour,
+        markersize=5.5,
+    )
+    for row in rows:
+        if value(row) == row.seconds and row.seconds_low is not None:
+            axes.plot([row.triangles] * 2, [row.seconds_low, row.seconds_high], color=colour, linewidth=3, alpha=0.35)
+
+
+def _label_ends(axes: Any, rows: Sequence[Row], names: list[str], value: Callable[[Row], float | None]) -> None:
+    """Each curve's name beside its last point, moved apart where curves end close together."""
+    ends = {name: max((row for row in rows if row.attention == name), key=lambda row: row.triangles) for name in names}
+    heights = axes.transData.transform([(end.triangles, value(end)) for end in ends.values()])[:, 1]
+    moved = spread([float(height) for height in heights], 16.0)
+    for (name, end), height, target, colour in zip(ends.items(), heights, moved, _colours(len(names)), strict=True):
+        axes.annotate(
+            name,
+            (end.triangles, value(end)),
+            xytext=(9, (target - height) * 72 / axes.figure.dpi),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+            fontsize=10,
+            fontweight="bold",
+            annotation_clip=False,
+        )
+
+
+def spread(heights: list[float], gap: float) -> list[float]:
+    """The heights, in their order, moved up as little as keeps neighbours `gap` apart."""
+    moved = list(heights)
+    order = sorted(range(len(heights)), key=lambda index: heights[index])
+    for lower, upper in pairwise(order):
+        moved[upper] = max(moved[upper], moved[lower] + gap)
+    return moved
+
+
+def _subdivisions(axes: Any) -> tuple[float, ...]:
+    """Which multiples of 10^n stand on the vertical axis: more of them where it spans less."""
+    low, high = axes.get_ylim()
+    return (1, 2, 5) if high < 300 * low else (1, 3) if high < 3000 * low else (1,)
+
+
+def _colours(number: int) -> list[str]:
+    return [COLOURS[index % len(COLOURS)] for index in range(number)]
+
+
+def count_label(triangles: float) -> str:
+    """1,024 -> 1k, 1,000 -> 1,000."""
+    count = round(triangles)
+    return f"{count // 1024}k" if count % 1024 == 0 else f"{count:,}"
+
+
+def seconds_label(seconds: float) -> str:
+    """0.001 -> 1 ms, 10 -> 10 s, 1000 -> 1,000 s."""
+    return f"{seconds * 1000:g} ms" if seconds < 1 else f"{seconds:,.0f} s"
+
+
+def bytes_label(number: float) -> str:
+    """1e6 -> 1 MB, 1e9 -> 1 GB."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= size:
+            return f"{number / size:g} {unit}"
+    return f"{number:g} B"

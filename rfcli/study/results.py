@@ -1,0 +1,98 @@
+"""From measurements to results: rows, fits, crossings. What was not measured is extrapolated and marked so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rfcli.study import fits
+from rfcli.study.measurement import Measurement
+
+LAST_POINTS = 4  # the growth exponent is that of the largest counts: at small ones every mechanism looks linear
+
+
+@dataclass(frozen=True)
+class Row:
+    """One mechanism at one triangle count; seconds with a 95 % interval.
+
+    measured False: nothing was run, and the numbers come from a + b N + c N^2 fitted to what was; they are None where
+    there was too little to fit. runs: timed runs. peak_bytes: memory above the state before the stage.
+    """
+
+    attention: str
+    triangles: int
+    seconds: float | None
+    seconds_low: float | None
+    seconds_high: float | None
+    peak_bytes: int | None
+    measured: bool
+    runs: int
+
+
+def rows(measurements: Sequence[Measurement], attentions: Sequence[str], counts: Sequence[int], seed: int) -> list[Row]:
+    """A row for every mechanism and count, in that order."""
+    return [row for name in attentions for row in _rows_of(name, _of(measurements, name), counts, seed)]
+
+
+def _of(measurements: Sequence[Measurement], attention: str) -> list[Measurement]:
+    chosen = [measurement for measurement in measurements if measurement.attention == attention]
+    return sorted(chosen, key=lambda measurement: measurement.triangles)
+
+
+def _rows_of(name: str, measured: list[Measurement], counts: Sequence[int], seed: int) -> list[Row]:
+    known = {measurement.triangles: measurement for measurement in measured}
+    triangles = list(known)
+    out = []
+    for count in counts:
+        if count in known:
+            point = known[count]
+            low, high = fits.interval(fits.resampled_medians([point], seed)[:, 0])
+            out.append(Row(name, count, point.typical, low, high, point.peak_bytes, True, len(point.seconds)))
+        elif len(measured) < 2:
+            out.append(Row(name, count, None, None, None, None, False, 0))
+        else:
+            seconds = fits.evaluate(fits.polynomial(triangles, [point.typical for point in measured]), count)
+            draws = fits.resampled_medians(measured, seed)
+            low, high = fits.interval([fits.evaluate(fits.polynomial(triangles, draw), count) for draw in draws])
+            out.append(Row(name, count, seconds, low, high, _extrapolated_bytes(measured, count), False, 0))
+    return out
+
+
+def _extrapolated_bytes(measured: list[Measurement], count: int) -> int | None:
+    known = {point.triangles: point.peak_bytes for point in measured if point.peak_bytes}
+    if len(known) < 2:
+        return None
+    return round(fits.evaluate(fits.polynomial(list(known), list(known.values())), count))
+
+
+def growth(measurements: Sequence[Measurement], attentions: Sequence[str], seed: int) -> dict[str, dict[str, Any]]:
+    """By mechanism: the growth exponent of the largest measured counts with its 95 % interval, the counts it is of,
+    and seconds = constant + linear N + quadratic N^2 over all of them. With fewer than two points there is no entry.
+    """
+    out: dict[str, dict[str, Any]] = {}
+    for name in attentions:
+        measured = _of(measurements, name)
+        if len(measured) < 2:
+            continue
+        last = measured[-LAST_POINTS:]
+        counts = [point.triangles for point in last]
+        low, high = fits.interval([fits.exponent(counts, draw) for draw in fits.resampled_medians(last, seed)])
+        everywhere, typical = [point.triangles for point in measured], [point.typical for point in measured]
+        constant, linear, quadratic = fits.polynomial(everywhere, typical)
+        out[name] = {
+            "exponent": fits.exponent(counts, [point.typical for point in last]),
+            "low": low,
+            "high": high,
+            "from": counts[0],
+            "to": counts[-1],
+            "seconds": {"constant": float(constant), "linear": float(linear), "quadratic": float(quadratic)},
+        }
+    return out
+
+
+def crossings(measurements: Sequence[Measurement], attentions: Sequence[str]) -> dict[str, int | None]:
+    """By "a<b": the triangle count from which a takes less time than b, among measured points; None = not among them.
+
+    Where a is faster throughout, the smallest count that was measured.
+    """
+    seconds = {name: {point.triangles: point.typical for point in _of(measurements, name)} for name in attentions}
+    return {f"{a}<{b}": fits.crossing(seconds[a], seconds[b]) for a in attentions for b in attentions if a != b}

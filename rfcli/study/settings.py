@@ -1,0 +1,69 @@
+"""What a study is of: a model's view-independent stage, mechanisms, triangle counts, a device."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+
+from rfcli.attention import names
+from rfcli.errors import InputError
+from rfcli.model import PRESETS, RenderFormer, RenderFormerConfig
+from rfcli.model.checkpoint import CONFIG, read_config
+from rfcli.model.sources import locate
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """Two runs with equal settings on one machine measure the same thing.
+
+    model      tiny, base, large, a checkpoint folder or a Hugging Face id; only its architecture matters: time does
+               not depend on weights, which are random.
+    layers     how many of the stage's layers, which are all alike, are run: a 64k-triangle softmax layer of the base
+               model takes minutes on a small CPU.
+    attentions, triangles: the grid of points, each ascending or in the order of the registry.
+    device     cpu, cuda or mps.
+
+    Raises InputError for an unknown mechanism or more layers than the model has.
+    """
+
+    model: str
+    attentions: tuple[str, ...]
+    triangles: tuple[int, ...]
+    layers: int
+    device: str
+    seed: int
+
+    def __post_init__(self) -> None:
+        for name in self.attentions:
+            if name not in names():
+                raise InputError(f"--attention: unknown mechanism '{name}'; choose among {', '.join(names())}.")
+        if not self.attentions or not self.triangles:
+            raise InputError("A study needs at least one attention mechanism and one triangle count.")
+        if not 1 <= self.layers <= self.architecture().num_layers:
+            raise InputError(
+                f"--layers {self.layers}: the stage of '{self.model}' has {self.architecture().num_layers} layers."
+            )
+
+    def architecture(self) -> RenderFormerConfig:
+        """The whole model's config."""
+        preset = {"large": "swin-large"}.get(self.model, self.model)
+        return PRESETS[preset] if preset in PRESETS else read_config(locate(self.model) / CONFIG)
+
+    def parameters(self) -> int:
+        """Learned numbers of the whole model."""
+        with torch.device("meta"):
+            return sum(parameter.numel() for parameter in RenderFormer(self.architecture()).parameters())
+
+    def stage(self, attention: str) -> RenderFormerConfig:
+        """A config whose view-independent stage is the one to run, and whose other parts are as small as can be."""
+        config = self.architecture()
+        options = config.attention_options if attention == config.attention else {}
+        return dataclasses.replace(
+            config,
+            attention=attention,
+            attention_options=options,
+            num_layers=self.layers,
+            view_transformer_n_layers=1,
+            use_dpt_decoder=False,
+            visibility="attention",
+        )

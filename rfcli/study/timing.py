@@ -1,0 +1,114 @@
+"""Timing many points inside a budget: interleaved rounds, and no point begun that would not end in time."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Protocol
+
+from rfcli.study.budget import LEAST_RUNS, Budget
+from rfcli.study.measurement import Measurement, Sample
+
+WARM_UP_BELOW = 2.0  # seconds: what happens in a first run only does not disturb one that is longer; it counts
+
+
+class DoesNotFit(Exception):  # noqa: N818 - not an error: such a point is extrapolated
+    """A point cannot be measured: out of memory or out of time."""
+
+
+class Runner(Protocol):
+    """One point, in a place of its own."""
+
+    def wait_until_ready(self, seconds: float) -> None:
+        """Return once `run` can be called. Raises DoesNotFit after that many seconds or where memory runs out."""
+
+    def run(self, seconds: float) -> Sample:
+        """Run the stage once. Raises DoesNotFit as `wait_until_ready` does."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+Report = Callable[[float, float, str], None]  # seconds spent, seconds expected in all, what is going on
+
+
+def time_points(
+    start: Callable[[str, int], Runner],
+    attentions: Sequence[str],
+    counts: Sequence[int],
+    seconds: float,
+    finished: Sequence[Measurement] = (),
+    report: Report = lambda spent, expected, event: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[list[Measurement]]:
+    """Measure every mechanism at every count, as far as `seconds` go; yields the points of each count in turn.
+
+    Counts come in ascending order, so that what is measured predicts what comes: a point is begun only where
+    LEAST_RUNS of it are expected to fit beside all cheaper ones. At each count the mechanisms take turns
+    (A B A B ...), so that a slow minute of the machine falls on all of them. What does not fit is left out.
+
+    start: makes the runner of a mechanism at a count. finished: points that are known already and not measured again.
+    """
+    counts = sorted(counts)
+    budget = Budget(seconds, attentions, counts, clock)
+    for known in finished:
+        budget.runs[known.attention, known.triangles] = list(known.seconds)
+    for count in counts:
+        affordable = budget.affordable()
+        missing = [name for name in attentions if (name, count) not in budget.runs]
+        for name in missing:
+            if (name, count) not in affordable:
+                budget.give_up(name, count)
+        with ExitStack() as closing:
+            asked = clock()
+            ready = {name: start(name, count) for name in missing if (name, count) in affordable}
+            for runner in ready.values():
+                closing.callback(runner.close)
+            for name in list(ready):
+                with _giving_up(budget, ready, name, count):
+                    ready[name].wait_until_ready(budget.left())
+            if ready:
+                budget.start_seconds = (clock() - asked) / len(ready)
+            measured = _take_turns(budget, ready, count, report)
+        if measured:
+            yield measured
+
+
+def _take_turns(budget: Budget, ready: dict[str, Runner], count: int, report: Report) -> list[Measurement]:
+    """Interleaved runs at one count, as many as the budget allows."""
+    everyone = list(ready)
+    peaks: dict[str, int | None] = {}
+
+    def run(name: str, rounds_to_come: int) -> None:
+        rest = budget.reserve(count) + rounds_to_come * sum(budget.expected(other, count) for other in ready)
+        report(budget.spent(), budget.spent() + min(rest, budget.left()), f"{name}, {count:,} triangles")
+        with _giving_up(budget, ready, name, count):
+            sample = ready[name].run(budget.left())
+            budget.runs.setdefault((name, count), []).append(sample.seconds)
+            peaks[name] = sample.peak_bytes
+
+    for name in everyone:
+        run(name, LEAST_RUNS)
+    rounds = budget.rounds(list(ready), count) if ready else 0
+    for name in ready:
+        if budget.runs[name, count][0] < WARM_UP_BELOW:
+            budget.runs[name, count].clear()
+    for turn in range(rounds):
+        for name in list(ready):
+            if len(budget.runs[name, count]) < rounds:
+                run(name, rounds - turn)
+    runs = {name: budget.runs.get((name, count), []) for name in everyone}
+    return [
+        Measurement(name, count, tuple(seconds), peaks[name])
+        for name, seconds in runs.items()
+        if len(seconds) >= LEAST_RUNS
+    ]
+
+
+@contextmanager
+def _giving_up(budget: Budget, ready: dict[str, Runner], name: str, count: int) -> Iterator[None]:
+    """Where the point does not fit after all, end it and leave out the mechanism's larger points."""
+    try:
+        yield
+    except DoesNotFit:
+        budget.give_up(name, count)
+        ready.pop(name).close()
