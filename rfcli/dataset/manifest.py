@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rfcli.atomic import replacing
 from rfcli.errors import InputError
 
 MANIFEST = "manifest.jsonl"
@@ -83,9 +84,8 @@ def write_record(folder: str | Path, record: Mapping[str, Any]) -> None:
 
 def replace_text(path: Path, text: str) -> None:
     """Write the file whole or leave the old one."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 def sha256_of(path: str | Path) -> str:

@@ -1,6 +1,5 @@
 """One scene of a dataset: what the network is given and what it should see."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +7,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from rfcli.atomic import replacing
 from rfcli.errors import InputError
-from rfcli.scene.triangle_scene import TriangleScene
+from rfcli.scene import TriangleScene
 
 HALF_MAX = 65504.0  # the largest float16
 FIELDS = ("triangles", "vn", "material", "c2w", "fov")
@@ -35,17 +35,11 @@ class Sample:
 
 
 def write_sample(path: str | Path, sample: Sample) -> None:
-    """Write the sample as HDF5: whole or not at all, the same bytes each time."""
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with h5py.File(beside, "w", libver="v110") as file:
-            for name in FIELDS:
-                file.create_dataset(name, data=getattr(sample.scene, name), compression="gzip", compression_opts=1)
-            file.create_dataset("images", data=sample.images, compression="gzip", compression_opts=1, shuffle=True)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    """Write the sample as HDF5: whole or not at all, the same bytes each time. Raises OSError where that fails."""
+    with replacing(Path(path)) as beside, h5py.File(beside, "w", libver="v110") as file:
+        for name in FIELDS:
+            file.create_dataset(name, data=getattr(sample.scene, name), compression="gzip", compression_opts=1)
+        file.create_dataset("images", data=sample.images, compression="gzip", compression_opts=1, shuffle=True)
 
 
 def read_sample(path: str | Path) -> Sample:

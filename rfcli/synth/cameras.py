@@ -33,9 +33,7 @@ def random_camera(rng: np.random.Generator, template: Template) -> tuple[Floats,
     centre, spread = template.azimuth
     azimuth = np.radians(rng.uniform(centre - spread, centre + spread))
     elevation = np.radians(rng.uniform(*template.elevation))
-    direction = np.array(
-        [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
-    )
+    direction = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
     eye = rng.uniform(1.5, 2.0) * direction
     eye[2] = max(eye[2], FLOOR + 0.05)
     target = rng.uniform(-0.2, 0.2, 3) - np.array([0, 0, 0.1 * (template.name != "room")])

@@ -42,7 +42,7 @@ def triangles(rng: np.random.Generator) -> list[Piece]:
 
 
 def panel(rng: np.random.Generator) -> Piece:
-    """A rectangle of 2 or 4 triangles just below the ceiling, facing down, about as bright in total as the triangles."""
+    """A rectangle of 2 or 4 triangles just below the ceiling, facing down, as bright in total as the triangles."""
     width, depth = rng.uniform(0.2, 0.45, 2)
     mesh = grid_mesh(rectangle(width, depth, int(rng.integers(1, 3)), 1)[:, ::-1])
     reach = 0.35 - max(width, depth) / 2

@@ -4,7 +4,7 @@ import colorsys
 
 import numpy as np
 
-from rfcli.scene.triangle_scene import DIFFUSE, EMISSION, FLAT_NORMAL, NORMAL, ROUGHNESS, SPECULAR
+from rfcli.scene import DIFFUSE, EMISSION, FLAT_NORMAL, NORMAL, ROUGHNESS, SPECULAR
 from rfcli.synth.parts import Floats
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rfcli.scene.triangle_scene import TriangleScene
+from rfcli.scene import TriangleScene
 from rfcli.synth.cameras import random_cameras
 from rfcli.synth.lights import random_lights
 from rfcli.synth.objects import random_objects
@@ -28,12 +28,13 @@ def draw(seed: int, index: int, attempt: int, options: SceneOptions) -> Triangle
     if cameras is None:
         raise RejectedError("no open view")
     parts = [*solid, *lights]
-    scene = TriangleScene(
+    arrays = (
         np.concatenate([part.triangles for part in parts]),
         np.concatenate([part.vn for part in parts]),
         np.concatenate([part.material for part in parts]),
         *cameras,
     )
+    scene = TriangleScene(*(array.astype(np.float32) for array in arrays))
     if not low <= len(scene) <= high:
         raise RejectedError("triangle count out of range")
     return scene

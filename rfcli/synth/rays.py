@@ -7,9 +7,10 @@ from rfcli.synth.parts import Floats
 
 
 def first_hits(origin: Floats, rays: Floats, triangles: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Distances [R] in units of the rays' lengths (inf for a miss), and whether the front was met (Möller, Trumbore 1997).
+    """Distances [R] in units of the rays' lengths (inf for a miss), and whether the front was met.
 
-    origin [3], rays [R, 3], triangles [N, 3, 3]. The front is the side with counter-clockwise corners.
+    Möller and Trumbore (1997), every ray against every triangle. origin [3], rays [R, 3],
+    triangles [N, 3, 3]. The front is the side with counter-clockwise corners.
     """
     edge1, edge2 = triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
     normal = np.cross(edge1, edge2)

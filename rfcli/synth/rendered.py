@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rfcli.scene.triangle_scene import TriangleScene
+from rfcli.scene import TriangleScene
 from rfcli.synth.options import SceneOptions
 from rfcli.synth.random_scene import RejectedError, draw
 

@@ -42,7 +42,7 @@ LOOK = {
 
 
 def random_template(rng: np.random.Generator, triangles: int) -> Template:
-    """A background whose walls take at most half of `triangles`; cells of its walls 8 x 8 where they fit, as published."""
+    """A background whose walls take at most half of `triangles`."""
     names = [name for name in SHARES if wall_cells(name, triangles) > 0]
     shares = np.array([SHARES[name] for name in names])
     name = names[rng.choice(len(names), p=shares / shares.sum())]
@@ -53,13 +53,13 @@ def random_template(rng: np.random.Generator, triangles: int) -> Template:
 
 
 def wall_cells(name: str, triangles: int) -> int:
-    """Cells along a wall's side: the finest of 8, 6, 4, 3 whose walls fit into half of `triangles`, 0 if none does."""
+    """Cells along a wall's side: the published 8, or 6, 4, 3 where that takes over half of `triangles`; 0 if all do."""
     walls = WALLS[name] + 1
     return next((c for c in (8, 6, 4, 3) if walls * 2 * c * c <= triangles / 2), 0)
 
 
 def published(rng: np.random.Generator, walls: int, cells: int) -> list[trimesh.Trimesh]:
-    """Floor at z = -0.5 and back, right, left walls at 0.5, each scaled 0.9..1.35 in its plane and turned up to 10 degrees."""
+    """Floor at z = -0.5 and up to three walls at 0.5, scaled 0.9..1.35 in their planes and turned up to 10 degrees."""
     meshes = [floor(cells, *rng.uniform(0.95, 1.35, 2))]
     for facing in FACING[:walls]:
         width, height = rng.uniform(0.9, 1.35, 2)

@@ -6,7 +6,25 @@ import numpy.typing as npt
 # Average albedo of single-scattering GGX (alpha, no Fresnel, separable Smith shadowing) at alpha = 0, 1/16, ..., 1:
 # the integral of 2 mu E(mu) over mu = 0..1, where E(mu) is the mean of G1(outgoing) over visible normals.
 AVERAGE_ALBEDO = np.array(
-    [1.0000, 0.9848, 0.9595, 0.9220, 0.8794, 0.8334, 0.7856, 0.7372, 0.6894, 0.6428, 0.5978, 0.5550, 0.5144, 0.4763, 0.4406, 0.4074, 0.3766]
+    [
+        1.0000,
+        0.9848,
+        0.9595,
+        0.9220,
+        0.8794,
+        0.8334,
+        0.7856,
+        0.7372,
+        0.6894,
+        0.6428,
+        0.5978,
+        0.5550,
+        0.5144,
+        0.4763,
+        0.4406,
+        0.4074,
+        0.3766,
+    ]
 )
 
 

@@ -6,7 +6,7 @@ import mitsuba as mi
 import numpy as np
 import numpy.typing as npt
 
-from rfcli.scene.triangle_scene import DIFFUSE, EMISSION, ROUGHNESS, SPECULAR, TriangleScene
+from rfcli.scene import DIFFUSE, EMISSION, ROUGHNESS, SPECULAR, TriangleScene
 from rfcli.truth.ggx_energy import lost_to_multiple_scattering
 
 mi.set_variant("scalar_rgb")
@@ -28,9 +28,7 @@ def to_mitsuba(scene: TriangleScene, resolution: int) -> Any:
     return mi.load_dict(parts)
 
 
-def surfaces(
-    triangles: npt.NDArray[np.float32], vn: npt.NDArray[np.float32], material: npt.NDArray[np.float32]
-) -> Any:
+def surfaces(triangles: npt.NDArray[np.float32], vn: npt.NDArray[np.float32], material: npt.NDArray[np.float32]) -> Any:
     """One mesh of [N, 3, 3] triangles; material [N, 13] becomes attributes of its faces.
 
     Diffuse + GGX are added: f = kd / pi + ks f_ggx. Mitsuba blends, so with weight w = ks / (kd + ks) (of channel
@@ -123,7 +121,7 @@ def sensor(c2w: npt.NDArray[np.float32], fov: float, resolution: int) -> dict[st
         "type": "perspective",
         "fov": fov,
         "near_clip": 1e-3,
-        "to_world": mi.ScalarTransform4f(turned),
+        "to_world": mi.ScalarTransform4f(turned.tolist()),
         "film": {
             "type": "hdrfilm",
             "width": resolution,

@@ -1,6 +1,5 @@
 """The default truth: unidirectional path tracing with next-event estimation (Mitsuba 3), then denoising."""
 
-import os
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +9,13 @@ import mitsuba as mi
 import numpy as np
 
 from rfcli.errors import InputError
-from rfcli.scene.triangle_scene import TriangleScene
+from rfcli.scene import TriangleScene
 from rfcli.truth.denoise import denoised
 from rfcli.truth.mitsuba_scene import to_mitsuba
 from rfcli.truth.renderer import Images
 
 MAX_DEPTH = 32
+ALL_CORES = dr.thread_count()
 RUSSIAN_ROULETTE_DEPTH = 4  # surfaces visited before a dim path may end early
 
 
@@ -41,7 +41,7 @@ class PathTracer:
 
     def render(self, scene: TriangleScene, resolution: int) -> Images:
         """Images [V, resolution, resolution, 3]: linear radiance, the average over each pixel; row 0 on top."""
-        dr.set_thread_count(self.threads or len(os.sched_getaffinity(0)))
+        dr.set_thread_count(self.threads or ALL_CORES)
         world = to_mitsuba(scene, resolution)
         geometry = zlib.crc32(scene.triangles.tobytes())
         seeds = [zlib.crc32(f"{self.seed} {geometry} {view}".encode()) for view in range(len(scene.c2w))]

@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rfcli.scene.triangle_scene import TriangleScene
+from rfcli.scene import TriangleScene
 
 Images = npt.NDArray[np.float32]
 

@@ -28,7 +28,18 @@ FAMILIES: dict[str, Family] = {
     "boolean": solids.boolean,
     "metaball": solids.metaball,
 }
-SMALLEST = {"table": 60, "chair": 72, "stairs": 60, "arch": 36, "knot": 240, "torus": 80, "vase": 120, "extrusion": 80, "boolean": 100, "metaball": 80}
+SMALLEST = {
+    "table": 60,
+    "chair": 72,
+    "stairs": 60,
+    "arch": 36,
+    "knot": 240,
+    "torus": 80,
+    "vase": 120,
+    "extrusion": 80,
+    "boolean": 100,
+    "metaball": 80,
+}
 
 
 def random_shape(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:

@@ -37,16 +37,12 @@ def stairs(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
 def arch(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
     """Two posts under a beam."""
     w, d, h, t = rng.uniform(0.6, 1.2), rng.uniform(0.2, 0.6), rng.uniform(0.5, 1.2), rng.uniform(0.12, 0.25)
-    return boxes(
-        [((0.0, 0.0, 0.0), (t, d, h)), ((w - t, 0.0, 0.0), (w, d, h)), ((0.0, 0.0, h), (w, d, h + t))], faces
-    )
+    return boxes([((0.0, 0.0, 0.0), (t, d, h)), ((w - t, 0.0, 0.0), (w, d, h)), ((0.0, 0.0, h), (w, d, h + t))], faces)
 
 
 def legs(width: float, depth: float, height: float, thick: float) -> list[Box]:
     """Four legs in the corners."""
-    return [
-        ((x, y, 0.0), (x + thick, y + thick, height)) for x in (0.0, width - thick) for y in (0.0, depth - thick)
-    ]
+    return [((x, y, 0.0), (x + thick, y + thick, height)) for x in (0.0, width - thick) for y in (0.0, depth - thick)]
 
 
 def boxes(corners: list[Box], faces: int) -> trimesh.Trimesh:
@@ -58,7 +54,7 @@ def boxes(corners: list[Box], faces: int) -> trimesh.Trimesh:
         x, y, z = cells.T
         if 4 * (x * y + y * z + z * x).sum() <= faces:
             break
-    return trimesh.util.concatenate(
+    return joined(
         [closed_box(np.array(low), size, cell) for (low, _), size, cell in zip(corners, sizes, cells, strict=True)]
     )
 
@@ -74,7 +70,14 @@ def closed_box(low: Points, size: Points, cells: Points) -> trimesh.Trimesh:
             points[..., u], points[..., v] = face[..., 0], face[..., 1]
             points[..., axis] = sign * size[axis] / 2
             sides.append(grid_mesh(points if sign > 0 else points[:, ::-1]))
-    mesh = trimesh.util.concatenate(sides)
+    mesh = joined(sides)
     mesh.merge_vertices(digits_vertex=7)
     mesh.apply_translation(low + size / 2)
     return mesh
+
+
+def joined(meshes: list[trimesh.Trimesh]) -> trimesh.Trimesh:
+    """All faces in one mesh; vertices stay apart."""
+    offsets = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes[:-1])])
+    faces = [mesh.faces + offset for mesh, offset in zip(meshes, offsets, strict=True)]
+    return trimesh.Trimesh(np.concatenate([mesh.vertices for mesh in meshes]), np.concatenate(faces), process=False)

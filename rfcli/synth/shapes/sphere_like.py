@@ -14,9 +14,7 @@ def geodesic_sphere(faces: int) -> trimesh.Trimesh:
     index = {step: k for k, step in enumerate(steps)}
     weights = np.array([(n - i - j, i, j) for i, j in steps]) / n
     cell = [(index[i, j], index[i + 1, j], index[i, j + 1]) for i in range(n) for j in range(n - i)]
-    cell += [
-        (index[i + 1, j], index[i + 1, j + 1], index[i, j + 1]) for i in range(n - 1) for j in range(n - 1 - i)
-    ]
+    cell += [(index[i + 1, j], index[i + 1, j + 1], index[i, j + 1]) for i in range(n - 1) for j in range(n - 1 - i)]
     corners = solid.vertices[solid.faces]  # [20, 3, 3]
     points = np.einsum("sk,fkx->fsx", weights, corners)
     triangles = np.array(cell)[None] + len(steps) * np.arange(20)[:, None, None]

@@ -107,9 +107,7 @@ def extrusion(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
     return lifted(outline, height, float(twist), taper, 2 * teeth, faces)
 
 
-def lifted(
-    outline: Points, height: float, twist: float, taper: float, corners: int, faces: int
-) -> trimesh.Trimesh:
+def lifted(outline: Points, height: float, twist: float, taper: float, corners: int, faces: int) -> trimesh.Trimesh:
     """An outline [K, 2], star-shaped about the origin, lifted by `height` with caps of rings around the centre."""
     columns = int(np.clip(round((faces / 3) ** 0.5 / corners), 1, 8)) * corners
     columns = max(corners, min(columns, faces // (4 * corners) * corners))

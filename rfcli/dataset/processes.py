@@ -1,0 +1,91 @@
+"""Scenes made by several processes, handed over in order."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from rfcli.dataset.manifest import Entry, sha256_of
+from rfcli.dataset.sample import HALF_MAX, Sample, write_sample
+from rfcli.errors import InputError
+from rfcli.scene import TriangleScene
+
+# From a scene's number to the scene, its images [V, R, R, 3] and the draws rejected before it, by reason.
+Source = Callable[[int], tuple[TriangleScene, npt.NDArray[np.float32], Mapping[str, int]]]
+
+AHEAD = 2  # scenes under way or waiting, per process
+
+
+def made(folder: Path, todo: list[int], source: Source, seed: int, workers: int) -> Generator[Entry, None, None]:
+    """Write the scenes in `todo` by `workers` processes; yields their entries in that order.
+
+    On Ctrl-C the scenes under way are finished and yielded, then KeyboardInterrupt goes on.
+    Raises InputError where a process is killed.
+    """
+    remaining, ahead = deque(todo), deque[Future[Entry]]()
+    context = multiprocessing.get_context("spawn")  # a fork would copy half of the renderer's threads
+    pool = ProcessPoolExecutor(max(1, min(workers, len(todo))), context, begin_worker)
+    try:
+        while remaining or ahead:
+            with interrupts_ignored():  # processes start here, and inherit it
+                while remaining and len(ahead) < AHEAD * workers:
+                    ahead.append(pool.submit(make, folder, remaining.popleft(), source, seed))
+            yield ahead.popleft().result()
+    except KeyboardInterrupt:
+        begun = [future for future in ahead if not future.cancel()]
+        for future in begun:
+            yield future.result()
+        raise
+    except BrokenProcessPool as error:
+        raise InputError(
+            "A worker process was killed, probably for lack of memory; run the command again with fewer --workers, "
+            "it goes on from the scenes that are finished."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def make(folder: Path, index: int, source: Source, seed: int) -> Entry:
+    """Make scene `index` and write its file."""
+    scene, images, rejected = source(index)
+    name = f"scenes/{index:06d}.h5"
+    path = folder / name
+    write_sample(path, Sample(scene, np.clip(images, 0.0, HALF_MAX).astype(np.float16)))
+    return Entry(index, name, seed, len(scene), len(images), path.stat().st_size, sha256_of(path), dict(rejected))
+
+
+def begin_worker() -> None:
+    """Ctrl-C is the parent's to handle, and no worker outlives it, even where it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=leave_with_parent, daemon=True).start()
+
+
+def leave_with_parent() -> None:
+    """Wait for the parent's end, then end at once."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+@contextmanager
+def interrupts_ignored() -> Iterator[None]:
+    """Within, Ctrl-C does nothing; outside the main thread, which alone gets signals, nothing is changed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
