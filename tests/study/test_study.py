@@ -1,0 +1,117 @@
+"""The whole study on a model of a few thousand numbers, and its files."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from rfcli.errors import InputError
+from rfcli.model import PRESETS, RenderFormer, save_checkpoint
+from rfcli.study import Row, StudySettings, run_study
+from rfcli.study.files import UNFINISHED, read_unfinished, write_csv, write_json
+from rfcli.study.measurement import Measurement
+from tests.study.small import SMALL
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("model")
+    save_checkpoint(RenderFormer(SMALL), folder, "random")
+    return str(folder)
+
+
+def settings(model: str, *attentions: str, layers: int = 1) -> StudySettings:
+    return StudySettings(model, attentions or ("sdpa", "performer"), (128, 256), layers, "cpu", seed=0)
+
+
+def test_a_study_measures_and_writes_what_it_promises(model: str, tmp_path: Path) -> None:
+    events: list[str] = []
+    study = run_study(settings(model), 90.0, tmp_path, lambda spent, expected, event: events.append(event))
+    assert [(row.attention, row.triangles) for row in study.rows] == [
+        ("sdpa", 128),
+        ("sdpa", 256),
+        ("performer", 128),
+        ("performer", 256),
+    ]
+    assert all(row.measured and 0 < row.seconds_low <= row.seconds <= row.seconds_high for row in study.rows)  # type: ignore[operator]
+    assert set(study.fits) == {"sdpa", "performer"}
+    assert set(study.crossings) == {"sdpa<performer", "performer<sdpa"}
+    assert events[0] == "sdpa, 128 triangles"
+    assert all(path.is_file() for path in study.outputs)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in study.outputs}
+
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["layers"] == 1
+    assert results["model_layers"] == 2
+    assert results["environment"]["torch"]
+    assert [row["seconds"] for row in results["rows"]] == [row.seconds for row in study.rows]
+    assert len(results["measurements"][0]["seconds"]) == results["rows"][0]["runs"]
+    with (tmp_path / "results.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [float(line["seconds"]) for line in lines] == [row.seconds for row in study.rows]
+
+
+def test_an_interrupted_study_goes_on(model: str, tmp_path: Path) -> None:
+    class StopError(Exception):
+        pass
+
+    def stop_at_the_second_count(spent: float, expected: float, event: str) -> None:
+        if "256" in event:
+            raise StopError
+
+    with pytest.raises(StopError):
+        run_study(settings(model, "sdpa"), 90.0, tmp_path, stop_at_the_second_count)
+    assert [path.name for path in tmp_path.iterdir()] == [UNFINISHED]
+    kept = json.loads((tmp_path / UNFINISHED).read_text())["measurements"]
+    assert {point["triangles"] for point in kept} == {128}
+
+    events: list[str] = []
+    study = run_study(settings(model, "sdpa"), 90.0, tmp_path, lambda spent, expected, event: events.append(event))
+    assert not any("128" in event for event in events)
+    assert all(row.measured for row in study.rows)
+    first = next(row for row in study.rows if row.triangles == 128)
+    assert first.runs == len(kept[0]["seconds"])
+    assert not (tmp_path / UNFINISHED).exists()
+
+
+def test_points_of_another_setup_or_a_broken_file_are_not_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / UNFINISHED
+    point = {"attention": "a", "triangles": 1, "seconds": [1.0, 2.0], "peak_bytes": None}
+    write_json(path, {"setup": {"counts": (1, 2)}, "measurements": [point]})
+    assert read_unfinished(path, {"counts": (1, 2)}) == [Measurement("a", 1, (1.0, 2.0), None)]
+    assert read_unfinished(path, {"counts": (1, 3)}) == []
+    path.write_text("{")
+    assert read_unfinished(path, {"counts": (1, 2)}) == []
+    assert read_unfinished(tmp_path / "absent", {}) == []
+
+
+def test_a_budget_too_small_for_anything_says_so(model: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--budget"):
+        run_study(settings(model), 0.2, tmp_path, lambda *_: None)
+
+
+def test_csv_leaves_unknown_numbers_empty(tmp_path: Path) -> None:
+    write_csv(tmp_path / "x.csv", [Row("a", 1, None, None, None, None, False, 0)])
+    header, line = (tmp_path / "x.csv").read_text().splitlines()
+    assert header == "attention,triangles,seconds,seconds_low,seconds_high,peak_bytes,measured,runs"
+    assert line == "a,1,,,,,False,0"
+
+
+@pytest.mark.parametrize(("name", "preset"), [("tiny", "tiny"), ("base", "base"), ("large", "swin-large")])
+def test_sizes_are_the_published_architectures(name: str, preset: str) -> None:
+    study = StudySettings(name, ("sdpa",), (1024,), 1, "cpu", 0)
+    assert study.architecture() == PRESETS[preset]
+    stage = study.stage("performer")
+    assert (stage.num_layers, stage.attention) == (1, "performer")
+    assert stage.latent_dim == PRESETS[preset].latent_dim
+    assert 5e6 < study.parameters() < 6e8
+
+
+def test_settings_that_cannot_be_are_refused(model: str) -> None:
+    with pytest.raises(InputError, match=r"--layers 3.*2 layers"):
+        settings(model, layers=3)
+    with pytest.raises(InputError, match=r"--attention.*'nothing'.*sdpa"):
+        StudySettings("tiny", ("sdpa", "nothing"), (1024,), 1, "cpu", 0)
+    with pytest.raises(InputError, match="No model 'nowhere'"):
+        StudySettings("nowhere", ("sdpa",), (1024,), 1, "cpu", 0)
