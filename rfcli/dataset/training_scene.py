@@ -1,6 +1,6 @@
 """A scene with its images at the resolution of training, held in memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,10 @@ def read_training_scene(path: Path, resolution: int) -> TrainingScene:
     block = side // resolution
     images = images.reshape(len(images), resolution, block, resolution, block, 3).mean((2, 4))
     scene = sample.scene
-    return TrainingScene(
-        scene.triangles, scene.vn, scene.material, scene.c2w, scene.fov, images.astype(np.float16)
-    )
+    return TrainingScene(scene.triangles, scene.vn, scene.material, scene.c2w, scene.fov, images.astype(np.float16))
+
+
+def with_views(scene: TrainingScene, views: npt.NDArray[np.int64]) -> TrainingScene:
+    """The same triangles, seen by some of the cameras. views: their indices."""
+    visible = None if scene.visible is None else scene.visible[views]
+    return replace(scene, c2w=scene.c2w[views], fov=scene.fov[views], images=scene.images[views], visible=visible)

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from rfcli.dataset.augment import apply, draw
 from rfcli.dataset.batching import epoch_batches
-from rfcli.dataset.training_scene import TrainingScene
+from rfcli.dataset.training_scene import with_views
 from rfcli.model import RenderFormer, save_checkpoint
 from rfcli.training.batch import TrainingBatch, collate
 from rfcli.training.card import model_card
@@ -21,6 +20,7 @@ from rfcli.training.losses import image_loss
 from rfcli.training.options import TrainOptions
 from rfcli.training.perceptual import Perceptual, perceptual_term
 from rfcli.training.precision import fastest_precision
+from rfcli.training.scenes import TrainingData
 from rfcli.training.schedule import learning_rate
 from rfcli.training.state import STATE, TrainState, recorded, save_state
 from rfcli.training.transfer import attention_parameters, transfer_loss
@@ -42,19 +42,13 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True)
-class TrainingData:
-    """Scenes at the resolution of the run."""
-
-    train: list[TrainingScene]
-    validation: list[TrainingScene]
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """How a run ended. losses: means over the last reported steps. interrupted: by Ctrl-C, before its last step."""
+    """How a run ended. losses: means over the last steps. perceptual: the name of that term of the loss.
+    interrupted: by Ctrl-C, before its last step."""
 
     steps: int
     losses: dict[str, float]
+    perceptual: str
     validation: Validation | None
     interrupted: bool
 
@@ -92,8 +86,12 @@ class Run:
         per_epoch = -(-len(self.sizes) // options.batch)
         order = epoch_batches(self.sizes, options.batch, options.seed, step // per_epoch)
         rng = np.random.default_rng([options.seed, 1, step])
-        chosen = (self.data.train[index] for index in order[step % per_epoch])
-        scenes = [apply(scene, draw(rng, len(scene.triangles), options.upright)) for scene in chosen]
+        scenes = []
+        for index in order[step % per_epoch]:
+            scene = self.data.train[index]
+            views = rng.permutation(len(scene.c2w))[: options.views]
+            augmentation = draw(rng, len(scene.triangles), options.upright)
+            scenes.append(apply(with_views(scene, views), augmentation))
         return collate(scenes, self.device)
 
     def step(self, step: int) -> dict[str, float]:
@@ -187,7 +185,7 @@ def fit(
     model.eval()
     names = recent[-1].keys() if recent else ()
     means = {name: float(np.mean([losses[name] for losses in recent if name in losses])) for name in names}
-    return Outcome(done, means, validation, done < options.steps)
+    return Outcome(done, means, run.perceptual.name, validation, done < options.steps)
 
 
 def _keep(run: Run, step: int, validation: Validation, best: float) -> None:
@@ -197,8 +195,3 @@ def _keep(run: Run, step: int, validation: Validation, best: float) -> None:
     made = {**recorded(options), "steps done": step, "perceptual term": run.perceptual.name}
     save_checkpoint(run.model, options.out, model_card(run.model, made, validation))
     write_grid(run.model, run.data.validation, options.resolution, options.out / GRID)
-
-
-def checkpoint_folder(out: Path) -> bool:
-    """Whether `out` holds a checkpoint of a run."""
-    return (out / "model.safetensors").is_file()

@@ -11,10 +11,12 @@ class TrainOptions:
     """Options of one run, shared by training from scratch and fine-tuning.
 
     data: folder written by `rf gen-data`. out: folder of the run. resolution: side of the training images, pixels.
-    steps: optimiser steps in all; batch: scenes per step; rate: peak learning rate; warmup: steps of linear warm-up.
+    steps: optimiser steps in all. batch: scenes per step, each seen by `views` of its cameras.
+    rate: peak learning rate, reached after `warmup` steps.
     transfer: first steps that only teach new attention layers to imitate their softmax teachers.
     upright: rotations of the augmentation keep the vertical axis (else any rotation).
     validate_every: steps between validations, each of which also writes a checkpoint.
+    start: what the run started from: an architecture, or a trained model.
     """
 
     data: Path
@@ -22,15 +24,17 @@ class TrainOptions:
     resolution: int = 64
     steps: int = 4000
     batch: int = 8
+    views: int = 2
     rate: float = 1e-3
     warmup: int = 100
     transfer: int = 0
     upright: bool = True
     validate_every: int = 250
     seed: int = 0
+    start: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("resolution", "steps", "batch", "validate_every"):
+        for name in ("resolution", "steps", "batch", "views", "validate_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}.")
         if self.rate <= 0:

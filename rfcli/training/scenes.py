@@ -1,6 +1,6 @@
 """The dataset in memory, as training reads it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +8,42 @@ import numpy.typing as npt
 import torch
 from einops import rearrange
 
+from rfcli.dataset.manifest import read_manifest
+from rfcli.dataset.split import is_validation
 from rfcli.dataset.training_scene import TrainingScene, read_training_scene
+from rfcli.errors import InputError
 from rfcli.model import RenderFormerConfig
 from rfcli.model.first_hit import visible_triangles
 from rfcli.model.rays import to_camera
+
+VALIDATION_SCENES = 16  # more would slow every validation for little more certainty
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Scenes to learn from and scenes held out, at the resolution of the run."""
+
+    train: list[TrainingScene]
+    validation: list[TrainingScene]
+
+
+def read_dataset(folder: Path, resolution: int, config: RenderFormerConfig) -> TrainingData:
+    """The finished scenes of a dataset, split. Raises InputError where there are too few to train on."""
+    entries = read_manifest(folder)
+    if not entries:
+        raise InputError(f"{folder} holds no scenes; make some with `rf gen-data`, or name a dataset with --data.")
+
+    def read(held_out: bool, most: int | None) -> list[TrainingScene]:
+        chosen = [folder / entry.file for entry in entries if is_validation(entry.index) == held_out]
+        return read_scenes(chosen[:most], resolution, config)
+
+    data = TrainingData(read(False, None), read(True, VALIDATION_SCENES))
+    if not data.train or not data.validation:
+        raise InputError(
+            f"{folder} holds {len(entries)} scene{'s' * (len(entries) > 1)}, too few to train and validate on; "
+            f"add more with `rf gen-data --scenes 8` or more."
+        )
+    return data
 
 
 def read_scenes(paths: list[Path], resolution: int, config: RenderFormerConfig) -> list[TrainingScene]:

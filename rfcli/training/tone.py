@@ -14,5 +14,5 @@ def log_radiance(radiance: Tensor) -> Tensor:
 
 
 def low_dynamic_range(x: Tensor) -> Tensor:
-    """clamp(log2(1 + radiance), 0, 1), the published tone mapping; its gradient is that of x wherever 0 < result < 1."""
+    """clamp(log2(1 + radiance), 0, 1), the published tone mapping; differentiable between its ends."""
     return (x * LOG2_10).clamp(0, 1)

@@ -1,0 +1,100 @@
+"""`rf finetune`: go on from a trained model, and turn its softmax attention into a linear one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rfcli.cli.console import Console
+from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose
+from rfcli.cli.training_options import (
+    Batch,
+    Data,
+    Rate,
+    Resolution,
+    Rotations,
+    Steps,
+    ValidateEvery,
+    Views,
+    Warmup,
+)
+from rfcli.errors import InputError
+
+TRAINED, BUNDLED = Path("runs/train"), "tiny"
+
+
+def finetune(
+    performer: Annotated[bool, typer.Option("--performer", help="Make the attention linear: FAVOR+.")] = False,
+    attention: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Or give the model another attention mechanism.")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="MODEL", help="Model to start from. (default: runs/train, else tiny)"),
+    ] = None,
+    data: Data = Path("data"),
+    out: Out = Path("runs/finetune"),
+    resolution: Resolution = 64,
+    steps: Steps = 1500,
+    transfer: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="STEPS",
+            help="First steps, in which new attention layers only imitate the old. (default: a third, if new)",
+        ),
+    ] = None,
+    batch: Batch = 8,
+    views: Views = 2,
+    rate: Rate = 5e-4,
+    warmup: Warmup = 50,
+    upright: Rotations = True,
+    validate_every: ValidateEvery = 250,
+    device: Device = "auto",
+    seed: Seed = 0,
+    config: ConfigFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Fine-tune a model; with --performer, turn a softmax model into its linear twin.
+
+    Each new attention layer first learns to answer as the softmax layer it replaces (attention transfer), then the
+    whole model is tuned on images. Stop it with Ctrl-C at any time: the same command goes on where it was.
+    """
+    with Console("finetune", json=json, quiet=quiet, verbose=verbose) as console:
+        if performer and attention not in (None, "performer"):
+            raise InputError(f"--performer and --attention {attention} contradict each other; give one of them.")
+        wanted = "performer" if performer else attention
+        origin = start or (str(TRAINED) if (TRAINED / "model.safetensors").is_file() else BUNDLED)
+
+        from dataclasses import replace
+
+        from rfcli.cli.training_run import newest_state, train_and_report
+        from rfcli.model import convert, load
+        from rfcli.training.options import TrainOptions
+
+        teacher = load(origin, device=device)
+        swapped = wanted is not None and wanted != teacher.config.attention
+        model = convert(teacher, wanted if wanted and swapped else teacher.config.attention)
+        model.config = replace(model.config, training_resolution=resolution)
+        if transfer is None:
+            transfer = steps // 3 if swapped else 0
+        options = TrainOptions(
+            data=data,
+            out=out,
+            resolution=resolution,
+            steps=steps,
+            batch=batch,
+            views=views,
+            rate=rate,
+            warmup=warmup,
+            transfer=transfer,
+            upright=upright,
+            validate_every=validate_every,
+            seed=seed,
+            start=f"{origin}, attention {model.config.attention}",
+        )
+        state = newest_state(out, options)
+        console.say(f"Starting from {origin}.")
+        train_and_report(console, model, options, state, teacher if swapped else None)

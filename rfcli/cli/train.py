@@ -1,0 +1,71 @@
+"""`rf train`: a softmax model from scratch."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from rfcli.cli.console import Console
+from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose
+from rfcli.cli.training_options import (
+    Batch,
+    Data,
+    Rate,
+    Resolution,
+    Rotations,
+    Steps,
+    ValidateEvery,
+    Views,
+    Warmup,
+)
+
+
+def train(
+    data: Data = Path("data"),
+    out: Out = Path("runs/train"),
+    model: Annotated[Literal["tiny", "base", "swin-large"], typer.Option(help="Architecture to train.")] = "tiny",
+    resolution: Resolution = 64,
+    steps: Steps = 4000,
+    batch: Batch = 8,
+    views: Views = 2,
+    rate: Rate = 1e-3,
+    warmup: Warmup = 100,
+    upright: Rotations = True,
+    validate_every: ValidateEvery = 250,
+    device: Device = "auto",
+    seed: Seed = 0,
+    config: ConfigFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train a RenderFormer on a dataset of rf gen-data.
+
+    Stop it with Ctrl-C at any time: the same command goes on exactly where it was.
+    """
+    with Console("train", json=json, quiet=quiet, verbose=verbose) as console:
+        from dataclasses import replace
+
+        from rfcli.cli.training_run import newest_state, train_and_report
+        from rfcli.model import PRESETS, pick_device
+        from rfcli.training.initialise import new_model
+        from rfcli.training.options import TrainOptions
+
+        options = TrainOptions(
+            data=data,
+            out=out,
+            resolution=resolution,
+            steps=steps,
+            batch=batch,
+            views=views,
+            rate=rate,
+            warmup=warmup,
+            upright=upright,
+            validate_every=validate_every,
+            seed=seed,
+            start=model,
+        )
+        state = newest_state(out, options)
+        architecture = replace(PRESETS[model], training_resolution=resolution)
+        fresh = new_model(architecture, seed).to(pick_device(device))
+        train_and_report(console, fresh, options, state)

@@ -1,0 +1,20 @@
+"""Options that `rf train` and `rf finetune` share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[Path, typer.Option("--data", "-d", metavar="FOLDER", help="Dataset made by rf gen-data.")]
+Resolution = Annotated[
+    int, typer.Option(min=8, metavar="PIXELS", help="Side of the training images; divides the dataset's.")
+]
+Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps in all.")]
+Batch = Annotated[int, typer.Option(min=1, help="Scenes in a step.")]
+Views = Annotated[int, typer.Option(min=1, help="Cameras of each scene in a step.")]
+Rate = Annotated[float, typer.Option(help="Highest learning rate.")]
+Warmup = Annotated[int, typer.Option(min=0, help="Steps until the highest learning rate.")]
+Rotations = Annotated[
+    bool, typer.Option("--upright/--any-rotation", help="Rotate scenes about the vertical axis only, or in any way.")
+]
+ValidateEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps between validations and checkpoints.")]

@@ -1,0 +1,84 @@
+"""What `rf train` and `rf finetune` do alike once the model to train is known."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rfcli.cli.console import Console
+from rfcli.cli.progress import Progress
+from rfcli.cli.receipts import model_entry
+
+if TYPE_CHECKING:
+    from rfcli.model import RenderFormer
+    from rfcli.training.options import TrainOptions
+    from rfcli.training.state import TrainState
+    from rfcli.training.validation import Validation
+
+
+class ConsoleWatcher:
+    """Shows a run's losses beside the progress bar, and a line for each validation."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        self.console, self.progress = console, progress
+
+    def stepped(self, step: int, losses: dict[str, float]) -> None:
+        self.progress.advance(note=f"loss {losses['loss']:.4f}")
+
+    def validated(self, step: int, validation: "Validation") -> None:
+        self.console.say(
+            f"step {step:,}: validation PSNR {validation.psnr:.2f} dB, SSIM {validation.ssim:.3f} "
+            f"({validation.psnr_without_attention:.2f} dB with the triangles' attention silenced)"
+        )
+
+
+def train_and_report(
+    console: Console,
+    model: "RenderFormer",
+    options: "TrainOptions",
+    state: "TrainState | None",
+    teacher: "RenderFormer | None" = None,
+) -> None:
+    """Train `model` to the end of `options`, or from `state` on, and leave the receipt.
+
+    Raises KeyboardInterrupt after Ctrl-C, once the state of the run is on disk.
+    """
+    from rfcli.training.loop import GRID, fit
+    from rfcli.training.perceptual import BACKBONE, backbone_on_disk
+    from rfcli.training.scenes import read_dataset
+
+    data = read_dataset(options.data, options.resolution, model.config)
+    options.out.mkdir(parents=True, exist_ok=True)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    console.say(
+        f"{parameters / 1e6:.1f} M parameters, attention {model.config.attention}; {len(data.train)} scenes to learn "
+        f"from, {len(data.validation)} held out, {options.resolution} x {options.resolution} pixels."
+    )
+    if backbone_on_disk() is None:
+        console.say(f"LPIPS needs torchvision's {BACKBONE}, which is not in its cache: SSIM takes its place.")
+    done = state.step if state else 0
+    if state:
+        console.say(f"Going on from step {done:,} of {options.steps:,} in {options.out}.")
+    with console.progress("steps", total=options.steps - done, unit="steps") as progress:
+        outcome = fit(model, data, options, ConsoleWatcher(console, progress), teacher, state)
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    files = ["config.json", "model.safetensors", "README.md", "metrics.jsonl", GRID]
+    console.say(f"Model in {options.out}; truth beside prediction in {options.out / GRID}.")
+    console.receipt(
+        device=str(next(model.parameters()).device),
+        outputs=[options.out / name for name in files],
+        model=model_entry(str(options.out), model),
+        steps=outcome.steps,
+        loss=outcome.losses.get("loss"),
+        losses=outcome.losses,
+        perceptual=outcome.perceptual,
+        validation=outcome.validation,
+        scenes=len(data.train),
+        resumed_from=done or None,
+    )
+
+
+def newest_state(path: Path, options: "TrainOptions") -> "TrainState | None":
+    """The state of an earlier run in `path`, where there is one."""
+    from rfcli.training.state import STATE, read_state
+
+    return read_state(path / STATE, options)

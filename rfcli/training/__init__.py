@@ -1,0 +1,1 @@
+"""Losses, schedule and the loop that make weights from a dataset."""
