@@ -116,7 +116,8 @@ class RenderFormer(nn.Module):
         if hits is not None:
             material, triangles = batch.constant_material(), tokens[:, registers:]
             image = stage.pixel_decoder(triangles, image, hits, batch.vn, material, to_world(rays, cameras))
-        return rearrange(image, "(b v) c h w -> b v h w c", v=views)
+        images: Tensor = rearrange(image, "(b v) c h w -> b v h w c", v=views)
+        return images
 
     def forward(
         self,

@@ -1,5 +1,7 @@
 """The first stage: triangles talk to triangles, and each token comes to know the light that leaves its triangle."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -42,6 +44,10 @@ class ViewIndependentTransformer(nn.Module):
         super().__init__()
         self.rope_emb = RopeFrequencies(config.vertex_pe_num_freqs, config.rope_double_max_freq)
         self.layers = nn.ModuleList(Layer(config, layer_mechanism(config, index)) for index in range(config.num_layers))
+
+    def attentions(self) -> list[SelfAttention]:
+        """The attention of each layer, first to last."""
+        return [cast(Layer, layer).multihead_attn for layer in self.layers]
 
     def forward(self, x: Tensor, rotation: Rotation, context: Context) -> Tensor:
         """x [B, R + N, C] -> [B, R + N, C]."""

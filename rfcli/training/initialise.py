@@ -29,6 +29,7 @@ def new_model(config: RenderFormerConfig, seed: int) -> RenderFormer:
             nn.init.normal_(token, std=STD)
         if model.view_transformer.first_hit:
             light = model.view_transformer.pixel_decoder.light
+            assert light.bias is not None
             nn.init.normal_(light.weight, std=STD)
-            nn.init.constant_(light.bias, math.log(math.expm1(DARK)))
+            nn.init.constant_(light.bias, math.log(math.expm1(DARK)))  # softplus of this is DARK
     return model

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rfcli.attention.performer import Performer
 from rfcli.dataset.augment import apply, draw
 from rfcli.dataset.batching import epoch_batches
 from rfcli.dataset.training_scene import with_views
@@ -133,10 +134,9 @@ class Run:
     def _redraw(self, step: int) -> None:
         """New random features now and then, but not in the last fifth, where the model settles on those it keeps."""
         if step and step % REDRAW_EVERY == 0 and step < 0.8 * self.options.steps:
-            for index, layer in enumerate(self.model.transformer.layers):
-                redraw = getattr(layer.multihead_attn.mechanism, "redraw", None)
-                if redraw is not None:
-                    redraw(self.options.seed + 1000 * step + index)
+            for index, attention in enumerate(self.model.transformer.attentions()):
+                if isinstance(attention.mechanism, Performer):
+                    attention.mechanism.redraw(self.options.seed + 1000 * step + index)
 
 
 def fit(

@@ -17,8 +17,8 @@ Heard = tuple[Tensor, Tensor]  # input and output of one attention module
 
 def attention_parameters(model: RenderFormer) -> Iterator[nn.Parameter]:
     """What transfer trains: projections, norms and mechanisms of the view-independent attention layers."""
-    for layer in model.transformer.layers:
-        yield from layer.multihead_attn.parameters()
+    for attention in model.transformer.attentions():
+        yield from attention.parameters()
 
 
 def transfer_loss(student: RenderFormer, teacher: RenderFormer, scenes: SceneBatch) -> Tensor:
@@ -29,8 +29,8 @@ def transfer_loss(student: RenderFormer, teacher: RenderFormer, scenes: SceneBat
     rotation = student.rotation(scenes)
     real = slice(None) if context.key_mask is None else context.key_mask
     losses = []
-    for layer, (given, answer) in zip(student.transformer.layers, heard, strict=True):
-        out = layer.multihead_attn(given, rotation, context)[real].float()
+    for attention, (given, answer) in zip(student.transformer.attentions(), heard, strict=True):
+        out = attention(given, rotation, context)[real].float()
         wanted = answer[real].float()
         losses.append((out - wanted).square().mean() / wanted.var().clamp_min(1e-8))
     return torch.stack(losses).mean()
@@ -41,8 +41,8 @@ def _listen(teacher: RenderFormer, scenes: SceneBatch) -> list[Heard]:
     """Inputs and outputs of the teacher's attention layers."""
     heard: list[Heard] = []
     hooks = [
-        layer.multihead_attn.register_forward_hook(lambda _module, inputs, output: heard.append((inputs[0], output)))
-        for layer in teacher.transformer.layers
+        attention.register_forward_hook(lambda _module, inputs, output: heard.append((inputs[0], output)))
+        for attention in teacher.transformer.attentions()
     ]
     try:
         teacher.view_independent(scenes)

@@ -62,8 +62,8 @@ def validate(model: RenderFormer, scenes: list[TrainingScene], resolution: int) 
 def silenced_attention(model: RenderFormer) -> Iterator[None]:
     """Within, no triangle hears of any other: the attention branches of the view-independent stage give zero."""
     hooks = [
-        layer.multihead_attn.register_forward_hook(lambda _module, _inputs, output: torch.zeros_like(output))
-        for layer in model.transformer.layers
+        attention.register_forward_hook(lambda _module, _inputs, output: torch.zeros_like(output))
+        for attention in model.transformer.attentions()
     ]
     try:
         yield
