@@ -14,8 +14,8 @@ FLOOR = -0.5
 WALLS = {"plane": 0, "plane and wall": 1, "plane and two walls": 2, "box": 3, "room": 4}  # besides the floor
 SHARES = {"plane": 0.15, "plane and wall": 0.18, "plane and two walls": 0.2, "box": 0.23, "room": 0.24}
 
-# Yaw of the wall's inward normal, seen from above: back (+y), right (+x), left (-x).
-FACING = (np.pi / 2, np.pi, 0.0)
+# Azimuth of the side on which each wall stands: back (+y), right (+x), left (-x), in the order of the templates.
+SIDES = (np.pi / 2, 0.0, np.pi)
 BACK, RIGHT, LEFT = range(3)
 
 
@@ -61,9 +61,9 @@ def wall_cells(name: str, triangles: int) -> int:
 def published(rng: np.random.Generator, walls: int, cells: int) -> list[trimesh.Trimesh]:
     """Floor at z = -0.5 and up to three walls at 0.5, scaled 0.9..1.35 in their planes and turned up to 10 degrees."""
     meshes = [floor(cells, *rng.uniform(0.95, 1.35, 2))]
-    for facing in FACING[:walls]:
+    for side in SIDES[:walls]:
         width, height = rng.uniform(0.9, 1.35, 2)
-        mesh = wall(cells, facing, width, height)
+        mesh = wall(cells, side, width, height)
         mesh.apply_transform(rotation_matrix(np.radians(rng.uniform(-10, 10)), [0, 0, 1], mesh.bounds.mean(axis=0)))
         meshes.append(mesh)
     return meshes
@@ -73,7 +73,7 @@ def room(cells: int) -> list[trimesh.Trimesh]:
     """Floor, back, right and left walls and ceiling of the unit cube, open towards -y."""
     ceiling = floor(cells, 1.0, 1.0)
     ceiling.apply_transform(euler_matrix(np.pi, 0, 0))
-    return [floor(cells, 1.0, 1.0), *(wall(cells, facing, 1.0, 1.0) for facing in FACING), ceiling]
+    return [floor(cells, 1.0, 1.0), *(wall(cells, side, 1.0, 1.0) for side in SIDES), ceiling]
 
 
 def floor(cells: int, width: float, depth: float) -> trimesh.Trimesh:
@@ -83,12 +83,12 @@ def floor(cells: int, width: float, depth: float) -> trimesh.Trimesh:
     return mesh
 
 
-def wall(cells: int, facing: float, width: float, height: float) -> trimesh.Trimesh:
-    """An upright plane that stands on the floor half a unit from the axis and faces it from the direction `facing`."""
+def wall(cells: int, side: float, width: float, height: float) -> trimesh.Trimesh:
+    """An upright plane that stands on the floor half a unit from the axis, at azimuth `side`, and faces it."""
     mesh = grid_mesh(rectangle(width, height, cells, cells))
     mesh.apply_transform(euler_matrix(np.pi / 2, 0, 0))  # upright, normal -y, as the back wall's
     mesh.apply_translation([0, 0.5, FLOOR + height / 2])
-    mesh.apply_transform(rotation_matrix(facing - np.pi / 2, [0, 0, 1]))
+    mesh.apply_transform(rotation_matrix(side - np.pi / 2, [0, 0, 1]))
     return mesh
 
 

@@ -1,0 +1,66 @@
+"""Whole scenes: in range, well placed, and a function of (seed, index) alone."""
+
+import numpy as np
+import pytest
+
+from rfcli.errors import InputError
+from rfcli.scene import TriangleScene
+from rfcli.synth import SceneOptions, random_scene
+
+OPTIONS = SceneOptions((256, 1024), 3)
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[TriangleScene]:
+    return [random_scene(5, index, OPTIONS) for index in range(30)]
+
+
+def test_scenes_are_a_function_of_seed_and_index(scenes: list[TriangleScene]) -> None:
+    again = random_scene(5, 7, OPTIONS)
+    for name in ("triangles", "vn", "material", "c2w", "fov"):
+        assert (getattr(again, name) == getattr(scenes[7], name)).all()
+    assert len({scene.triangles.tobytes() for scene in [*scenes, random_scene(6, 7, OPTIONS)]}) == 31
+
+
+def test_triangle_counts_spread_over_the_range(scenes: list[TriangleScene]) -> None:
+    counts = np.array([len(scene) for scene in scenes])
+    assert counts.min() >= 256
+    assert counts.max() <= 1024
+    assert (counts < 512).any()
+    assert (counts > 700).any()
+
+
+def test_scenes_stand_above_the_floor_and_lie_where_the_network_looks(scenes: list[TriangleScene]) -> None:
+    for scene in scenes:
+        solid = scene.triangles[~scene.emitters]
+        assert solid[..., 2].min() > -0.501
+        assert np.abs(solid).max() < 1.0
+        assert scene.emitters.any()
+        assert np.linalg.norm(scene.vn, axis=-1) == pytest.approx(1.0, abs=1e-4)
+        assert (scene.material >= 0).all()
+
+
+def test_cameras_are_the_published_ones(scenes: list[TriangleScene]) -> None:
+    for scene in scenes:
+        eyes = scene.c2w[:, :3, 3]
+        assert scene.c2w.shape == (3, 4, 4)
+        assert (np.linalg.norm(eyes, axis=1) < 2.05).all()
+        assert (np.linalg.norm(eyes, axis=1) > 1.4).all()
+        assert (eyes[:, 2] > -0.5).all()
+        assert ((scene.fov >= 30) & (scene.fov <= 60)).all()
+
+
+@pytest.mark.parametrize("triangles", [(1000, 300), (4, 300), (0, 0)])
+def test_an_impossible_range_is_refused(triangles: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match="--triangles"):
+        SceneOptions(triangles)
+
+
+def test_no_views_are_refused() -> None:
+    with pytest.raises(InputError, match="--views"):
+        SceneOptions((256, 1024), 0)
+
+
+def test_small_and_large_ranges_work() -> None:
+    assert 128 <= len(random_scene(0, 0, SceneOptions((128, 160), 1))) <= 160
+    assert 6000 <= len(random_scene(0, 0, SceneOptions((6000, 8000), 1))) <= 8000

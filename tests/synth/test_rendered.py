@@ -1,0 +1,57 @@
+"""Draws are judged by their pictures."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from rfcli.scene import TriangleScene
+from rfcli.synth import RenderedScenes, SceneOptions
+from rfcli.synth.random_scene import RejectedError
+from rfcli.synth.rendered import judge
+
+Images = npt.NDArray[np.float32]
+
+
+@dataclass
+class Scripted:
+    """A renderer that shows the given pictures in turn, then a good one."""
+
+    pictures: list[Images] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+
+    def render(self, scene: TriangleScene, resolution: int) -> Images:
+        self.sizes.append(resolution)
+        return self.pictures.pop(0) if self.pictures else gradient(resolution)
+
+
+def gradient(resolution: int) -> Images:
+    return np.tile(np.linspace(0, 1, resolution, dtype=np.float32)[None, :, None, None], (1, 1, resolution, 3))
+
+
+def test_bad_draws_are_counted_and_drawn_again() -> None:
+    black, grey = np.zeros((1, 8, 8, 3), np.float32), np.full((1, 8, 8, 3), 0.5, np.float32)
+    look, final = Scripted([black, grey, black]), Scripted()
+    source = RenderedScenes(3, SceneOptions((256, 300), 1), 16, look, final)
+    scene, images, rejected = source(0)
+    assert rejected["unlit"] == 2
+    assert rejected["constant image"] == 1
+    assert images.shape == (1, 16, 16, 3)
+    assert final.sizes == [16]
+    plain, _, _ = RenderedScenes(3, SceneOptions((256, 300), 1), 16, Scripted(), Scripted())(0)
+    assert len(scene) != len(plain) or (scene.triangles != plain.triangles).any()
+
+
+def test_a_light_in_view_does_not_save_a_dark_picture() -> None:
+    image = np.zeros((1, 32, 32, 3), np.float32)
+    image[0, 3:5, 3:5] = 3000.0
+    with pytest.raises(RejectedError, match="unlit"):
+        judge(image)
+
+
+def test_one_bad_view_rejects_the_scene() -> None:
+    good = gradient(32)
+    judge(good)
+    with pytest.raises(RejectedError):
+        judge(np.concatenate([good, np.zeros_like(good)]))
