@@ -37,7 +37,9 @@ def bench(
     """Measure how the view-independent stage's time and memory grow with triangles, for each attention mechanism.
 
     Weights and triangles are random: cost depends on neither. Points that do not fit into the budget or into memory
-    are extrapolated, drawn hollow and marked `measured: false`. Runs without a finished study go on where they stopped.
+    are extrapolated, drawn hollow and marked `measured: false`. A study that was stopped goes on from its last point.
+
+    Example: rf bench --triangles 1k-64k --model base
     """
     with Console("bench", json=json, quiet=quiet, verbose=verbose) as console:
         counts = triangle_counts("--triangles", triangles)

@@ -56,6 +56,8 @@ def render(
     """Render scenes: a PNG to look at and an EXR (linear, HDR) to keep for each camera.
 
     Files are called like the scene, with -view0, -view1, ... where it has several cameras.
+
+    Example: rf render examples/cornell-box.json --resolution 128
     """
     with Console("render", json=json, quiet=quiet, verbose=verbose) as console:
         jobs = _read_scenes(scenes, view)

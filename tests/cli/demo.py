@@ -1,0 +1,84 @@
+"""A command that does what it is told, for tests of what is around every command. Run as a program, it is `rf demo`."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rfcli.cli.app import OneSentenceErrors
+from rfcli.cli.console import Console
+from rfcli.cli.options import ConfigFile, Device, Json, Quiet, Seed, Verbose
+from rfcli.errors import InputError
+
+app = typer.Typer(cls=OneSentenceErrors, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def demo_group() -> None:
+    """Keeps `demo` a subcommand."""
+
+
+def mistake() -> None:
+    raise InputError("scene.json has no cameras;\nadd one")
+
+
+def defect() -> None:
+    raise ZeroDivisionError("half of nothing")
+
+
+def unwritable() -> None:
+    Path("/dev/null/x").write_text("")
+
+
+def memory() -> None:
+    raise MemoryError
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(30)
+
+
+def leave() -> None:
+    raise typer.Exit(5)
+
+
+ENDINGS = {act.__name__: act for act in (mistake, defect, unwritable, memory, interrupt, leave)}
+
+
+@app.command()
+def demo(
+    steps: Annotated[int, typer.Option(min=1)] = 2,
+    triangles: str = "1k",
+    rate: float = 1.0,
+    denoise: bool = True,
+    names: Annotated[list[str] | None, typer.Option("--name")] = None,
+    end: str = "",
+    device: Device = "auto",
+    seed: Seed = 0,
+    config: ConfigFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show what was asked for."""
+    with Console("demo", json=json, quiet=quiet, verbose=verbose) as console:
+        console.say("for people [bold]")
+        console.detail("for the curious")
+        print("a library talks")
+        subprocess.run(["echo", "a child talks"], check=True)
+        with console.progress("steps", total=steps, unit="steps") as progress:
+            for step in range(steps):
+                progress.advance(note=f"loss {step}")
+        if end:
+            ENDINGS[end]()
+        asked = {"steps": steps, "triangles": triangles, "rate": rate, "denoise": denoise, "names": names, "seed": seed}
+        console.receipt(device, [], asked=asked, nothing=float("nan"))
+
+
+if __name__ == "__main__":
+    app(prog_name="rf")

@@ -1,0 +1,80 @@
+"""The program as a process: how fast it answers, how it refuses, and what it exits with."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+import rfcli
+from tests.cli.conftest import Rf
+
+COMMANDS = ("gen-data", "train", "finetune", "render", "bench")
+PROGRAM = (sys.executable, "-c", "from rfcli.cli.app import main; main()")
+
+
+def test_help_answers_in_under_400_milliseconds() -> None:
+    best = min(_seconds("--help") for _ in range(5))  # the best of five: the machine may be busy, rf may not
+    assert best < 0.4
+
+
+def _seconds(*arguments: str) -> float:
+    start = time.perf_counter()
+    subprocess.run([*PROGRAM, *arguments], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys; from rfcli.cli.app import app; print(*(set(sys.modules) & {%s}))"
+    heavy = "'torch', 'numpy', 'mitsuba', 'trimesh', 'h5py', 'matplotlib', 'scipy', 'pydantic', 'yaml'"
+    done = subprocess.run([sys.executable, "-c", code % heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_help_and_nothing_at_all_list_the_five_commands(rf: Rf) -> None:
+    for result in (rf("--help"), rf("-h"), rf()):
+        assert result.exit_code == 0
+        assert all(command in result.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_the_shared_options_and_an_example(rf: Rf, command: str) -> None:
+    result = rf(command, "--help")
+    assert result.exit_code == 0
+    for option in ("--seed", "--config", "--json", "--quiet", "--verbose"):
+        assert option in result.stdout
+    assert f"rf {command}" in result.stdout.split("Options")[0].split("Usage", 1)[1].split("\n", 1)[1]
+
+
+def test_version(rf: Rf) -> None:
+    result = rf("--version")
+    assert (result.exit_code, result.stdout) == (0, f"rf {rfcli.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--bogus"], ["--bogus", "rf --help"]),
+        (["paint"], ["paint", "rf --help"]),
+        (["render"], ["SCENE", "rf render --help"]),
+        (["render", "x.json", "--bogus"], ["--bogus", "rf render --help"]),
+        (["render", "x.json", "--device", "abacus"], ["--device", "abacus", "cpu"]),
+        (["render", "x.json", "--resolution", "large"], ["--resolution", "integer"]),
+        (["bench", "--layers", "0"], ["--layers", "1"]),
+        (["bench", "--seed", "-1"], ["--seed", "0"]),
+    ],
+)
+def test_usage_errors_are_one_sentence_and_exit_2(rf: Rf, arguments: list[str], words: list[str]) -> None:
+    result = rf(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert all(word in result.stderr for word in words)
+    assert "Traceback" not in result.stderr
+
+
+def test_output_cut_short_by_its_reader_is_no_defect() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -c '{PROGRAM[2]}' --help | true", shell=True, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
