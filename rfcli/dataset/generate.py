@@ -52,7 +52,7 @@ def generate(folder: str | Path, scenes: int, source: Source, workers: int) -> I
 
     source: makes scene i; picklable, since `workers` fresh processes call it.
     Raises InputError where the folder cannot be written. On Ctrl-C the scenes under way are finished and yielded, then
-    KeyboardInterrupt goes on.
+    KeyboardInterrupt is raised.
     """
     folder = Path(folder)
     record, entries = read_record(folder) or {}, read_manifest(folder)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from rfcli.dataset.manifest import Entry, sha256_of
 from rfcli.dataset.sample import HALF_MAX, Sample, write_sample
 from rfcli.errors import InputError
+from rfcli.interrupt import deferred_interrupt
 from rfcli.scene import TriangleScene
 
 # From a scene's number to the scene, its images [V, R, R, 3] and the draws rejected before it, by reason.
@@ -29,23 +30,24 @@ AHEAD = 2  # scenes under way or waiting, per process
 def made(folder: Path, todo: list[int], source: Source, seed: int, workers: int) -> Generator[Entry, None, None]:
     """Write the scenes in `todo` by `workers` processes; yields their entries in that order.
 
-    On Ctrl-C the scenes under way are finished and yielded, then KeyboardInterrupt goes on.
+    On Ctrl-C the scenes under way are finished and yielded, then KeyboardInterrupt is raised; at once on a second.
     Raises InputError where a process is killed.
     """
-    remaining, ahead = deque(todo), deque[Future[Entry]]()
+    remaining, ahead, stopped = deque(todo), deque[Future[Entry]](), False
     context = multiprocessing.get_context("spawn")  # a fork would copy half of the renderer's threads
     pool = ProcessPoolExecutor(max(1, min(workers, len(todo))), context, begin_worker)
     try:
-        while remaining or ahead:
-            with interrupts_ignored():  # processes start here, and inherit it
-                while remaining and len(ahead) < AHEAD * workers:
-                    ahead.append(pool.submit(make, folder, remaining.popleft(), source, seed))
-            yield ahead.popleft().result()
-    except KeyboardInterrupt:
-        begun = [future for future in ahead if not future.cancel()]
-        for future in begun:
-            yield future.result()
-        raise
+        with deferred_interrupt() as interrupted:
+            while remaining or ahead:
+                if interrupted():
+                    stopped = True
+                    remaining.clear()
+                    ahead = deque(future for future in ahead if not future.cancel())
+                with interrupts_held_back():  # processes start here
+                    while remaining and len(ahead) < AHEAD * workers:
+                        ahead.append(pool.submit(make, folder, remaining.popleft(), source, seed))
+                if ahead:
+                    yield ahead.popleft().result()
     except BrokenProcessPool as error:
         raise InputError(
             "A worker process was killed, probably for lack of memory; run the command again with fewer --workers, "
@@ -53,6 +55,8 @@ def made(folder: Path, todo: list[int], source: Source, seed: int, workers: int)
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+    if stopped:
+        raise KeyboardInterrupt
 
 
 def make(folder: Path, index: int, source: Source, seed: int) -> Entry:
@@ -79,13 +83,13 @@ def leave_with_parent() -> None:
 
 
 @contextmanager
-def interrupts_ignored() -> Iterator[None]:
-    """Within, Ctrl-C does nothing; outside the main thread, which alone gets signals, nothing is changed."""
-    if threading.current_thread() is not threading.main_thread():
+def interrupts_held_back() -> Iterator[None]:
+    """Within, Ctrl-C waits until the end; processes started here do not get it at all (Windows: no difference)."""
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

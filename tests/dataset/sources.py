@@ -1,0 +1,45 @@
+"""Cheap scenes for tests of the machinery; module level, so that worker processes can import them."""
+
+import os
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rfcli.scene import TriangleScene
+
+
+def tiny_scene(index: int, views: int = 2) -> TriangleScene:
+    """A few triangles that depend on the index."""
+    rng = np.random.default_rng(index)
+    n = 3 + index % 4
+    material = rng.random((n, 13)).astype(np.float32)
+    c2w = np.tile(np.eye(4, dtype=np.float32), (views, 1, 1))
+    corners = rng.normal(size=(n, 3, 3)).astype(np.float32)
+    return TriangleScene(corners, corners, material, c2w, np.full(views, 40, np.float32))
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """Scenes with noise for images; optionally slow, or deadly for the process that makes one of them."""
+
+    seconds: float = 0.0
+    deadly: int = -1
+
+    def __call__(self, index: int) -> tuple[TriangleScene, npt.NDArray[np.float32], dict[str, int]]:
+        time.sleep(self.seconds)
+        if index == self.deadly:
+            os._exit(9)
+        images = np.random.default_rng(index).random((2, 4, 4, 3)).astype(np.float32) * 1e5
+        return tiny_scene(index), images, {"unlit": index}
+
+
+@dataclass(frozen=True)
+class FullDisk:
+    """As if the disk were full when scene 1 is written."""
+
+    def __call__(self, index: int) -> tuple[TriangleScene, npt.NDArray[np.float32], dict[str, int]]:
+        if index == 1:
+            raise OSError(28, "No space left on device")
+        return Tiny()(index)

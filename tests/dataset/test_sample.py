@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import rfcli
+from rfcli.dataset.sample import FIELDS, Sample, read_sample, write_sample
+from rfcli.errors import InputError
+from tests.dataset.sources import tiny_scene
+
+
+def a_sample() -> Sample:
+    return Sample(tiny_scene(3), np.random.default_rng(0).random((2, 4, 4, 3)).astype(np.float16))
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    sample = a_sample()
+    write_sample(tmp_path / "a.h5", sample)
+    back = read_sample(tmp_path / "a.h5")
+    for name in FIELDS:
+        assert (getattr(back.scene, name) == getattr(sample.scene, name)).all()
+    assert back.images.dtype == np.float16
+    assert (back.images == sample.images).all()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_a_sample_is_a_compact_scene_too(tmp_path: Path) -> None:
+    write_sample(tmp_path / "a.h5", a_sample())
+    assert (rfcli.load_scene(tmp_path / "a.h5").material == a_sample().scene.material).all()
+
+
+def test_the_same_sample_is_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.h5", "b.h5"):
+        write_sample(tmp_path / name, a_sample())
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "images",
+    [np.zeros((1, 4, 4, 3)), np.zeros((2, 4, 5, 3)), np.zeros((2, 4, 4)), np.full((2, 4, 4, 3), np.nan)],
+)
+def test_images_that_do_not_fit_are_refused(images: np.ndarray) -> None:
+    with pytest.raises(InputError, match="images"):
+        Sample(tiny_scene(0), images.astype(np.float16))
+
+
+def test_a_broken_or_foreign_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.h5"):
+        read_sample(tmp_path / "gone.h5")
+    (tmp_path / "torn.h5").write_bytes(b"\x89HDF\r\n\x1a\n and no more")
+    with pytest.raises(InputError, match=r"torn\.h5"):
+        read_sample(tmp_path / "torn.h5")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["triangles"] = np.zeros((1, 3, 3))
+    with pytest.raises(InputError, match=r"other\.h5 has no vn"):
+        read_sample(tmp_path / "other.h5")
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_sample(tmp_path / "a.h5", a_sample())
+    before = (tmp_path / "a.h5").read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(h5py.Group, "create_dataset", full)
+    with pytest.raises(OSError, match="No space"):
+        write_sample(tmp_path / "a.h5", a_sample())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+    assert (tmp_path / "a.h5").read_bytes() == before
