@@ -1,0 +1,66 @@
+"""`rf gen-data` as a person runs it: small, again, further, wrongly."""
+
+import json
+from pathlib import Path
+
+import imageio.v3 as imageio
+import pytest
+
+from rfcli.dataset.manifest import read_manifest
+from rfcli.dataset.sample import read_sample
+from tests.cli.conftest import Rf
+
+SMALL = ("--views", 2, "--resolution", 16, "--spp", 2, "--triangles", "128-256", "--workers", 1)
+
+
+def test_a_dataset_grows_where_it_was(rf: Rf, tmp_path: Path) -> None:
+    first = rf("gen-data", "--scenes", 2, *SMALL, "--json")
+    assert first.exit_code == 0, first.output
+    receipt = json.loads(first.stdout)
+    assert receipt["command"] == "gen-data"
+    assert (receipt["scenes"], receipt["new_scenes"], receipt["views"]) == (2, 2, 4)
+    assert receipt["samples_per_second"] > 0
+    assert all(Path(path).exists() for path in receipt["outputs"])
+    before = {path.name: path.read_bytes() for path in (tmp_path / "data" / "scenes").iterdir()}
+
+    more = rf("gen-data", "--scenes", 3, *SMALL)
+    assert more.exit_code == 0, more.output
+    assert "3 scenes of 2 views in data" in more.stdout
+    assert "1 of them new" in more.stdout
+    assert [entry.index for entry in read_manifest("data")] == [0, 1, 2]
+    assert all((tmp_path / "data" / "scenes" / name).read_bytes() == data for name, data in before.items())
+    sample = read_sample("data/scenes/000002.h5")
+    assert sample.images.shape == (2, 16, 16, 3)
+    assert 128 <= len(sample.scene) <= 256
+    sheet = imageio.imread("data/preview.png")
+    assert sheet.shape == (16 + 4, 3 * (16 + 2) + 2, 3)
+    assert sheet[2:-2, 2:18].std() > 5  # a picture, not a blank
+
+    other = rf("gen-data", "--scenes", 3, *SMALL, "--spp", 4)
+    assert other.exit_code == 2
+    assert other.stderr.count("\n") == 1
+    assert "spp is 2 there and 4 here" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (("--triangles", "900-300"), "--triangles"),
+        (("--triangles", "4-9"), "--triangles"),
+        (("--triangles", "many"), "--triangles"),
+        (("--scenes", "0"), "--scenes"),
+        (("--views", "0"), "--views"),
+        (("--spp", "0"), "--spp"),
+        (("--resolution", "1"), "--resolution"),
+        (("--out", "taken/data"), "taken"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_leaves_nothing(
+    rf: Rf, tmp_path: Path, arguments: tuple[str, ...], names: str
+) -> None:
+    (tmp_path / "taken").write_text("a file, not a folder")
+    result = rf("gen-data", *arguments)
+    assert result.exit_code == 2
+    assert names in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
