@@ -66,6 +66,11 @@ class Budget:
             chosen.add((attention, count))
         return chosen
 
+    def allows_one(self, attention: str, triangles: int) -> bool:
+        """Whether a single run is expected to fit into what is left, on the way to larger points that are wanted."""
+        cost = self.start_seconds + MARGIN * self.expected(attention, triangles)
+        return triangles < min(self._limit[attention], max(self.counts)) and cost < self.left()
+
     def reserve(self, above: int) -> float:
         """Seconds that the affordable points above a triangle count need at least."""
         points = self.affordable(above)

@@ -8,6 +8,8 @@ from typing import Protocol
 from rfcli.study.budget import LEAST_RUNS, Budget
 from rfcli.study.measurement import Measurement, Sample
 
+SURELY_FEASIBLE = 128  # triangles that any machine can do
+STRIDE = 8  # from one count to the next, of which nothing is known yet
 WARM_UP_BELOW = 2.0  # seconds: what happens in a first run only does not disturb one that is longer; it counts
 
 
@@ -44,33 +46,63 @@ def time_points(
 
     Counts come in ascending order, so that what is measured predicts what comes: a point is begun only where
     LEAST_RUNS of it are expected to fit beside all cheaper ones. At each count the mechanisms take turns
-    (A B A B ...), so that a slow minute of the machine falls on all of them. What does not fit is left out.
+    (A B A B ...), so that a slow minute of the machine falls on all of them. What does not fit is left out. Between
+    counts that lie far apart there are runs that only serve prediction.
 
     start: makes the runner of a mechanism at a count. finished: points that are known already and not measured again.
     """
-    counts = sorted(counts)
-    budget = Budget(seconds, attentions, counts, clock)
+    budget = Budget(seconds, attentions, sorted(counts), clock)
     for known in finished:
         budget.runs[known.attention, known.triangles] = list(known.seconds)
-    for count in counts:
-        affordable = budget.affordable()
+    for count in with_stepping_stones(budget.counts):
         missing = [name for name in attentions if (name, count) not in budget.runs]
+        if count not in budget.counts:
+            with _opened(budget, start, [name for name in missing if budget.allows_one(name, count)], count) as ready:
+                for name in list(ready):
+                    with _giving_up(budget, ready, name, count):
+                        budget.runs[name, count] = [ready[name].run(budget.left()).seconds]
+            continue
+        affordable = budget.affordable()
         for name in missing:
             if (name, count) not in affordable:
                 budget.give_up(name, count)
-        with ExitStack() as closing:
-            asked = clock()
-            ready = {name: start(name, count) for name in missing if (name, count) in affordable}
-            for runner in ready.values():
-                closing.callback(runner.close)
-            for name in list(ready):
-                with _giving_up(budget, ready, name, count):
-                    ready[name].wait_until_ready(budget.left())
-            if ready:
-                budget.start_seconds = (clock() - asked) / len(ready)
+        with _opened(budget, start, [name for name in missing if (name, count) in affordable], count) as ready:
             measured = _take_turns(budget, ready, count, report)
         if measured:
             yield measured
+
+
+def with_stepping_stones(counts: Sequence[int]) -> list[int]:
+    """The counts, ascending, and others between them and below the first, so that none is more than STRIDE times the
+    one before: a leap further than that cannot be predicted."""
+    visited: list[int] = []
+    last = SURELY_FEASIBLE
+    for count in counts:
+        while count > STRIDE * last:
+            last *= STRIDE
+            visited.append(last)
+        visited.append(count)
+        last = count
+    return visited
+
+
+@contextmanager
+def _opened(
+    budget: Budget, start: Callable[[str, int], Runner], names: Sequence[str], count: int
+) -> Iterator[dict[str, Runner]]:
+    """Runners at one count that are ready; closed at the end. Those that do not get ready are given up."""
+    with ExitStack() as closing:
+        asked = budget.left()
+        ready = {}
+        for name in names:  # all at once, so that they get ready side by side
+            ready[name] = start(name, count)
+            closing.callback(ready[name].close)
+        for name in names:
+            with _giving_up(budget, ready, name, count):
+                ready[name].wait_until_ready(budget.left())
+        if ready:
+            budget.start_seconds = (asked - budget.left()) / len(ready)
+        yield ready
 
 
 def _take_turns(budget: Budget, ready: dict[str, Runner], count: int, report: Report) -> list[Measurement]:

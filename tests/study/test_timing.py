@@ -8,7 +8,7 @@ import pytest
 
 from rfcli.study.budget import LEAST_RUNS, MOST_RUNS, USUAL_RUNS
 from rfcli.study.measurement import Measurement, Sample
-from rfcli.study.timing import WARM_UP_BELOW, DoesNotFit, time_points
+from rfcli.study.timing import WARM_UP_BELOW, DoesNotFit, time_points, with_stepping_stones
 
 DOUBLINGS = [1024 << power for power in range(7)]
 
@@ -119,7 +119,7 @@ def test_a_budget_is_used_where_it_lasts_for_more_runs() -> None:
 
 def test_short_points_have_a_warm_up_and_many_runs_and_long_ones_count_their_first() -> None:
     machine = Machine({"a": line})
-    points = measured(machine, 1e6, [64, 65536])
+    points = measured(machine, 1e6, [64, 512, 4096, 32768, 65536])
     ran = defaultdict(int)
     for point in machine.log:
         ran[point] += 1
@@ -162,6 +162,17 @@ def test_finished_points_are_not_measured_again_but_predict() -> None:
     assert {n for _, n in machine.log} == {4096}
 
 
+def test_leaps_are_taken_by_stepping_stones_that_are_not_reported() -> None:
+    assert with_stepping_stones(DOUBLINGS) == DOUBLINGS
+    assert with_stepping_stones([64, 30_000]) == [64, 512, 4096, 30_000]
+    assert with_stepping_stones([65536]) == [1024, 8192, 65536]
+    machine = Machine({"sdpa": parabola, "performer": line})
+    points = measured(machine, 300.0, [64, 65536])
+    assert set(points) == {("sdpa", 64), ("performer", 64), ("performer", 65536)}
+    assert machine.log.count(("sdpa", 8192 // 2)) == 1
+    assert ("sdpa", 65536) not in machine.log  # 2 x 284 s: foreseen, not found out the hard way
+
+
 def test_processes_are_closed_when_the_user_interrupts() -> None:
     def interrupted(n: int) -> float:
         raise KeyboardInterrupt
@@ -180,6 +191,6 @@ def test_reports_name_the_point_and_never_expect_more_than_the_budget() -> None:
             machine.start, ["a", "b"], DOUBLINGS, 300.0, clock=machine.clock, report=lambda *said: reports.append(said)
         )
     )
-    assert len(reports) == len(machine.log)
+    assert len(reports) == len(machine.log)  # no stepping stones among doublings
     assert "a, 1,024 triangles" in reports[0][2]
     assert all(0 <= spent <= expected <= 300.0 + 1e-9 for spent, expected, _ in reports)
