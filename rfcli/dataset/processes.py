@@ -6,10 +6,10 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.connection import wait
+from multiprocessing import connection
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from rfcli.scene import TriangleScene
 # From a scene's number to the scene, its images [V, R, R, 3] and the draws rejected before it, by reason.
 Source = Callable[[int], tuple[TriangleScene, npt.NDArray[np.float32], Mapping[str, int]]]
 
-AHEAD = 2  # scenes under way or waiting, per process
+AHEAD = 8  # scenes, per process, that may be finished or under way while an earlier one takes long
 
 
 def made(folder: Path, todo: list[int], source: Source, seed: int, workers: int) -> Generator[Entry, None, None]:
@@ -43,11 +43,15 @@ def made(folder: Path, todo: list[int], source: Source, seed: int, workers: int)
                     stopped = True
                     remaining.clear()
                     ahead = deque(future for future in ahead if not future.cancel())
+                under_way = sum(not future.done() for future in ahead)
+                room = min(workers + 1 - under_way, AHEAD * workers - len(ahead))  # one waits for a free process
                 with interrupts_held_back():  # processes start here
-                    while remaining and len(ahead) < AHEAD * workers:
-                        ahead.append(pool.submit(make, folder, remaining.popleft(), source, seed))
-                if ahead:
+                    for index in [remaining.popleft() for _ in range(min(room, len(remaining)))]:
+                        ahead.append(pool.submit(make, folder, index, source, seed))
+                if ahead and ahead[0].done():
                     yield ahead.popleft().result()
+                elif ahead:
+                    wait([future for future in ahead if not future.done()], return_when=FIRST_COMPLETED)
     except BrokenProcessPool as error:
         raise InputError(
             "A worker process was killed, probably for lack of memory; run the command again with fewer --workers, "
@@ -78,7 +82,7 @@ def leave_with_parent() -> None:
     """Wait for the parent's end, then end at once."""
     parent = multiprocessing.parent_process()
     if parent is not None:
-        wait([parent.sentinel])
+        connection.wait([parent.sentinel])
         os._exit(1)
 
 

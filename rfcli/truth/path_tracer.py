@@ -24,8 +24,9 @@ class PathTracer:
     """Global illumination to a depth of 32 bounces, diffuse + GGX surfaces, two-sided emitters, black surroundings.
 
     samples_per_pixel: paths per pixel; their random numbers are fixed by `seed`, the geometry and the view.
-    denoise: pass the image through Open Image Denoise; worth about eight times the samples. Albedo and normals of
-    the first hits as guides gained nothing on materials constant per triangle (-0.3 dB) and are not rendered.
+    denoise: pass the image through Open Image Denoise: 16 paths denoised came nearer to 1,024 than 64 paths raw, by 2
+    to 15 dB over random scenes. Albedo and normals of the first hits as guides gained nothing where materials are
+    constant per triangle (-0.3 dB) and are not rendered.
     threads: 0 for all cores; 1 where several processes render at once.
     Raises InputError where samples_per_pixel is not positive.
     """
