@@ -31,8 +31,6 @@ with --verbose the traceback stands above the line. `config` needs no code in th
 other options. With --json, stdout carries the receipt and nothing else, whatever libraries and workers print.
 """
 
-import importlib
-import importlib.util
 import sys
 from typing import Annotated, Any
 
@@ -40,7 +38,12 @@ import typer
 from typer.core import TyperGroup
 
 import rfcli
+from rfcli.cli.bench import bench
 from rfcli.cli.errors import EXIT_MISTAKE, one_line
+from rfcli.cli.finetune import finetune
+from rfcli.cli.gen_data import gen_data
+from rfcli.cli.render import render
+from rfcli.cli.train import train
 
 # What the parser raises for a wrong option or value: click's UsageError, to which newer Typers give no public name.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
@@ -88,10 +91,11 @@ def rf(
         typer.echo(context.get_help())
 
 
-for _name in ("gen-data", "train", "finetune", "render", "bench"):
-    _module = _name.replace("-", "_")
-    if importlib.util.find_spec(f"rfcli.cli.{_module}"):
-        app.command(_name)(getattr(importlib.import_module(f"rfcli.cli.{_module}"), _module))
+app.command("gen-data")(gen_data)
+app.command("train")(train)
+app.command("finetune")(finetune)
+app.command("render")(render)
+app.command("bench")(bench)
 
 
 def main() -> None:
