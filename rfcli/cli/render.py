@@ -141,6 +141,9 @@ def _network(
     import torch
 
     from rfcli.model import SceneBatch, render_timed
+    from rfcli.model.checkpoint import CONFIG, read_config
+    from rfcli.model.conversion import NEED_TRAINING
+    from rfcli.model.sources import locate
 
     torch.manual_seed(seed)  # for what a mechanism draws when it takes the place of the model's own
     name = model or _newest_run()
@@ -148,6 +151,9 @@ def _network(
     entry = model_entry(name, network)
     chosen = "" if model else " (the newest run)" if Path(name) in RUNS else " (bundled)"
     console.say(f"Model: {name}{chosen}, {entry['attention']} attention, {entry['parameters'] / 1e6:.1f} M parameters")
+    trained_with = read_config(locate(name) / CONFIG).attention
+    if network.config.attention != trained_with and network.config.attention in NEED_TRAINING:
+        console.warn(f"this model learned with {trained_with}; with {attention} it needs rf finetune to be right.")
     size = resolution or network.config.training_resolution or RESOLUTION
 
     def draw(scene: "TriangleScene") -> tuple["Images", list[dict[str, float]]]:

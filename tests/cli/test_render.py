@@ -72,8 +72,10 @@ def test_another_attention_is_run_and_named_and_its_draws_follow_the_seed(rf: Rf
     assert receipt["model"]["attention"] == "performer"
     linear = read_exr("heap-view0.exr")
     assert not np.array_equal(linear, softmax)
-    render(rf, scene, *options, "--attention", "performer")
+    again = rf("render", scene, *options, "--attention", "performer")
     assert np.array_equal(read_exr("heap-view0.exr"), linear)
+    assert "Warning: this model learned with sdpa; with performer it needs rf finetune" in again.stderr
+    assert "Warning" not in rf("render", scene, *options, "--attention", "sdpa").stderr
 
 
 def test_the_newest_run_is_the_default_and_is_named(rf: Rf, scene: Path, model: Path) -> None:
