@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rfcli.cli.console import Console
-from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose
+from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose, triangle_range
 from rfcli.cli.training_options import (
     Batch,
     Data,
@@ -14,6 +14,7 @@ from rfcli.cli.training_options import (
     Resolution,
     Rotations,
     Steps,
+    Triangles,
     ValidateEvery,
     Views,
     Warmup,
@@ -35,6 +36,7 @@ def finetune(
     data: Data = Path("data"),
     out: Out = Path("runs/finetune"),
     resolution: Resolution = 64,
+    triangles: Triangles = None,
     steps: Steps = 1500,
     transfer: Annotated[
         int | None,
@@ -84,6 +86,7 @@ def finetune(
             data=data,
             out=out,
             resolution=resolution,
+            triangles=triangle_range("--triangles", triangles) if triangles else None,
             steps=steps,
             batch=batch,
             views=views,

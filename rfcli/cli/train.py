@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from rfcli.cli.console import Console
-from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose
+from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose, triangle_range
 from rfcli.cli.training_options import (
     Batch,
     Data,
@@ -14,6 +14,7 @@ from rfcli.cli.training_options import (
     Resolution,
     Rotations,
     Steps,
+    Triangles,
     ValidateEvery,
     Views,
     Warmup,
@@ -25,6 +26,7 @@ def train(
     out: Out = Path("runs/train"),
     model: Annotated[Literal["tiny", "base", "swin-large"], typer.Option(help="Architecture to train.")] = "tiny",
     resolution: Resolution = 64,
+    triangles: Triangles = None,
     steps: Steps = 4000,
     batch: Batch = 8,
     views: Views = 2,
@@ -55,6 +57,7 @@ def train(
             data=data,
             out=out,
             resolution=resolution,
+            triangles=triangle_range("--triangles", triangles) if triangles else None,
             steps=steps,
             batch=batch,
             views=views,

@@ -9,6 +9,9 @@ Data = Annotated[Path, typer.Option("--data", "-d", metavar="FOLDER", help="Data
 Resolution = Annotated[
     int, typer.Option(min=8, metavar="PIXELS", help="Side of the training images; divides the dataset's.")
 ]
+Triangles = Annotated[
+    str | None, typer.Option(metavar="LOW-HIGH", help="Learn from scenes of this many triangles only. (default: all)")
+]
 Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps in all.")]
 Batch = Annotated[int, typer.Option(min=1, help="Scenes in a step.")]
 Views = Annotated[int, typer.Option(min=1, help="Cameras of each scene in a step.")]

@@ -45,7 +45,7 @@ def train_and_report(
     from rfcli.training.perceptual import BACKBONE, backbone_on_disk
     from rfcli.training.scenes import read_dataset
 
-    data = read_dataset(options.data, options.resolution, model.config)
+    data = read_dataset(options.data, options.resolution, model.config, options.triangles)
     options.out.mkdir(parents=True, exist_ok=True)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     console.say(

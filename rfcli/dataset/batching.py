@@ -19,9 +19,3 @@ def epoch_batches(sizes: npt.NDArray[np.int64], batch: int, seed: int, epoch: in
         pool = pool[np.argsort(sizes[pool], kind="stable")]
         batches += [pool[i : i + batch] for i in range(0, len(pool), batch)]
     return [batches[i] for i in rng.permutation(len(batches))]
-
-
-def padding_share(sizes: npt.NDArray[np.int64], batches: list[npt.NDArray[np.int64]]) -> float:
-    """Share of the batches' places that hold padding instead of triangles, 0..1."""
-    places = sum(len(batch) * int(sizes[batch].max()) for batch in batches)
-    return 1 - float(sizes[np.concatenate(batches)].sum()) / places

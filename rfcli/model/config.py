@@ -39,7 +39,8 @@ class RenderFormerConfig:
     key_weight         what a triangle weighs as a key: count (1 each), normalised (1 / number of triangles) or
                        area (its share of the surface); registers and emitters always weigh 1.
     visibility         how a ray finds its triangle: attention alone, or first-hit (a z-buffer tells it).
-    token_positions    add the encoded vertex positions to the triangle tokens, beside RoPE.
+    token_position_freqs  frequencies of an encoding of the vertex positions that is added to the triangle tokens,
+                       beside RoPE; None = not added.
     training_resolution  side of the images that the model was trained on last, pixels; None = not known.
 
     Raises InputError for a value that is not supported or fields that contradict each other.
@@ -88,7 +89,7 @@ class RenderFormerConfig:
     attention_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     key_weight: str = "count"
     visibility: str = "attention"
-    token_positions: bool = False
+    token_position_freqs: int | None = None
     training_resolution: int | None = None
 
     def __post_init__(self) -> None:
@@ -160,7 +161,7 @@ class RenderFormerConfig:
             "attention_options",
             "key_weight",
             "visibility",
-            "token_positions",
+            "token_position_freqs",
             "training_resolution",
         }
         default = RenderFormerConfig()

@@ -39,7 +39,8 @@ TINY = RenderFormerConfig(
     dpt_out_channels=(24, 48, 96, 192),
     key_weight="area",
     visibility="first-hit",
-    token_positions=True,
+    token_position_freqs=2,
+    vn_pe_num_freqs=1,
 )
 
 PRESETS = {"tiny": TINY, "base": BASE, "swin-large": LARGE}

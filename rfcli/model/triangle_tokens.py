@@ -39,7 +39,7 @@ class TokenPositions(nn.Module):
 
     def __init__(self, config: RenderFormerConfig) -> None:
         super().__init__()
-        self.frequencies = config.vertex_pe_num_freqs
+        self.frequencies = config.token_position_freqs
         self.tri_encoding_proj = nn.Linear(9 * (1 + 2 * self.frequencies), config.latent_dim)
         self.tri_encoding_norm = RMSNorm(config.latent_dim)
 

@@ -12,11 +12,11 @@ from rfcli.attention.performer import Performer
 from rfcli.dataset.augment import apply, draw
 from rfcli.dataset.batching import epoch_batches
 from rfcli.dataset.training_scene import with_views
+from rfcli.interrupt import deferred_interrupt
 from rfcli.model import RenderFormer, save_checkpoint
 from rfcli.training.batch import TrainingBatch, collate
 from rfcli.training.card import model_card
 from rfcli.training.history import HISTORY, forget_after, record
-from rfcli.training.interrupt import deferred_interrupt
 from rfcli.training.losses import image_loss
 from rfcli.training.options import TrainOptions
 from rfcli.training.perceptual import Perceptual, perceptual_term
@@ -60,7 +60,7 @@ def make_optimizer(model: RenderFormer, rate: float) -> torch.optim.AdamW:
     decayed = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in decayed]
     groups = [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
 
 
 class Run:

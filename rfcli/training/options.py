@@ -11,6 +11,7 @@ class TrainOptions:
     """Options of one run, shared by training from scratch and fine-tuning.
 
     data: folder written by `rf gen-data`. out: folder of the run. resolution: side of the training images, pixels.
+    triangles: smallest and largest scenes to learn from, by their triangles; None = all.
     steps: optimiser steps in all. batch: scenes per step, each seen by `views` of its cameras.
     rate: peak learning rate, reached after `warmup` steps.
     transfer: first steps that only teach new attention layers to imitate their softmax teachers.
@@ -22,6 +23,7 @@ class TrainOptions:
     data: Path
     out: Path
     resolution: int = 64
+    triangles: tuple[int, int] | None = None
     steps: int = 4000
     batch: int = 8
     views: int = 2

@@ -27,11 +27,19 @@ class TrainingData:
     validation: list[TrainingScene]
 
 
-def read_dataset(folder: Path, resolution: int, config: RenderFormerConfig) -> TrainingData:
-    """The finished scenes of a dataset, split. Raises InputError where there are too few to train on."""
+def read_dataset(
+    folder: Path, resolution: int, config: RenderFormerConfig, triangles: tuple[int, int] | None = None
+) -> TrainingData:
+    """The finished scenes of a dataset, split; where `triangles` is given, only scenes of that many.
+
+    Raises InputError where there are too few to train on.
+    """
     entries = read_manifest(folder)
     if not entries:
         raise InputError(f"{folder} holds no scenes; make some with `rf gen-data`, or name a dataset with --data.")
+
+    if triangles is not None:
+        entries = [entry for entry in entries if triangles[0] <= entry.triangles <= triangles[1]]
 
     def read(held_out: bool, most: int | None) -> list[TrainingScene]:
         chosen = [folder / entry.file for entry in entries if is_validation(entry.index) == held_out]

@@ -35,7 +35,7 @@ def recorded(options: TrainOptions) -> dict[str, Any]:
     """The options that decide the result of a run, as plain values."""
     values = asdict(options)
     del values["out"]
-    return values | {"data": str(options.data)}
+    return values | {"data": str(options.data), "triangles": list(options.triangles) if options.triangles else None}
 
 
 def save_state(

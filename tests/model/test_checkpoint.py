@@ -29,7 +29,7 @@ def test_round_trip(folder: Path) -> None:
 
 def test_a_config_without_our_fields_stays_official() -> None:
     official = RenderFormerConfig().to_dict()
-    assert not {"attention", "key_weight", "visibility", "token_positions"} & set(official)
+    assert not {"attention", "key_weight", "visibility", "token_position_freqs"} & set(official)
     assert RenderFormerConfig.from_dict(json.loads(json.dumps(official))) == RenderFormerConfig()
 
 

@@ -12,7 +12,7 @@ from tests.model.scenes import cameras, random_batch, small_model
 
 VARIANTS = [
     {},
-    {"visibility": "attention", "token_positions": False, "turn_to_cam_coord": True},
+    {"visibility": "attention", "token_position_freqs": None, "turn_to_cam_coord": True},
     {"visibility": "first-hit", "turn_to_cam_coord": True, "key_weight": "count"},
     {"visibility": "attention", "turn_to_cam_coord": False, "key_weight": "normalised", "use_dpt_decoder": False},
     {"view_transformer_use_swin_attn": True, "attention": "performer"},

@@ -1,0 +1,114 @@
+"""Whole runs: they learn, they resume exactly, and they pass over what must not harm them."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from rfcli.errors import InputError
+from rfcli.model import RenderFormer, convert, read_checkpoint
+from rfcli.training.loop import Run, fit
+from rfcli.training.state import STATE, read_state
+from rfcli.training.transfer import transfer_loss
+from rfcli.training.validation import silenced_attention, validate
+from tests.training.scenes import RESOLUTION, Silent, fresh_model, options, training_data
+
+
+def same_weights(a: RenderFormer, b: RenderFormer) -> bool:
+    ours, theirs = a.state_dict(), b.state_dict()
+    return all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+def test_a_run_learns_and_leaves_everything_behind(tmp_path: Path) -> None:
+    model, watch = fresh_model(), Silent()
+    told = options(tmp_path, steps=60, warmup=5, rate=3e-3, validate_every=20)
+    outcome = fit(model, training_data(), told, watch)
+    assert outcome.steps == 60
+    assert not outcome.interrupted
+    assert sum(watch.losses[-5:]) < 0.6 * sum(watch.losses[:5])
+    assert watch.validations[-1].psnr > watch.validations[0].psnr
+    names = {"config.json", "model.safetensors", "README.md", "grid.png", "metrics.jsonl", STATE}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert same_weights(model, read_checkpoint(tmp_path))
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "validation" in line] == [20, 40, 60]
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4])
+def test_an_interrupted_run_ends_bit_identical(tmp_path: Path, stop: int) -> None:
+    whole = fresh_model()
+    fit(whole, training_data(), options(tmp_path / "whole"), Silent())
+
+    class StopAt(Silent):
+        def stepped(self, step: int, losses: dict[str, float]) -> None:
+            if step == stop:
+                signal.raise_signal(signal.SIGINT)
+
+    told = options(tmp_path / "parts")
+    first = fit(fresh_model(), training_data(), told, StopAt())
+    assert first.interrupted
+    assert first.steps == stop
+    state = read_state(told.out / STATE, told)
+    assert state is not None
+    resumed = fresh_model(seed=9)  # whatever stands there before the state is restored
+    outcome = fit(resumed, training_data(), told, Silent(), state=state)
+    assert outcome.steps == told.steps
+    assert same_weights(whole, resumed)
+    histories = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "parts")]
+    steps = [[json.loads(line)["step"] for line in history.splitlines()] for history in histories]
+    assert steps[0] == steps[1]
+
+
+def test_other_options_in_the_same_folder_are_named(tmp_path: Path) -> None:
+    fit(fresh_model(), training_data(), options(tmp_path), Silent())
+    with pytest.raises(InputError, match=r"--rate 0\.001, not 0\.5"):
+        read_state(tmp_path / STATE, options(tmp_path, rate=0.5))
+    (tmp_path / STATE).write_bytes(b"torn")
+    with pytest.raises(InputError, match=r"state\.pt is not a readable training state"):
+        read_state(tmp_path / STATE, options(tmp_path))
+
+
+def test_gradients_that_are_not_finite_change_nothing(tmp_path: Path) -> None:
+    model = fresh_model()
+    run = Run(model, None, training_data(), options(tmp_path))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.reg_tokens.register_hook(lambda gradient: gradient * float("nan"))
+    run.step(0)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_short_runs_have_a_schedule(tmp_path: Path, steps: int) -> None:
+    outcome = fit(fresh_model(), training_data(2), options(tmp_path, steps=steps, warmup=0), Silent())
+    assert outcome.steps == steps
+
+
+def test_transfer_brings_linear_layers_to_their_teacher_and_trains_nothing_else(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    teacher, data = fresh_model(), training_data()
+    for attention in teacher.transformer.attentions():  # a fresh model attends to nothing in particular
+        torch.nn.init.normal_(attention.in_proj.weight, std=0.3)
+        torch.nn.init.normal_(attention.out_proj.weight, std=0.3)
+    student = convert(teacher, "performer", features=64)
+    run = Run(student, teacher, data, options(tmp_path, steps=80, transfer=80, warmup=4, rate=2e-3))
+    scenes = run.batch(0).scenes
+    kept = {name: value.clone() for name, value in student.state_dict().items() if "multihead_attn" not in name}
+    before = transfer_loss(student, teacher, scenes).item()
+    for step in range(80):
+        run.step(step)
+    assert transfer_loss(student, teacher, scenes).item() < 0.5 * before
+    after = student.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in kept.items())
+    assert transfer_loss(teacher, teacher, scenes).item() == 0.0
+
+
+def test_silenced_attention_is_silent_and_comes_back() -> None:
+    model, data = fresh_model(), training_data()
+    whole = validate(model, data.validation, RESOLUTION)
+    with silenced_attention(model):
+        silent = validate(model, data.validation, RESOLUTION)
+    assert silent.psnr == pytest.approx(whole.psnr_without_attention)
+    assert silent.psnr != whole.psnr
+    assert validate(model, data.validation, RESOLUTION) == whole

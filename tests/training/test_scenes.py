@@ -1,0 +1,62 @@
+"""From a dataset on disk to batches."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rfcli.dataset import Sample, write_sample
+from rfcli.dataset.training_scene import read_training_scene
+from rfcli.errors import InputError
+from rfcli.scene import TriangleScene
+from rfcli.training.batch import collate
+from rfcli.training.scenes import read_dataset
+from tests.model.scenes import SMALL
+from tests.training.scenes import RESOLUTION, fresh_model, training_scene
+
+
+def test_images_are_averaged_down(tmp_path: Path) -> None:
+    given = training_scene(0)
+    scene = TriangleScene(given.triangles, given.vn, given.material, given.c2w, given.fov)
+    images = np.arange(2 * 8 * 8 * 3, dtype=np.float16).reshape(2, 8, 8, 3)
+    write_sample(tmp_path / "a.h5", Sample(scene, images))
+    small = read_training_scene(tmp_path / "a.h5", 4)
+    expected = [[images[0, 2 * r : 2 * r + 2, 2 * c : 2 * c + 2, 0].mean() for c in range(4)] for r in range(4)]
+    assert small.images[0, :, :, 0].tolist() == expected
+    with pytest.raises(InputError, match=r"8 pixels; --resolution 3 must divide"):
+        read_training_scene(tmp_path / "a.h5", 3)
+
+
+@pytest.mark.parametrize("folder", ["empty", "missing"])
+def test_no_data_is_one_sentence(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=rf"{folder} holds no scenes; make some with `rf gen-data`"):
+        read_dataset(tmp_path / folder, 16, SMALL)
+
+
+def test_a_padded_batch_gives_the_outputs_and_gradients_of_its_scenes_alone() -> None:
+    model = fresh_model()
+    scenes = [training_scene(0, 9), training_scene(1, 17)]
+
+    def image_sum(chosen: list[int]) -> torch.Tensor:
+        batch = collate([scenes[i] for i in chosen], torch.device("cpu"))
+        out = model(batch.scenes, batch.c2w, batch.fov, RESOLUTION, batch.visible)
+        return (out * (1 + batch.truth)).sum()
+
+    parameters = list(model.parameters())
+    together = torch.autograd.grad(image_sum([0, 1]), parameters, allow_unused=True)
+    apart = [torch.autograd.grad(image_sum([i]), parameters, allow_unused=True) for i in (0, 1)]
+    for whole, first, second in zip(together, *apart, strict=True):
+        if whole is None:
+            assert first is None
+            continue
+        assert torch.allclose(whole, first + second, rtol=1e-3, atol=1e-4 * (1 + whole.abs().max().item()))
+
+
+def test_collate_marks_padding() -> None:
+    batch = collate([training_scene(0, 9), training_scene(1, 17)], torch.device("cpu"))
+    assert batch.scenes.mask.sum(1).tolist() == [9, 17]
+    assert batch.truth.shape == (2, 2, RESOLUTION, RESOLUTION, 3)
+    assert batch.visible is not None
+    assert batch.visible[0].max() < 9
