@@ -58,10 +58,12 @@ def _draw(
     axes.set_title(title, loc="left", fontsize=11)
     axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    notes = [machine, "Bars: 95 % interval of the median."]
+    notes = []
+    if value(shown[0]) == shown[0].seconds:
+        notes.append("Bars: 95 % interval of the median.")
     if any(not row.measured for row in shown):
         notes.append("Hollow, dashed: extrapolated, not measured.")
-    figure.supxlabel("\n".join((notes[0], " ".join(notes[1:]))), fontsize=7.5, color="#555555", x=0.01, ha="left")
+    figure.supxlabel(f"{machine}\n{' '.join(notes)}".strip(), fontsize=7.5, color="#555555", x=0.01, ha="left")
     paths = [stem.with_suffix(suffix) for suffix in SUFFIXES]
     for path in paths:
         with replacing(path) as beside:

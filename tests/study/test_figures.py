@@ -39,8 +39,11 @@ def test_time_names_its_curves_machine_and_what_was_not_measured(folder: Path) -
     assert "<!-- late -->" not in text  # nothing is known of it
 
 
-def test_memory_does_not_speak_of_extrapolation_where_all_is_measured(folder: Path) -> None:
-    assert "extrapolated" not in comments(folder / "memory.svg")
+def test_memory_speaks_neither_of_bars_nor_of_extrapolation_where_there_are_none(folder: Path) -> None:
+    text = comments(folder / "memory.svg")
+    assert "extrapolated" not in text
+    assert "interval" not in text
+    assert "interval" in comments(folder / "time.svg")
 
 
 def test_a_figure_without_any_number_is_not_drawn(tmp_path: Path) -> None:
