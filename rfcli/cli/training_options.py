@@ -1,7 +1,7 @@
 """Options that `rf train` and `rf finetune` share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,7 @@ Views = Annotated[int, typer.Option(min=1, help="Cameras of each scene in a step
 Rate = Annotated[float, typer.Option(help="Highest learning rate.")]
 Warmup = Annotated[int, typer.Option(min=0, help="Steps until the highest learning rate.")]
 Rotations = Annotated[
-    bool, typer.Option("--upright/--any-rotation", help="Rotate scenes about the vertical axis only, or in any way.")
+    Literal["none", "upright", "any"],
+    typer.Option(help="Rotate scenes at random: not, about the vertical axis, or in any way. none learns fastest."),
 ]
 ValidateEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps between validations and checkpoints.")]

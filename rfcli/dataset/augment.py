@@ -28,9 +28,9 @@ class Augmentation:
     turns: npt.NDArray[np.int64]
 
 
-def draw(rng: np.random.Generator, triangles: int, upright: bool) -> Augmentation:
-    """A random augmentation; upright keeps the vertical axis vertical."""
-    rotation = _yaw(rng) if upright else _any_rotation(rng)
+def draw(rng: np.random.Generator, triangles: int, rotations: str) -> Augmentation:
+    """A random augmentation. rotations: none, upright (about the vertical axis) or any."""
+    rotation = {"none": _no_rotation, "upright": _yaw, "any": _any_rotation}[rotations](rng)
     if rng.random() < 0.5:
         rotation = rotation @ np.diag([-1.0, 1.0, 1.0])
     return Augmentation(
@@ -39,6 +39,10 @@ def draw(rng: np.random.Generator, triangles: int, upright: bool) -> Augmentatio
         float(EMISSION_RANGE ** rng.uniform(-1, 1)),
         rng.integers(0, 3, triangles),
     )
+
+
+def _no_rotation(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    return np.eye(3)
 
 
 def _yaw(rng: np.random.Generator) -> npt.NDArray[np.float64]:

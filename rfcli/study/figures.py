@@ -1,6 +1,7 @@
 """The study's figures: log-log, every curve labelled where it ends, what was not measured hollow and dashed."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,54 +14,49 @@ COLOURS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#5
 SUFFIXES = (".png", ".svg")
 
 
+@dataclass(frozen=True)
+class Quantity:
+    """What stands on the vertical axis: how to read it from a row, its interval if it has one, and how to write it."""
+
+    title: str
+    value: Callable[[Row], float | None]
+    interval: Callable[[Row], tuple[float | None, float | None]] | None
+    label: Callable[[float], str]
+
+
 def draw_figures(folder: Path, rows: Sequence[Row], title: str, machine: str) -> list[Path]:
     """Write time.png, time.svg and memory.png, memory.svg into `folder`; returns their paths.
 
     title: what was run. machine: where, for the line below the figure.
     """
+    seconds = Quantity(
+        "Seconds", lambda row: row.seconds, lambda row: (row.seconds_low, row.seconds_high), seconds_label
+    )
+    memory = Quantity("Peak memory", lambda row: row.peak_bytes, None, bytes_label)
     return [
-        *_draw(folder / "time", rows, f"Seconds: {title}", machine, seconds_label, lambda row: row.seconds),
-        *_draw(folder / "memory", rows, f"Peak memory: {title}", machine, bytes_label, lambda row: row.peak_bytes),
+        *_draw(folder / "time", rows, seconds, title, machine),
+        *_draw(folder / "memory", rows, memory, title, machine),
     ]
 
 
-def _draw(
-    stem: Path,
-    rows: Sequence[Row],
-    title: str,
-    machine: str,
-    label: Callable[[float], str],
-    value: Callable[[Row], float | None],
-) -> list[Path]:
+def _draw(stem: Path, rows: Sequence[Row], quantity: Quantity, title: str, machine: str) -> list[Path]:
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    shown = [row for row in rows if (value(row) or 0) > 0]
+    shown = [row for row in rows if (quantity.value(row) or 0) > 0]
     if not shown:
         return []
     figure, axes = pyplot.subplots(figsize=(7.2, 4.8), layout="constrained")
     axes.set(xscale="log", yscale="log")
     names = list(dict.fromkeys(row.attention for row in shown))
     for name, colour in zip(names, _colours(len(names)), strict=True):
-        _curve(axes, [row for row in shown if row.attention == name], colour, value)
-    _label_ends(axes, shown, names, value)
-    counts = sorted({row.triangles for row in shown})
-    axes.set_xticks(counts, [count_label(count) for count in counts])
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.minorticks_off()
-    axes.yaxis.set_major_locator(LogLocator(subs=_subdivisions(axes)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: label(number)))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("triangles")
-    axes.set_title(title, loc="left", fontsize=11)
-    axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    notes = []
-    if value(shown[0]) == shown[0].seconds:
-        notes.append("Bars: 95 % interval of the median.")
+        _curve(axes, [row for row in shown if row.attention == name], colour, quantity)
+    _label_ends(axes, shown, names, quantity)
+    _dress(axes, sorted({row.triangles for row in shown}), quantity)
+    axes.set_title(f"{quantity.title}: {title}", loc="left", fontsize=11)
+    notes = ["Bars: 95 % interval of the median."] if quantity.interval else []
     if any(not row.measured for row in shown):
         notes.append("Hollow, dashed: extrapolated, not measured.")
     figure.supxlabel(f"{machine}\n{' '.join(notes)}".strip(), fontsize=7.5, color="#555555", x=0.01, ha="left")
@@ -72,35 +68,31 @@ def _draw(
     return paths
 
 
-def _curve(axes: Any, rows: list[Row], colour: str, value: Callable[[Row], float | None]) -> None:
+def _curve(axes: Any, rows: list[Row], colour: str, quantity: Quantity) -> None:
+    def points(some: list[Row]) -> tuple[list[int], list[float | None]]:
+        return [row.triangles for row in some], [quantity.value(row) for row in some]
+
     measured = [row for row in rows if row.measured]
     beyond = [row for row in rows if not row.measured]
-    x, y = [row.triangles for row in measured], [value(row) for row in measured]
-    axes.plot(x, y, "-o", color=colour, markersize=4.5, linewidth=1.6)
-    joined = sorted((measured[-1:] if measured else []) + beyond, key=lambda row: row.triangles)
-    axes.plot([row.triangles for row in joined], [value(row) for row in joined], "--", color=colour, linewidth=1.2)
-    axes.plot(
-        [row.triangles for row in beyond],
-        [value(row) for row in beyond],
-        "o",
-        markerfacecolor="white",
-        markeredgecolor=colour,
-        markersize=5.5,
-    )
+    axes.plot(*points(measured), "-o", color=colour, markersize=4.5, linewidth=1.6)
+    axes.plot(*points(measured[-1:] + beyond), "--", color=colour, linewidth=1.2)
+    axes.plot(*points(beyond), "o", markerfacecolor="white", markeredgecolor=colour, markersize=5.5)
     for row in rows:
-        if value(row) == row.seconds and row.seconds_low is not None:
-            axes.plot([row.triangles] * 2, [row.seconds_low, row.seconds_high], color=colour, linewidth=3, alpha=0.35)
+        if quantity.interval:
+            axes.plot([row.triangles] * 2, quantity.interval(row), color=colour, linewidth=3, alpha=0.35)
 
 
-def _label_ends(axes: Any, rows: Sequence[Row], names: list[str], value: Callable[[Row], float | None]) -> None:
+def _label_ends(axes: Any, rows: Sequence[Row], names: list[str], quantity: Quantity) -> None:
     """Each curve's name beside its last point, moved apart where curves end close together."""
-    ends = {name: max((row for row in rows if row.attention == name), key=lambda row: row.triangles) for name in names}
-    heights = axes.transData.transform([(end.triangles, value(end)) for end in ends.values()])[:, 1]
-    moved = spread([float(height) for height in heights], 16.0)
-    for (name, end), height, target, colour in zip(ends.items(), heights, moved, _colours(len(names)), strict=True):
+    last = [max((row for row in rows if row.attention == name), key=lambda row: row.triangles) for name in names]
+    ends = [(row.triangles, quantity.value(row)) for row in last]
+    heights = [float(height) for height in axes.transData.transform(ends)[:, 1]]
+    for name, end, height, target, colour in zip(
+        names, ends, heights, spread(heights, 16.0), _colours(len(names)), strict=True
+    ):
         axes.annotate(
             name,
-            (end.triangles, value(end)),
+            end,
             xytext=(9, (target - height) * 72 / axes.figure.dpi),
             textcoords="offset points",
             color=colour,
@@ -109,6 +101,21 @@ def _label_ends(axes: Any, rows: Sequence[Row], names: list[str], value: Callabl
             fontweight="bold",
             annotation_clip=False,
         )
+
+
+def _dress(axes: Any, counts: list[int], quantity: Quantity) -> None:
+    """Ticks at the counts and at round values, a faint grid, no box."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xticks(counts, [count_label(count) for count in counts])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.minorticks_off()
+    axes.yaxis.set_major_locator(LogLocator(subs=_subdivisions(axes)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: quantity.label(number)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("triangles")
+    axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def spread(heights: list[float], gap: float) -> list[float]:

@@ -22,7 +22,7 @@ def new_model(config: RenderFormerConfig, seed: int) -> RenderFormer:
         for name, module in model.named_modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=module.in_features**-0.5)
-                if name.endswith(("out_proj", "ffn.w2")) and ".layers." in name:
+                if name.endswith("ffn.w2") and ".layers." in name:
                     module.weight.data /= math.sqrt(2 * depth[name.split(".")[0]])
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)

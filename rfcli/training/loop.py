@@ -91,7 +91,7 @@ class Run:
         for index in order[step % per_epoch]:
             scene = self.data.train[index]
             views = rng.permutation(len(scene.c2w))[: options.views]
-            augmentation = draw(rng, len(scene.triangles), options.upright)
+            augmentation = draw(rng, len(scene.triangles), options.rotations)
             scenes.append(apply(with_views(scene, views), augmentation))
         return collate(scenes, self.device)
 

@@ -15,7 +15,7 @@ class TrainOptions:
     steps: optimiser steps in all. batch: scenes per step, each seen by `views` of its cameras.
     rate: peak learning rate, reached after `warmup` steps.
     transfer: first steps that only teach new attention layers to imitate their softmax teachers.
-    upright: rotations of the augmentation keep the vertical axis (else any rotation).
+    rotations: of the augmentation: none, upright (about the vertical axis) or any.
     validate_every: steps between validations, each of which also writes a checkpoint.
     start: what the run started from: an architecture, or a trained model.
     """
@@ -30,7 +30,7 @@ class TrainOptions:
     rate: float = 1e-3
     warmup: int = 100
     transfer: int = 0
-    upright: bool = True
+    rotations: str = "none"
     validate_every: int = 250
     seed: int = 0
     start: str = ""
