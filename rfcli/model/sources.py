@@ -40,7 +40,8 @@ def _download(repository: str) -> Path:
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise InputError(
             f"Could not fetch '{repository}' from Hugging Face, nor is it in the local cache "
-            f"({type(error).__name__}); go online once, or download its {CONFIG} and {WEIGHTS} into a folder and give that folder."
+            f"({type(error).__name__}); go online once, or download its {CONFIG} and {WEIGHTS} into a folder "
+            "and give that folder."
         ) from None
 
 

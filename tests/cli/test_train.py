@@ -1,0 +1,96 @@
+"""`rf train` and `rf finetune` as people type them, on a small real dataset."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rfcli.cli.app import app
+from rfcli.model import read_checkpoint
+from tests.cli.conftest import Rf
+
+SHORT = ("--resolution", 16, "--batch", 2, "--warmup", 1)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four path-traced scenes, the first of which is held out."""
+    folder = tmp_path_factory.mktemp("data")
+    made = ["--scenes", "4", "--resolution", "16", "--spp", "4", "--views", "2", "--triangles", "256-400"]
+    result = CliRunner().invoke(app, ["gen-data", "--out", str(folder), *made, "--quiet"])
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_from_data_to_a_linear_model_and_a_picture(rf: Rf, data: Path) -> None:
+    """The pipeline of the README with no more options than make it short: each command finds what the last one left."""
+    Path("data").symlink_to(data)
+    trained = rf("train", *SHORT, "--steps", 4, "--validate-every", 2, "--json")
+    assert trained.exit_code == 0, trained.output
+    receipt = json.loads(trained.stdout)
+    assert receipt["steps"] == 4
+    assert receipt["resumed_from"] is None
+    assert receipt["loss"] > 0
+    assert receipt["perceptual"] in ("ssim", "lpips")
+    assert 0 < receipt["validation"]["psnr"] < 60
+    assert all(Path(path).exists() for path in receipt["outputs"])
+    assert receipt["model"]["attention"] == "sdpa"
+
+    linear = rf("finetune", "--performer", *SHORT, "--steps", 4, "--validate-every", 2, "--json")
+    assert linear.exit_code == 0, linear.output
+    assert json.loads(linear.stdout)["model"]["attention"] == "performer"
+    assert "Starting from runs/train." in linear.stderr
+    config = read_checkpoint(Path("runs/finetune")).config
+    assert (config.attention, config.training_resolution) == ("performer", 16)
+
+    scene = next((data / "scenes").glob("*.h5"))
+    picture = rf("render", scene, "--view", 0, "--json")
+    assert picture.exit_code == 0, picture.output
+    assert "finetune" in json.loads(picture.stdout)["model"]["name"]
+
+
+def test_a_finished_run_is_not_done_again_and_other_options_are_refused(rf: Rf, data: Path) -> None:
+    told = ("train", "--data", data, *SHORT, "--validate-every", 2)
+    assert rf(*told, "--steps", 2).exit_code == 0
+    before = Path("runs/train/model.safetensors").read_bytes()
+    again = rf(*told, "--steps", 2, "--json")
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["resumed_from"] == 2
+    assert Path("runs/train/model.safetensors").read_bytes() == before
+    other = rf(*told, "--steps", 3)
+    assert other.exit_code == 2
+    assert "--steps 2, not 3" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("train",), "data holds no scenes; make some with `rf gen-data`"),
+        (("train", "--steps", 5, "--warmup", 5), "--warmup 5 must be shorter than the run of 5 steps"),
+        (("train", "--rate", 0), "--rate must be above 0"),
+        (("train", "--triangles", "900-300"), "--triangles: '900-300' runs from high to low"),
+        (("finetune", "--performer", "--attention", "sdpa"), "--performer and --attention sdpa contradict each other"),
+        (("finetune", "--from", "nowhere"), "No model 'nowhere'"),
+        (("finetune", "--attention", "softmux"), "Unknown attention 'softmux'"),
+    ],
+)
+def test_mistakes_are_one_sentence(rf: Rf, arguments: tuple[object, ...], sentence: str) -> None:
+    result = rf(*arguments)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not Path("runs").exists()
+
+
+def test_too_few_scenes_and_a_resolution_that_does_not_divide(rf: Rf, data: Path) -> None:
+    few = rf("train", "--data", data, "--triangles", "1-2")
+    assert few.exit_code == 2
+    assert "holds no scenes" in few.stderr
+    odd = rf("train", "--data", data, "--resolution", 24)
+    assert odd.exit_code == 2
+    assert "--resolution 24 must divide" in odd.stderr
+    Path("taken").write_text("")
+    blocked = rf("train", "--data", data, *SHORT, "--steps", 2, "--out", "taken/run")
+    assert blocked.exit_code == 2
+    assert "taken" in blocked.stderr
