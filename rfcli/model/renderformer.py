@@ -35,7 +35,8 @@ class RenderFormer(nn.Module):
         self.vn_encoder_norm = RMSNorm(dim)
         self.texture_encoder = nn.Linear(MATERIAL_CHANNELS * config.texture_encode_patch_size**2, dim)
         self.texture_encoder_norm = RMSNorm(dim)
-        self.token_positions = TokenPositions(config) if config.token_position_freqs else None
+        frequencies = config.token_position_freqs
+        self.token_positions = None if frequencies is None else TokenPositions(dim, frequencies)
         self.transformer = ViewIndependentTransformer(config)
         self.view_transformer = ViewDependentStage(config)
 

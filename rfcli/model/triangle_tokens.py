@@ -5,7 +5,6 @@ from torch import Tensor, nn
 
 from rfcli.errors import InputError
 from rfcli.model.blocks import RMSNorm
-from rfcli.model.config import RenderFormerConfig
 from rfcli.model.encodings import nerf_encoding
 from rfcli.model.scene_batch import MATERIAL_CHANNELS, SceneBatch, log_emission
 
@@ -37,11 +36,11 @@ class TokenPositions(nn.Module):
     """Encoded vertex positions, added to the tokens: RoPE tells only where a key is relative to a query, and values
     carry no place at all, so that the direction to a light would have to be read off the attention weights."""
 
-    def __init__(self, config: RenderFormerConfig) -> None:
+    def __init__(self, dim: int, frequencies: int) -> None:
         super().__init__()
-        self.frequencies = config.token_position_freqs
-        self.tri_encoding_proj = nn.Linear(9 * (1 + 2 * self.frequencies), config.latent_dim)
-        self.tri_encoding_norm = RMSNorm(config.latent_dim)
+        self.frequencies = frequencies
+        self.tri_encoding_proj = nn.Linear(9 * (1 + 2 * frequencies), dim)
+        self.tri_encoding_norm = RMSNorm(dim)
 
     def forward(self, triangles: Tensor) -> Tensor:
         """[B, N, 3, 3] -> [B, N, C]."""
