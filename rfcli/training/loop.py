@@ -74,12 +74,27 @@ class Run:
         self.optimizer = make_optimizer(model, options.rate)
         self.perceptual: Perceptual = perceptual_term(self.device)
         self.precision = fastest_precision(self.device)
+        self.seconds = 0.0  # spent on steps
         self.sizes = np.array([len(scene.triangles) for scene in data.train])
 
     def restore(self, state: TrainState) -> None:
         """Go back to where `state` was saved."""
         self.model.load_state_dict(state.weights)
         self.optimizer.load_state_dict(state.optimizer)
+        self.precision = getattr(torch, state.precision)
+        self.seconds = 3600 * state.hours
+
+    def state(self, done: int) -> TrainState:
+        """Where the run stands after `done` steps; shares the tensors of the run."""
+        return TrainState(
+            step=done,
+            weights=self.model.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            options=recorded(self.options),
+            config=self.model.config.to_dict(),
+            precision=str(self.precision).removeprefix("torch."),
+            hours=self.seconds / 3600,
+        )
 
     def batch(self, step: int) -> TrainingBatch:
         """The augmented scenes of a step; they depend on the seed and the step alone."""
@@ -155,10 +170,10 @@ def fit(
     out = options.out
     out.mkdir(parents=True, exist_ok=True)
     run = Run(model, teacher, data, options)
-    first, best = 0, float("-inf")
+    first = 0
     if state is not None:
         run.restore(state)
-        first, best = state.step, state.best
+        first = state.step
     forget_after(out / HISTORY, first)
     model.train()
     recent: list[dict[str, float]] = []
@@ -167,31 +182,32 @@ def fit(
         for step in range(first, options.steps):
             start = time.perf_counter()
             losses = run.step(step)
-            done = step + 1
+            done, seconds = step + 1, time.perf_counter() - start
+            run.seconds += seconds
             recent = [*recent[-REPORT_EVERY + 1 :], losses]
             watch.stepped(done, losses)
             if done % REPORT_EVERY == 0:
-                record(out / HISTORY, done, {**losses, "seconds": round(time.perf_counter() - start, 3)})
+                record(out / HISTORY, done, {**losses, "seconds": round(seconds, 3)})
             if done % options.validate_every == 0 or done == options.steps:
                 validation = validate(model, data.validation, options.resolution)
-                best = max(best, validation.psnr)
                 record(out / HISTORY, done, {"validation": validation.as_dict()})
-                _keep(run, done, validation, best)
+                _keep(run, done, validation)
                 watch.validated(done, validation)
             if interrupted():
                 break
         if interrupted() and done < options.steps:
-            save_state(out / STATE, done, model, run.optimizer, options, best)
+            save_state(out / STATE, run.state(done))
     model.eval()
     names = recent[-1].keys() if recent else ()
     means = {name: float(np.mean([losses[name] for losses in recent if name in losses])) for name in names}
     return Outcome(done, means, run.perceptual.name, validation, done < options.steps)
 
 
-def _keep(run: Run, step: int, validation: Validation, best: float) -> None:
+def _keep(run: Run, step: int, validation: Validation) -> None:
     """Everything that must outlive the run: state first, from which the rest could be made again."""
     options = run.options
-    save_state(options.out / STATE, step, run.model, run.optimizer, options, best)
-    made = {**recorded(options), "steps done": step, "perceptual term": run.perceptual.name}
+    save_state(options.out / STATE, run.state(step))
+    made = {**recorded(options), "steps done": step, "hours": round(run.seconds / 3600, 2)}
+    made["perceptual term"] = run.perceptual.name
     save_checkpoint(run.model, options.out, model_card(run.model, made, validation))
     write_grid(run.model, run.data.validation, options.resolution, options.out / GRID)

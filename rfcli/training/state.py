@@ -12,7 +12,6 @@ import torch
 
 from rfcli.atomic import replacing
 from rfcli.errors import InputError
-from rfcli.model import RenderFormer, RenderFormerConfig
 from rfcli.training.options import TrainOptions
 
 STATE = "state.pt"
@@ -21,14 +20,16 @@ STATE = "state.pt"
 @dataclass(frozen=True)
 class TrainState:
     """step: optimiser steps done. weights, optimizer: state dicts. options: those that the run was started with.
-    config: the model's. best: highest validation PSNR so far, dB."""
+    config: the model's. precision: number format of the products, which a second measurement could choose otherwise.
+    hours: spent on training so far."""
 
     step: int
     weights: dict[str, torch.Tensor]
     optimizer: dict[str, Any]
     options: dict[str, Any]
     config: dict[str, Any]
-    best: float
+    precision: str
+    hours: float
 
 
 def recorded(options: TrainOptions) -> dict[str, Any]:
@@ -38,20 +39,10 @@ def recorded(options: TrainOptions) -> dict[str, Any]:
     return values | {"data": str(options.data), "triangles": list(options.triangles) if options.triangles else None}
 
 
-def save_state(
-    path: Path, step: int, model: RenderFormer, optimizer: torch.optim.Optimizer, options: TrainOptions, best: float
-) -> None:
+def save_state(path: Path, state: TrainState) -> None:
     """Write the state of the run beside its checkpoint."""
-    values = {
-        "step": step,
-        "weights": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "options": recorded(options),
-        "config": model.config.to_dict(),
-        "best": best,
-    }
     with replacing(path) as beside:
-        torch.save(values, beside)
+        torch.save(vars(state), beside)
 
 
 def read_state(path: Path, options: TrainOptions) -> TrainState | None:
@@ -74,8 +65,3 @@ def read_state(path: Path, options: TrainOptions) -> TrainState | None:
                 f"repeat that option to go on with it, or use another --out."
             )
     return state
-
-
-def config_of(state: TrainState) -> RenderFormerConfig:
-    """The model's config that the state was saved with."""
-    return RenderFormerConfig.from_dict(state.config)

@@ -10,10 +10,16 @@ import torch
 from rfcli.errors import InputError
 from rfcli.model import RenderFormer, convert, read_checkpoint
 from rfcli.training.loop import Run, fit
-from rfcli.training.state import STATE, read_state
+from rfcli.training.state import STATE, read_state, save_state
 from rfcli.training.transfer import transfer_loss
 from rfcli.training.validation import silenced_attention, validate
 from tests.training.scenes import RESOLUTION, Silent, fresh_model, options, training_data
+
+
+@pytest.fixture(autouse=True)
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which format is faster is measured, and a measurement can turn out otherwise the next time."""
+    monkeypatch.setattr("rfcli.training.loop.fastest_precision", lambda device: torch.float32)
 
 
 def same_weights(a: RenderFormer, b: RenderFormer) -> bool:
@@ -59,6 +65,18 @@ def test_an_interrupted_run_ends_bit_identical(tmp_path: Path, stop: int) -> Non
     histories = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "parts")]
     steps = [[json.loads(line)["step"] for line in history.splitlines()] for history in histories]
     assert steps[0] == steps[1]
+
+
+def test_a_resumed_run_keeps_its_precision_and_its_hours(tmp_path: Path) -> None:
+    told = options(tmp_path)
+    run = Run(fresh_model(), None, training_data(), told)
+    run.precision, run.seconds = torch.bfloat16, 1800.0
+    save_state(told.out / STATE, run.state(2))
+    state = read_state(told.out / STATE, told)
+    assert state is not None
+    resumed = Run(fresh_model(), None, training_data(), told)
+    resumed.restore(state)
+    assert (resumed.precision, resumed.seconds) == (torch.bfloat16, 1800.0)
 
 
 def test_other_options_in_the_same_folder_are_named(tmp_path: Path) -> None:
