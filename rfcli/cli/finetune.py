@@ -37,7 +37,7 @@ def finetune(
     out: Out = Path("runs/finetune"),
     resolution: Resolution = 64,
     triangles: Triangles = None,
-    steps: Steps = 1500,
+    steps: Steps = 3000,
     transfer: Annotated[
         int | None,
         typer.Option(
@@ -46,7 +46,7 @@ def finetune(
             help="First steps, in which new attention layers only imitate the old. (default: a third, if new)",
         ),
     ] = None,
-    batch: Batch = 8,
+    batch: Batch = 4,
     views: Views = 2,
     rate: Rate = 5e-4,
     warmup: Warmup = 50,

@@ -24,8 +24,8 @@ class TrainOptions:
     out: Path
     resolution: int = 64
     triangles: tuple[int, int] | None = None
-    steps: int = 4000
-    batch: int = 8
+    steps: int = 8000
+    batch: int = 4
     views: int = 2
     rate: float = 1e-3
     warmup: int = 100
