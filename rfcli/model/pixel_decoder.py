@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from rfcli.model.blocks import RMSNorm
 from rfcli.model.first_hit import FirstHits
+from rfcli.model.norms import RMSNorm
 
 CHANNELS = 32
 GEOMETRY = 7  # unit normal, unit direction to the camera, roughness
