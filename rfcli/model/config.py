@@ -5,26 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from rfcli.errors import InputError
+from rfcli.model.config_checks import check_contradictions, check_type
 
-# What this implementation computes. Other values exist in the official schema; they are refused, never ignored.
+# What this implementation computes. Other values exist in the official schema (norm_first = false, RoPE of types
+# triangle_learned and triangle_mixed); no published model has them, and they are refused, never ignored.
 SUPPORTED: dict[str, tuple[Any, ...]] = {
-    "activation": ("swiglu",),
-    "bias": (False,),
-    "include_alpha": (False,),
+    "activation": ("swiglu", "gelu"),
     "norm_first": (True,),
-    "norm_type": ("rms_norm",),
-    "pe_type": ("rope",),
-    "qk_norm": (True,),
+    "norm_type": ("rms_norm", "layer_norm"),
+    "pe_type": ("rope", "nerf"),
     "rope_type": ("triangle",),
-    "texture_channels": (13,),
-    "texture_encoder_norm_type": ("rms_norm",),
-    "turn_to_cam_coord": (True, False),
-    "use_ldr": (False,),
-    "use_vn_encoder": (True,),
-    "vdir_num_freqs": (0,),
-    "view_indep_qk_norm": (True,),
-    "view_transformer_include_self_attn": (True,),
-    "vn_encoder_norm_type": ("rms_norm",),
+    "texture_encoder_norm_type": ("rms_norm", "layer_norm"),
+    "vdir_pe_type": ("nerf",),
+    "vn_encoder_norm_type": ("rms_norm", "layer_norm", "none"),
     "key_weight": ("count", "area", "normalised"),
     "visibility": ("attention", "first-hit"),
 }
@@ -98,40 +91,8 @@ class RenderFormerConfig:
                 allowed = " or ".join(repr(value) for value in values)
                 raise InputError(f"config field {name} = {getattr(self, name)!r} is not supported; use {allowed}.")
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.type is int and field.name not in ("vdir_num_freqs",) and (type(value) is not int or value < 1):
-                raise InputError(f"config field {field.name} must be a whole number above 0, got {value!r}.")
-        self._check_widths()
-        self._check_head()
-
-    def _check_widths(self) -> None:
-        for dim, heads in (
-            ("latent_dim", "num_heads"),
-            ("view_transformer_latent_dim", "view_transformer_n_heads"),
-        ):
-            width, n = getattr(self, dim), getattr(self, heads)
-            if width % (2 * n):
-                raise InputError(f"config field {dim} = {width} must be a multiple of twice {heads} = {n}.")
-        if self.view_transformer_latent_dim != self.latent_dim:
-            raise InputError(
-                f"config field view_transformer_latent_dim = {self.view_transformer_latent_dim} "
-                f"must equal latent_dim = {self.latent_dim}: the view stage reads the triangle tokens as they are."
-            )
-        rotated = 18 * (self.vertex_pe_num_freqs // 2)
-        if rotated > self.head_dim:
-            raise InputError(
-                f"config field vertex_pe_num_freqs = {self.vertex_pe_num_freqs} rotates {rotated} of only "
-                f"{self.head_dim} head channels; lower it to {self.head_dim // 18 * 2} or less."
-            )
-
-    def _check_head(self) -> None:
-        if not self.use_dpt_decoder:
-            return
-        if len(self.dpt_out_channels) != 4 or len(self.taps) != 4:
-            raise InputError("config fields dpt_out_channels and dpt_out_layers must each name four values.")
-        layers = self.view_transformer_n_layers
-        if not all(0 <= layer < layers for layer in self.taps):
-            raise InputError(f"config field dpt_out_layers = {list(self.taps)} must lie within 0..{layers - 1}.")
+            check_type(field.name, field.type, getattr(self, field.name))
+        check_contradictions(self)
 
     @property
     def head_dim(self) -> int:
@@ -139,10 +100,30 @@ class RenderFormerConfig:
         return self.latent_dim // self.num_heads
 
     @property
+    def view_head_dim(self) -> int:
+        """Channels of one head of the view-dependent stage."""
+        return self.view_transformer_latent_dim // self.view_transformer_n_heads
+
+    @property
+    def rope_dim(self) -> int:
+        """Channels that each vertex coordinate turns in the view-independent stage, with RoPE."""
+        return self.vertex_pe_num_freqs
+
+    @property
+    def view_rope_dim(self) -> int:
+        """The same in the view-dependent stage, whose heads may be too narrow for as many."""
+        return min(self.vertex_pe_num_freqs, self.view_head_dim // 18 * 2)
+
+    @property
+    def image_channels(self) -> int:
+        """Channels of the image: red, green, blue and, where asked for, alpha."""
+        return 4 if self.include_alpha else 3
+
+    @property
     def taps(self) -> tuple[int, ...]:
-        """View layers whose outputs the DPT head reads: by default the last four."""
+        """View layers whose outputs the DPT head reads, shallow to deep: by default the last four."""
         last = self.view_transformer_n_layers
-        return self.dpt_out_layers or tuple(range(last - 4, last))
+        return tuple(range(last - 4, last) if self.dpt_out_layers is None else sorted(self.dpt_out_layers))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RenderFormerConfig":

@@ -17,6 +17,11 @@ def nerf_encoding(x: Tensor, frequencies: int) -> Tensor:
     return torch.cat([x, torch.sin(scaled), torch.sin(scaled + math.pi / 2)], -1)
 
 
+def nerf_width(channels: int, frequencies: int) -> int:
+    """Numbers that `nerf_encoding` makes of `channels`."""
+    return channels * (1 + 2 * frequencies)
+
+
 def rope_frequencies(dim: int, double_max: bool) -> Tensor:
     """[dim / 2] angular frequencies, radians per unit length: geometric, 1 to dim / 2 - 1 (dim - 1 if double_max)."""
     highest = dim - 1 if double_max else dim / 2 - 1
@@ -36,8 +41,13 @@ def rope_rotation(vertices: Tensor, frequencies: Tensor, head_dim: int) -> tuple
     return angles.cos(), angles.sin()
 
 
-def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn channel pairs (i, i + D / 2). x [B, H, N, D], cos and sin [B, N, D / 2] -> x's shape and dtype."""
+def rotate(x: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
+    """Turn channel pairs (i, i + D / 2). x [B, H, N, D], cos and sin [B, N, D / 2] -> x's shape and dtype.
+
+    None: x as it is, where positions are not told by rotations.
+    """
+    if rotation is None:
+        return x
     cos, sin = (part[:, None] for part in rotation)
     first, second = x.float().chunk(2, -1)
     return torch.cat([first * cos - second * sin, second * cos + first * sin], -1).to(x.dtype)

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from rfcli.model.blocks import RMSNorm
 from rfcli.model.first_hit import FirstHits
+from rfcli.model.norms import RMSNorm
 from rfcli.model.scene_batch import SceneBatch
 from rfcli.model.shared_vertices import mean_over_shared, shared_vertices
 

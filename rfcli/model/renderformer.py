@@ -10,13 +10,15 @@ from torch import Tensor, nn
 
 from rfcli.attention import Context
 from rfcli.errors import InputError
-from rfcli.model.blocks import RMSNorm, Rotation
+from rfcli.model.blocks import Rotation
 from rfcli.model.config import RenderFormerConfig
-from rfcli.model.encodings import nerf_encoding, rope_rotation
+from rfcli.model.encodings import nerf_encoding, nerf_width
 from rfcli.model.first_hit import hit_geometry, seen_places, visible_triangles
 from rfcli.model.key_weights import log_key_weight
+from rfcli.model.norms import encoder_norm
 from rfcli.model.rays import pixel_directions, to_camera, to_world
-from rfcli.model.scene_batch import MATERIAL_CHANNELS, SceneBatch
+from rfcli.model.rope import rotation
+from rfcli.model.scene_batch import SceneBatch
 from rfcli.model.triangle_tokens import TokenPositions, encode_surface
 from rfcli.model.view_dependent import ViewDependentStage
 from rfcli.model.view_independent import ViewIndependentTransformer, token_vertices
@@ -31,10 +33,14 @@ class RenderFormer(nn.Module):
         self.config = config
         self.tri_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.reg_tokens = nn.Parameter(torch.zeros(1, config.num_register_tokens, dim))
-        self.vn_encoding_proj = nn.Linear(9 * (1 + 2 * config.vn_pe_num_freqs), dim)
-        self.vn_encoder_norm = RMSNorm(dim)
-        self.texture_encoder = nn.Linear(MATERIAL_CHANNELS * config.texture_encode_patch_size**2, dim)
-        self.texture_encoder_norm = RMSNorm(dim)
+        if config.pe_type == "nerf":
+            self.tri_encoding_proj = nn.Linear(nerf_width(9, config.vertex_pe_num_freqs), dim)
+            self.tri_encoding_norm = encoder_norm(config.vn_encoder_norm_type, dim)
+        if config.use_vn_encoder:
+            self.vn_encoding_proj = nn.Linear(nerf_width(9, config.vn_pe_num_freqs), dim)
+            self.vn_encoder_norm = encoder_norm(config.vn_encoder_norm_type, dim)
+        self.texture_encoder = nn.Linear(config.texture_channels * config.texture_encode_patch_size**2, dim)
+        self.texture_encoder_norm = encoder_norm(config.texture_encoder_norm_type, dim)
         frequencies = config.token_position_freqs
         self.token_positions = None if frequencies is None else TokenPositions(dim, frequencies)
         self.transformer = ViewIndependentTransformer(config)
@@ -56,18 +62,23 @@ class RenderFormer(nn.Module):
 
     def tokens(self, batch: SceneBatch) -> Tensor:
         """[B, R + N, C] registers and triangles, before they have met."""
-        patch = self.config.texture_encode_patch_size
-        surface = self.texture_encoder_norm(encode_surface(self.texture_encoder, batch, patch))
-        normals = nerf_encoding(batch.vn.flatten(2), self.config.vn_pe_num_freqs)
-        triangles = self.tri_token + surface + self.vn_encoder_norm(self.vn_encoding_proj(normals))
+        config = self.config
+        surface = encode_surface(self.texture_encoder, batch, config)
+        triangles = self.tri_token + self.texture_encoder_norm(surface)
+        if config.use_vn_encoder:
+            normals = nerf_encoding(batch.vn.flatten(2), config.vn_pe_num_freqs)
+            triangles = triangles + self.vn_encoder_norm(self.vn_encoding_proj(normals))
+        if config.pe_type == "nerf":
+            positions = nerf_encoding(batch.triangles.flatten(2), config.vertex_pe_num_freqs)
+            triangles = triangles + self.tri_encoding_norm(self.tri_encoding_proj(positions))
         if self.token_positions is not None:
             triangles = triangles + self.token_positions(batch.triangles)
         return torch.cat([self.reg_tokens.expand(len(triangles), -1, -1).to(triangles), triangles], 1)
 
-    def rotation(self, batch: SceneBatch) -> Rotation:
-        """RoPE's cosines and sines [B, R + N, D / 2] of registers and triangles in world space."""
+    def rotation(self, batch: SceneBatch) -> Rotation | None:
+        """RoPE's cosines and sines [B, R + N, D / 2] of registers and triangles in world space; None without RoPE."""
         vertices = token_vertices(batch.triangles, batch.centre(), self.config.num_register_tokens)
-        return rope_rotation(vertices, self.transformer.rope_emb.freqs, self.config.head_dim)
+        return rotation(self.transformer.rope_emb, vertices, self.config.head_dim)
 
     def view_independent(self, batch: SceneBatch) -> Tensor:
         """[B, R + N, C] tokens that know the light leaving their triangles; the same for every camera."""
@@ -83,7 +94,7 @@ class RenderFormer(nn.Module):
         resolution: int,
         visible: Tensor | None = None,
     ) -> Tensor:
-        """log10(1 + radiance) [B, V, H, W, 3] as V cameras of each scene see it.
+        """Encoded images [B, V, H, W, 3], 4 with alpha, as V cameras of each scene see it; `decode` tells the code.
 
         tokens [B, R + N, C] from `view_independent`; c2w [B, V, 4, 4]; fov [B, V] degrees; resolution in pixels.
         visible [B, V, H, W]: the triangle that each pixel sees, where the caller knows it already (-1 = none).
@@ -127,5 +138,9 @@ class RenderFormer(nn.Module):
         resolution: int,
         visible: Tensor | None = None,
     ) -> Tensor:
-        """Both stages: log10(1 + radiance) [B, V, H, W, 3]; see `view_dependent`."""
+        """Both stages: encoded images [B, V, H, W, 3]; see `view_dependent`."""
         return self.view_dependent(batch, self.view_independent(batch), c2w, fov, resolution, visible)
+
+    def decode(self, image: Tensor) -> Tensor:
+        """Linear radiance from what the network says: log10(1 + radiance), alpha alike, or the image itself (LDR)."""
+        return image if self.config.use_ldr else torch.pow(10.0, image) - 1

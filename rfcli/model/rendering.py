@@ -33,9 +33,11 @@ def render(
     resolution: int = 256,
     precision: str = "fp32",
 ) -> Tensor:
-    """Linear HDR images [B, V, H, W, 3]; see `rfcli.render`."""
+    """Linear HDR images [B, V, H, W, 3], or 4 channels from models with alpha; see `rfcli.render`."""
     if mask is None:
         mask = torch.ones(triangles.shape[:2], dtype=torch.bool, device=triangles.device)
+    if texture is not None and texture.dim() == 3:  # one value a channel, which is what a material is
+        material, texture = texture, None
     batch = SceneBatch(triangles, vn, mask, material=material, texture=texture)
     return render_timed(model, batch, c2w, fov, resolution, precision)[0]
 
@@ -44,7 +46,7 @@ def render(
 def render_timed(
     model: RenderFormer, batch: SceneBatch, c2w: Tensor, fov: Tensor, resolution: int, precision: str = "fp32"
 ) -> tuple[Tensor, Seconds]:
-    """Images [B, V, H, W, 3] on the model's device, and the seconds that each stage took.
+    """Images [B, V, H, W, 3 or 4] on the model's device, and the seconds that each stage took.
 
     The view-independent stage runs once; views follow one another, so that memory does not grow with their number.
     Raises InputError for an unknown precision or cameras whose shapes disagree.
@@ -65,8 +67,7 @@ def render_timed(
     for view in range(views):
         start = _now(device)
         one = slice(view, view + 1)
-        log_image = model.view_dependent(batch, tokens, c2w[:, one], fov[:, one], resolution)
-        images.append(torch.pow(10.0, log_image) - 1)
+        images.append(model.decode(model.view_dependent(batch, tokens, c2w[:, one], fov[:, one], resolution)))
         seconds.append(_now(device) - start)
     return torch.cat(images, 1), Seconds(stage, tuple(seconds))
 

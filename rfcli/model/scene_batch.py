@@ -7,8 +7,7 @@ from torch import Tensor
 
 from rfcli.errors import InputError
 
-MATERIAL_CHANNELS = 13
-EMISSION = slice(10, 13)
+EMISSION = slice(-3, None)  # the last three channels, however many a model reads
 
 
 @dataclass(frozen=True)
@@ -16,7 +15,8 @@ class SceneBatch:
     """B scenes of N triangles each, the shorter ones padded.
 
     triangles [B, N, 3, 3] and vn [B, N, 3, 3]: vertex positions and unit normals, world space.
-    material  [B, N, 13], or texture [B, N, 13, P, P]: exactly one of them, emission in linear radiance.
+    material  [B, N, 13], or texture [B, N, 13, P, P]: exactly one of them, emission in linear radiance. Models with
+              another `texture_channels` read as many in place of 13; emission is always the last three.
     mask      [B, N] bool, True = a real triangle.
 
     Raises InputError where shapes disagree or a scene has no triangle.
@@ -30,25 +30,30 @@ class SceneBatch:
 
     def __post_init__(self) -> None:
         b, n = self.triangles.shape[:2]
-        surface = self.material if self.material is not None else self.texture
-        if surface is None or (self.material is not None and self.texture is not None):
+        if (self.material is None) == (self.texture is None):
             raise InputError("Give the scene's materials as either `material` or `texture`.")
         expected = {"triangles": (b, n, 3, 3), "vn": (b, n, 3, 3), "mask": (b, n)}
         for name, shape in expected.items():
             if tuple(getattr(self, name).shape) != shape:
                 raise InputError(f"{name} has shape {list(getattr(self, name).shape)}, expected {list(shape)}.")
-        if tuple(surface.shape[:3]) != (b, n, MATERIAL_CHANNELS):
-            raise InputError(f"Materials have shape {list(surface.shape)}, expected [{b}, {n}, 13, ...].")
+        axes = 3 if self.material is not None else 5
+        if self.surface.dim() != axes or tuple(self.surface.shape[:2]) != (b, n):
+            expected_axes = "channels" if axes == 3 else "channels, P, P"
+            raise InputError(f"Materials have shape {list(self.surface.shape)}, expected [{b}, {n}, {expected_axes}].")
         if not bool(self.mask.any(1).all()):
             raise InputError("A scene of the batch has no triangle: its mask is False everywhere.")
 
     @property
+    def surface(self) -> Tensor:
+        """The materials or the textures, whichever was given."""
+        given = self.material if self.material is not None else self.texture
+        assert given is not None
+        return given
+
+    @property
     def emitters(self) -> Tensor:
         """[B, N] bool, True = a real triangle that emits light."""
-        if self.material is not None:
-            return (self.material[..., EMISSION] > 0).any(-1) & self.mask
-        assert self.texture is not None
-        return (self.texture[:, :, EMISSION, 0, 0] > 0).any(-1) & self.mask
+        return (self.constant_material()[..., EMISSION] > 0).any(-1) & self.mask
 
     def constant_material(self) -> Tensor:
         """[B, N, 13] the materials, read at the corner of the texture where one was given."""
@@ -65,5 +70,4 @@ class SceneBatch:
 
 def log_emission(surface: Tensor) -> Tensor:
     """A copy of material [B, N, 13] or texture [B, N, 13, P, P] with emission e replaced by log10(1 + e)."""
-    encoded = torch.log10(1 + surface[:, :, EMISSION])
-    return torch.cat([surface[:, :, : EMISSION.start], encoded], 2)
+    return torch.cat([surface[:, :, : EMISSION.start], torch.log10(1 + surface[:, :, EMISSION])], 2)

@@ -12,9 +12,9 @@ def window_attention(q: Tensor, k: Tensor, v: Tensor, height: int, width: int, s
     """Softmax attention within windows of 8 x 8 tokens, shifted by 4 tokens on odd layers.
 
     q, k, v [B, H, height width, D] -> the same shape. Grids that the windows do not divide are padded, and the
-    padding is never a key. Where one window holds the whole grid there is nothing to shift.
+    padding is never a key. A grid of one window is shifted too, as the official models do: it falls into quarters.
     """
-    shift = WINDOW // 2 if shifted and min(height, width) > WINDOW else 0
+    shift = WINDOW // 2 if shifted else 0
     pad_h, pad_w = -height % WINDOW, -width % WINDOW
 
     def windows(x: Tensor) -> Tensor:

@@ -2,19 +2,21 @@
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
+from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from rfcli.attention import Context, create
-from rfcli.model.blocks import CrossAttention, FeedForward, RMSNorm, Rotation, SelfAttention, merge_heads
+from rfcli.model.blocks import CrossAttention, Rotation, SelfAttention, merge_heads
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.dpt import DPTHead
-from rfcli.model.encodings import rope_rotation
+from rfcli.model.encodings import nerf_encoding, nerf_width
 from rfcli.model.first_hit import FirstHits
+from rfcli.model.layer_parts import LayerParts
+from rfcli.model.norms import RMSNorm, encoder_norm
 from rfcli.model.pixel_decoder import CHANNELS, PixelDecoder
 from rfcli.model.rays import patches
+from rfcli.model.rope import RopeFrequencies, rotation
 from rfcli.model.swin import window_attention
-from rfcli.model.view_independent import RopeFrequencies
 
 ELU_ALPHA = 1e-3  # keeps the log image above -0.001 and its gradient alive in the dark
 
@@ -25,36 +27,43 @@ class ViewLayer(nn.Module):
     def __init__(self, config: RenderFormerConfig, index: int) -> None:
         super().__init__()
         dim, heads = config.view_transformer_latent_dim, config.view_transformer_n_heads
+        parts = LayerParts(config, config.qk_norm)
         softmax = {"heads": heads, "head_dim": dim // heads}
         self.windows = config.view_transformer_use_swin_attn
         self.shifted = index % 2 == 1
-        self.query_norm = RMSNorm(dim)
-        self.kv_norm = RMSNorm(dim)
-        self.multihead_attn = CrossAttention(dim, heads, create("sdpa", **softmax))
-        self.self_attn_norm = RMSNorm(dim)
-        self.self_attn = SelfAttention(dim, heads, create("sdpa", **softmax))
-        self.ffn_norm = RMSNorm(dim)
-        self.ffn = FeedForward(dim, config.view_transformer_ffn_hidden_dim)
+        self.query_norm = parts.norm(dim)
+        self.kv_norm = parts.norm(config.latent_dim)
+        self.multihead_attn = CrossAttention(dim, config.latent_dim, heads, create("sdpa", **softmax), parts)
+        self.self_attn: SelfAttention | None = None
+        if config.view_transformer_include_self_attn:
+            self.self_attn_norm = parts.norm(dim)
+            self.self_attn = SelfAttention(dim, heads, create("sdpa", **softmax), parts)
+        self.ffn_norm = parts.norm(dim)
+        self.ffn = parts.feed_forward(dim, config.view_transformer_ffn_hidden_dim)
+        self.dropout = parts.dropout()
 
     def forward(
         self,
         x: Tensor,
         tokens: Tensor,
-        rotation: Rotation,
-        token_rotation: Rotation,
+        rotation: Rotation | None,
+        token_rotation: Rotation | None,
         context: Context,
         side: int,
     ) -> Tensor:
-        """x [B V, M, C] rays of a square grid of `side` patches; tokens [B, N, C], read by all V views."""
-        x = x + self.multihead_attn(self.query_norm(x), self.kv_norm(tokens), rotation, token_rotation, context)
-        normed = self.self_attn_norm(x)
-        if self.windows:
-            q, k, v = self.self_attn.queries_keys_values(normed, None)
-            mixed = self.self_attn.out_proj(merge_heads(window_attention(q, k, v, side, side, self.shifted)))
-        else:
-            mixed = self.self_attn(normed, rotation, Context())
-        x = x + mixed
-        return x + self.ffn(self.ffn_norm(x))  # type: ignore[no-any-return]
+        """x [B V, M, C] rays of a square grid of `side` patches; tokens [B, N, C'], read by all V views."""
+        seen = self.multihead_attn(self.query_norm(x), self.kv_norm(tokens), rotation, token_rotation, context)
+        x = x + self.dropout(seen)
+        if self.self_attn is not None:
+            x = x + self.dropout(self._among_rays(self.self_attn, self.self_attn_norm(x), rotation, side))
+        return x + self.dropout(self.ffn(self.ffn_norm(x)))  # type: ignore[no-any-return]
+
+    def _among_rays(self, attention: SelfAttention, x: Tensor, rotation: Rotation | None, side: int) -> Tensor:
+        if not self.windows:
+            return attention(x, rotation, Context())  # type: ignore[no-any-return]
+        q, k, v = attention.queries_keys_values(x, None)
+        out = window_attention(q, k, v, side, side, self.shifted)
+        return attention.out_proj(merge_heads(out))  # type: ignore[no-any-return]
 
 
 class ViewLayers(nn.Module):
@@ -62,14 +71,12 @@ class ViewLayers(nn.Module):
 
     def __init__(self, config: RenderFormerConfig) -> None:
         super().__init__()
-        head_dim = config.view_transformer_latent_dim // config.view_transformer_n_heads
-        dim = min(config.vertex_pe_num_freqs, head_dim // 18 * 2)
-        self.head_dim = head_dim
-        self.rope_emb = RopeFrequencies(dim, config.rope_double_max_freq)
+        self.head_dim = config.view_head_dim
+        self.rope_emb = RopeFrequencies.of(config, config.view_rope_dim)
         self.layers = nn.ModuleList(ViewLayer(config, i) for i in range(config.view_transformer_n_layers))
 
-    def rotation(self, vertices: Tensor) -> Rotation:
-        return rope_rotation(vertices, self.rope_emb.freqs, self.head_dim)
+    def rotation(self, vertices: Tensor) -> Rotation | None:
+        return rotation(self.rope_emb, vertices, self.head_dim)
 
 
 class ViewDependentStage(nn.Module):
@@ -80,19 +87,23 @@ class ViewDependentStage(nn.Module):
         dim, patch = config.view_transformer_latent_dim, config.patch_size
         self.config = config
         self.ray_map_patch_token = nn.Parameter(torch.zeros(1, 1, dim))
-        self.ray_map_encoder = nn.Linear(3 * patch**2, dim)
-        self.ray_map_encoder_norm = RMSNorm(dim)
+        self.ray_map_encoder = nn.Linear(nerf_width(3, config.vdir_num_freqs) * patch**2, dim)
+        self.ray_map_encoder_norm = encoder_norm(config.norm_type, dim)
+        self.encodes_positions = config.pe_type == "nerf"
+        if self.encodes_positions:
+            self.pe_token_proj = nn.Linear(nerf_width(9, config.vertex_pe_num_freqs), dim)
+            self.token_pos_pe_norm = encoder_norm(config.norm_type, dim)
         self.transformer = ViewLayers(config)
         self.first_hit = config.visibility == "first-hit"
-        channels = CHANNELS if self.first_hit else 3
+        channels = CHANNELS if self.first_hit else config.image_channels
         if config.use_dpt_decoder:
             self.out_dpt = DPTHead(dim, config.dpt_features, config.dpt_out_channels, channels, patch)
         else:
             self.out_proj = nn.Linear(dim, channels * patch**2)
         if self.first_hit:
-            self.seen_norm = RMSNorm(dim)
-            self.seen_proj = nn.Linear(dim, dim, bias=False)
-            self.pixel_decoder = PixelDecoder(dim)
+            self.seen_norm = RMSNorm(config.latent_dim)
+            self.seen_proj = nn.Linear(config.latent_dim, dim, bias=False)
+            self.pixel_decoder = PixelDecoder(config.latent_dim)
 
     def forward(
         self,
@@ -103,7 +114,7 @@ class ViewDependentStage(nn.Module):
         context: Context,
         hits: FirstHits | None,
     ) -> Tensor:
-        """Image features [B V, C', H, H]: log10(1 + radiance) itself, or what the pixel decoder reads.
+        """Image features [B V, C', H, H]: the image as `RenderFormer.decode` reads it, or what the pixel decoder reads.
 
         tokens [B, R + N, C]; vertices [B, R + N, 9] of the tokens in the world's space, or [B V, R + N, 9] in the
         cameras'; rays [B V, H, H, 3] unit directions and places [B V, M, 3] of the patches in the same space;
@@ -111,11 +122,17 @@ class ViewDependentStage(nn.Module):
         """
         patch = self.config.patch_size
         side = rays.shape[1] // patch
-        x = self.ray_map_encoder_norm(self.ray_map_encoder(patches(rays, patch))) + self.ray_map_patch_token
+        directions = patches(nerf_encoding(rays, self.config.vdir_num_freqs), patch)
+        x = self.ray_map_encoder_norm(self.ray_map_encoder(directions)) + self.ray_map_patch_token
         if hits is not None:
             x = x + self.seen_proj(self._tokens_seen(self.seen_norm(tokens), hits, context.registers))
-        rotation = self.transformer.rotation(places.repeat(1, 1, 3))
-        token_rotation = self.transformer.rotation(vertices)
+        places = places.repeat(1, 1, 3)  # a ray's place as a triangle whose vertices coincide
+        if self.encodes_positions:
+            times = len(vertices) // len(tokens)
+            x = x + self._encoded(places)
+            tokens = repeat(tokens, "b n c -> (b v) n c", v=times) + self._encoded(vertices)
+            context = context.repeated(times)
+        rotation, token_rotation = self.transformer.rotation(places), self.transformer.rotation(vertices)
         outputs = []
         for layer in self.transformer.layers:
             x = layer(x, tokens, rotation, token_rotation, context, side)
@@ -125,6 +142,11 @@ class ViewDependentStage(nn.Module):
         else:
             image = rearrange(self.out_proj(x), "v (h w) (c p q) -> v c (h p) (w q)", h=side, p=patch, q=patch)
         return image if self.first_hit else F.elu(image, ELU_ALPHA)
+
+    def _encoded(self, vertices: Tensor) -> Tensor:
+        """[..., C] NeRF positions of vertices [..., 9]; rays and triangles share one encoder."""
+        encoded = nerf_encoding(vertices, self.config.vertex_pe_num_freqs)
+        return self.token_pos_pe_norm(self.pe_token_proj(encoded))  # type: ignore[no-any-return]
 
     def _tokens_seen(self, tokens: Tensor, hits: FirstHits, registers: int) -> Tensor:
         """[B V, M, C] mean of the tokens of the triangles that the pixels of each patch see."""

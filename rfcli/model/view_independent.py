@@ -6,19 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from rfcli.attention import Context, create
-from rfcli.model.blocks import FeedForward, RMSNorm, Rotation, SelfAttention
+from rfcli.model.blocks import Rotation, SelfAttention
 from rfcli.model.config import RenderFormerConfig
-from rfcli.model.encodings import rope_frequencies
-
-
-class RopeFrequencies(nn.Module):
-    """The frequencies as a buffer: checkpoints store them, and what they store is what is used."""
-
-    freqs: Tensor
-
-    def __init__(self, dim: int, double_max: bool) -> None:
-        super().__init__()
-        self.register_buffer("freqs", rope_frequencies(dim, double_max))
+from rfcli.model.layer_parts import LayerParts
+from rfcli.model.rope import RopeFrequencies
 
 
 class Layer(nn.Module):
@@ -26,15 +17,16 @@ class Layer(nn.Module):
 
     def __init__(self, config: RenderFormerConfig, mechanism: nn.Module) -> None:
         super().__init__()
-        dim = config.latent_dim
-        self.query_norm = RMSNorm(dim)
-        self.multihead_attn = SelfAttention(dim, config.num_heads, mechanism)
-        self.ffn_norm = RMSNorm(dim)
-        self.ffn = FeedForward(dim, config.dim_feedforward)
+        dim, parts = config.latent_dim, LayerParts(config, config.view_indep_qk_norm)
+        self.query_norm = parts.norm(dim)
+        self.multihead_attn = SelfAttention(dim, config.num_heads, mechanism, parts)
+        self.ffn_norm = parts.norm(dim)
+        self.ffn = parts.feed_forward(dim, config.dim_feedforward)
+        self.dropout = parts.dropout()
 
-    def forward(self, x: Tensor, rotation: Rotation, context: Context) -> Tensor:
-        x = x + self.multihead_attn(self.query_norm(x), rotation, context)
-        return x + self.ffn(self.ffn_norm(x))  # type: ignore[no-any-return]
+    def forward(self, x: Tensor, rotation: Rotation | None, context: Context) -> Tensor:
+        x = x + self.dropout(self.multihead_attn(self.query_norm(x), rotation, context))
+        return x + self.dropout(self.ffn(self.ffn_norm(x)))  # type: ignore[no-any-return]
 
 
 class ViewIndependentTransformer(nn.Module):
@@ -42,14 +34,14 @@ class ViewIndependentTransformer(nn.Module):
 
     def __init__(self, config: RenderFormerConfig) -> None:
         super().__init__()
-        self.rope_emb = RopeFrequencies(config.vertex_pe_num_freqs, config.rope_double_max_freq)
+        self.rope_emb = RopeFrequencies.of(config, config.rope_dim)
         self.layers = nn.ModuleList(Layer(config, layer_mechanism(config, index)) for index in range(config.num_layers))
 
     def attentions(self) -> list[SelfAttention]:
         """The attention of each layer, first to last."""
         return [cast(Layer, layer).multihead_attn for layer in self.layers]
 
-    def forward(self, x: Tensor, rotation: Rotation, context: Context) -> Tensor:
+    def forward(self, x: Tensor, rotation: Rotation | None, context: Context) -> Tensor:
         """x [B, R + N, C] -> [B, R + N, C]."""
         for layer in self.layers:
             x = layer(x, rotation, context)

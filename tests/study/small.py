@@ -12,6 +12,7 @@ SMALL = RenderFormerConfig(
     num_register_tokens=2,
     texture_encode_patch_size=1,
     vertex_pe_num_freqs=2,
+    rope_double_max_freq=True,
     view_transformer_latent_dim=48,
     view_transformer_n_heads=2,
     view_transformer_ffn_hidden_dim=64,

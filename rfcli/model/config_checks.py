@@ -1,0 +1,121 @@
+"""Mistakes in a config: values of the wrong kind, and fields that contradict each other.
+
+Both raise InputError with the field's name. A field whose part is switched off (dpt_features with a linear head) may
+say anything of its kind: the official config.json always holds all of them.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rfcli.errors import InputError
+
+if TYPE_CHECKING:
+    from rfcli.model.config import RenderFormerConfig
+
+MAY_BE_ZERO = {"num_register_tokens", "vdir_num_freqs", "vertex_pe_num_freqs", "vn_pe_num_freqs"}
+
+
+def _whole(value: Any, least: int = 0) -> bool:
+    return type(value) is int and value >= least  # JSON's true is no number
+
+
+def _whole_numbers(value: Any) -> bool:
+    return isinstance(value, tuple) and all(map(_whole, value))
+
+
+# What a field annotated so may hold: in words, and as a test.
+KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
+    bool: ("true or false", lambda value: type(value) is bool),
+    int: ("a whole number above 0", lambda value: _whole(value, 1)),
+    float: ("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1),
+    int | None: ("null or a whole number", lambda value: value is None or _whole(value)),
+    tuple[int, ...]: ("a list of whole numbers", _whole_numbers),
+    tuple[int, ...] | None: ("null or a list of whole numbers", lambda value: value is None or _whole_numbers(value)),
+    dict[str, Any]: ("an object of options", lambda value: isinstance(value, dict)),
+}
+
+
+def check_type(name: str, kind: Any, value: Any) -> None:
+    """kind: the annotation of the field. Fields of words have lists of values to choose from instead."""
+    words, fits = KINDS.get(kind, ("", lambda _: True))
+    if name in MAY_BE_ZERO:
+        words, fits = "a whole number", _whole
+    if not fits(value):
+        raise InputError(f"config field {name} must be {words}, got {value!r}.")
+
+
+def check_contradictions(config: "RenderFormerConfig") -> None:
+    """Raises InputError for the first two fields that cannot both be true."""
+    _check_heads(config)
+    if config.pe_type == "rope":
+        _check_rope(config)
+    else:
+        _check_nerf(config)
+    if config.view_transformer_use_swin_attn and not config.view_transformer_include_self_attn:
+        raise InputError(
+            "config field view_transformer_use_swin_attn asks for a kind of self-attention, but "
+            "view_transformer_include_self_attn is false; set one of them to the other."
+        )
+    if config.use_dpt_decoder:
+        _check_dpt(config)
+    if config.visibility == "first-hit":
+        _check_first_hit(config)
+
+
+def _check_heads(config: "RenderFormerConfig") -> None:
+    pairs = 2 if config.pe_type == "rope" else 1  # RoPE turns pairs of channels
+    for dim, heads in (("latent_dim", "num_heads"), ("view_transformer_latent_dim", "view_transformer_n_heads")):
+        width, n = getattr(config, dim), getattr(config, heads)
+        if width % (pairs * n):
+            times = "twice " if pairs == 2 else ""
+            raise InputError(f"config field {dim} = {width} must be a multiple of {times}{heads} = {n}.")
+
+
+def _check_rope(config: "RenderFormerConfig") -> None:
+    wanted = config.vertex_pe_num_freqs
+    least = 2 if config.rope_double_max_freq else 4  # the highest frequency must be at least the lowest, which is 1
+    for heads, width in (("num_heads", config.head_dim), ("view_transformer_n_heads", config.view_head_dim)):
+        if width < 9 * least:
+            raise InputError(
+                f"config field {heads} leaves heads of {width} channels; RoPE of nine coordinates takes {9 * least} "
+                "or more, so have fewer heads."
+            )
+    if wanted % 2 or wanted < least:
+        raise InputError(
+            f"config field vertex_pe_num_freqs = {wanted} must be an even number from {least} on for RoPE; change it."
+        )
+    most = config.head_dim // 18 * 2
+    if wanted > most:
+        raise InputError(
+            f"config field vertex_pe_num_freqs = {wanted} rotates {9 * wanted} of only {config.head_dim} head "
+            f"channels; lower it to {most} or less."
+        )
+
+
+def _check_nerf(config: "RenderFormerConfig") -> None:
+    if config.view_transformer_latent_dim != config.latent_dim:
+        raise InputError(
+            f"config field view_transformer_latent_dim = {config.view_transformer_latent_dim} must equal latent_dim = "
+            f"{config.latent_dim} with pe_type = 'nerf': the view stage adds its positions to the triangle tokens."
+        )
+    if config.token_position_freqs is not None:
+        raise InputError("config field token_position_freqs repeats what pe_type = 'nerf' does; set one of them.")
+
+
+def _check_dpt(config: "RenderFormerConfig") -> None:
+    layers = config.view_transformer_n_layers
+    if len(config.dpt_out_channels) != 4 or len(set(config.taps)) != 4 or len(config.taps) != 4:
+        raise InputError("config fields dpt_out_channels and dpt_out_layers must each name four values.")
+    if not all(0 <= layer < layers for layer in config.taps):
+        raise InputError(f"config field dpt_out_layers = {list(config.taps)} must lie within 0..{layers - 1}.")
+    if 0 in config.dpt_out_channels or config.dpt_features < 2:
+        raise InputError("config fields dpt_out_channels and dpt_features must be above 0 and above 1.")
+
+
+def _check_first_hit(config: "RenderFormerConfig") -> None:
+    for name, needed in (("include_alpha", False), ("use_ldr", False), ("texture_channels", 13)):
+        if getattr(config, name) != needed:
+            raise InputError(
+                f"config field visibility = 'first-hit' computes the radiance of 13-channel materials, so {name} "
+                f"must be {str(needed).lower()}, got {getattr(config, name)!r}."
+            )

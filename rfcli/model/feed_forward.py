@@ -1,0 +1,52 @@
+"""What each token does by itself after it has listened to the others."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+CHUNK = 4096  # tokens whose hidden activations exist at once: all of them would be the peak of the whole model
+
+
+class FeedForward(nn.Module):
+    """dim -> hidden -> dim; what happens in between is the subclass's."""
+
+    def __init__(self, dim: int, hidden: int, bias: bool, dropout: float) -> None:
+        super().__init__()
+        self.w1 = nn.Linear(dim, hidden, bias=bias)
+        self.w2 = nn.Linear(hidden, dim, bias=bias)
+        self.dropout = nn.Dropout(dropout)
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """[..., dim] -> [..., hidden]."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N, dim] -> [B, N, dim]."""
+        if torch.is_grad_enabled():
+            return self._whole(x)
+        return torch.cat([self._whole(part) for part in torch.split(x, CHUNK, 1)], 1)
+
+    def _whole(self, x: Tensor) -> Tensor:
+        out: Tensor = self.dropout(self.w2(self.dropout(self.hidden(x))))
+        return out
+
+
+class SwiGLU(FeedForward):
+    """w2(silu(w1 x) * w3 x) (Shazeer, arXiv 2002.05202)."""
+
+    def __init__(self, dim: int, hidden: int, bias: bool, dropout: float) -> None:
+        super().__init__(dim, hidden, bias, dropout)
+        self.w3 = nn.Linear(dim, hidden, bias=bias)
+
+    def hidden(self, x: Tensor) -> Tensor:
+        return F.silu(self.w1(x)) * self.w3(x)  # type: ignore[no-any-return]
+
+
+class GELU(FeedForward):
+    """w2(gelu(w1 x)) with gelu(x) = x Phi(x), Phi exact, not its tanh approximation (Hendrycks, arXiv 1606.08415)."""
+
+    def hidden(self, x: Tensor) -> Tensor:
+        return F.gelu(self.w1(x))
+
+
+FEED_FORWARD: dict[str, type[FeedForward]] = {"swiglu": SwiGLU, "gelu": GELU}
