@@ -1,8 +1,5 @@
 """`rf render`: pictures of scenes, by a model or as a quick raster preview."""
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,20 +12,17 @@ from rfcli.cli.receipts import model_entry
 from rfcli.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from rfcli.scene import TriangleScene
-
-    Images = npt.NDArray[np.float32]  # [V, H, W, 3], linear
+    from rfcli.pictures.renderers import NetworkRenderer
 
 RUNS = (Path("runs/train"), Path("runs/finetune"))  # where training leaves models
 BUNDLED = "tiny"
-RESOLUTION = 256  # of models that do not say what they were trained at
+LARGEST = 1024  # pixels: side of the largest images
 
 
 def render(
-    scenes: Annotated[list[Path], typer.Argument(metavar="SCENE", help="Scene files, .json or .h5.")],
+    scenes: Annotated[
+        list[str], typer.Argument(metavar="SCENE", help="Scene files (.json or .h5), folders of them, quoted globs.")
+    ],
     model: Annotated[
         str | None,
         typer.Option(
@@ -39,12 +33,16 @@ def render(
     attention: Annotated[
         str | None, typer.Option(metavar="NAME", help="Run with another attention mechanism than the model's own.")
     ] = None,
-    view: Annotated[int | None, typer.Option(min=0, help="Render this camera only. (default: all)")] = None,
+    view: Annotated[str | None, typer.Option(metavar="0,2", help="Render these cameras only. (default: all)")] = None,
     resolution: Annotated[
-        int | None, typer.Option(min=8, help="Side of the image in pixels. (default: the model's, else 256)")
+        int | None,
+        typer.Option(metavar="PIXELS", help="Side of the image, a multiple of 8. (default: the model's, else 256)"),
     ] = None,
     exposure: Annotated[float, typer.Option(help="Brightness of the PNG, in stops.")] = 0.0,
     preview: Annotated[bool, typer.Option("--preview", help="Rasterise with OpenGL instead of a model.")] = False,
+    save_scene: Annotated[
+        Path | None, typer.Option(metavar="FILE.h5", help="Also write the scene as the official code reads it.")
+    ] = None,
     out: Out = Path(),
     device: Device = "auto",
     seed: Seed = 0,
@@ -55,95 +53,65 @@ def render(
 ) -> None:
     """Render scenes: a PNG to look at and an EXR (linear, HDR) to keep for each camera.
 
-    Files are called like the scene, with -view0, -view1, ... where it has several cameras.
+    Files are called like the scene, with -view0, -view1, ... where it has several cameras. Several pictures also
+    go on a contact-sheet.png.
 
     Example: rf render examples/cornell-box.json --resolution 128
+
+    Example: rf render "scenes/*.json" more-scenes/ --view 0,2 --out pictures
     """
     with Console("render", json=json, quiet=quiet, verbose=verbose) as console:
-        jobs = _read_scenes(scenes, view)
-        if preview:
-            renderer = _raster_preview(resolution)
-        else:
-            renderer = _network(console, model, attention, resolution, device, seed)
+        from functools import partial
+
+        from rfcli.images import to_display
+        from rfcli.pictures.files import write_sheet
+        from rfcli.pictures.gallery import render_gallery
+        from rfcli.pictures.inputs import find_inputs
+        from rfcli.pictures.jobs import read_jobs, view_numbers
+        from rfcli.pictures.renderers import RasterRenderer, Renderer
+
+        _check_resolution(resolution)
+        jobs = read_jobs(find_inputs(scenes), view_numbers(view) if view else None)
+        if save_scene and len(jobs) > 1:
+            raise InputError(f"--save-scene {save_scene} takes one scene, not {len(jobs)}; render the others apart.")
+        network = None if preview else _network(console, model, attention, resolution, device, seed)
+        renderer: Renderer = network or RasterRenderer()
+        size = resolution or renderer.home
+        outputs: list[Path] = []
+        if save_scene:
+            rfcli.save_scene(jobs[0].whole, save_scene, official=True)
+            outputs.append(save_scene)
         out.mkdir(parents=True, exist_ok=True)
         views: list[dict[str, Any]] = []
-        outputs: list[Path] = []
-        with console.progress("render", total=len(jobs), unit="scenes") as progress:
-            for job in jobs:
-                images, seconds = renderer.draw(job.scene)
-                for number, name, image, spent in zip(job.views, job.names, images, seconds, strict=True):
-                    about = {"scene": job.path.name, "view": str(number), "renderer": renderer.title}
-                    outputs += _write(out / name, image, exposure, about)
-                    console.say(f"{out / name}.png: {len(job.scene):,} triangles, {spent['total']:.2f} s")
-                    facts = {"scene": job.path, "view": number, "triangles": len(job.scene)}
-                    views.append({**facts, "resolution": renderer.resolution, "seconds": spent})
+        thumbnails = []
+        develop = partial(to_display, exposure=exposure)
+        with console.progress("render", total=sum(len(job.views) for job in jobs), unit="pictures") as progress:
+            for picture in render_gallery(jobs, renderer, size, develop, out):
+                outputs += picture.files
+                views.append(picture.facts())
+                thumbnails.append(picture.thumbnail)
+                console.say(f"{picture.files[0]}: {picture.triangles:,} triangles, {picture.seconds['total']:.2f} s")
                 progress.advance()
-        console.receipt(renderer.device, outputs, **renderer.facts, views=views)
+        if len(thumbnails) > 1:
+            outputs.append(write_sheet(out, thumbnails))
+        used = {"model": model_entry(network.name, network.model)} if network else {}
+        console.receipt(renderer.device, outputs, **used, views=views)
 
 
-@dataclass(frozen=True)
-class Job:
-    """A scene and those of its cameras that are asked for, with the names of their pictures, without suffix."""
-
-    path: Path
-    scene: "TriangleScene"
-    views: Sequence[int]
-    names: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Renderer:
-    """draw: images of a scene's cameras, and of each the seconds by stage. facts: for the receipt."""
-
-    draw: Callable[["TriangleScene"], tuple["Images", list[dict[str, float]]]]
-    title: str
-    resolution: int
-    device: str
-    facts: dict[str, Any]
-
-
-def _read_scenes(paths: list[Path], view: int | None) -> list[Job]:
-    """All of them before the first is rendered, so that a mistake in the last costs no waiting."""
-    from rfcli.scene import load
-
-    jobs = []
-    for path in dict.fromkeys(paths):
-        scene = load(path)
-        cameras = len(scene.c2w)
-        if view is not None and view >= cameras:
-            raise InputError(f"--view {view}: {path} has {cameras} cameras, numbered from 0; lower it.")
-        views = range(cameras) if view is None else [view]
-        names = [path.stem if cameras == 1 else f"{path.stem}-view{number}" for number in views]
-        jobs.append(Job(path, replace(scene, c2w=scene.c2w[views], fov=scene.fov[views]), views, names))
-    names = [name for job in jobs for name in job.names]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise InputError(f"Two of the scenes would both be written to {twice[0]}.png; render them into two --out.")
-    return jobs
-
-
-def _raster_preview(resolution: int | None) -> Renderer:
-    from rfcli.truth import RasterPreview
-
-    size = resolution or RESOLUTION
-
-    def draw(scene: "TriangleScene") -> tuple["Images", list[dict[str, float]]]:
-        start = time.perf_counter()
-        images = RasterPreview().render(scene, size)
-        return images, [{"total": (time.perf_counter() - start) / len(images)}] * len(images)
-
-    return Renderer(draw, "raster preview", size, "opengl", {})
+def _check_resolution(resolution: int | None) -> None:
+    if resolution is not None and not (8 <= resolution <= LARGEST and resolution % 8 == 0):
+        raise InputError(f"--resolution {resolution} is not possible; give a multiple of 8 up to {LARGEST}.")
 
 
 def _network(
     console: Console, model: str | None, attention: str | None, resolution: int | None, device: str, seed: int
-) -> Renderer:
+) -> "NetworkRenderer":
     import torch
 
-    from rfcli.model import SceneBatch, render_timed
     from rfcli.model.checkpoint import CONFIG, read_config
     from rfcli.model.conversion import NEED_TRAINING
     from rfcli.model.sources import locate
+    from rfcli.pictures.renderers import NetworkRenderer
 
     torch.manual_seed(seed)  # for what a mechanism draws when it takes the place of the model's own
     name = model or _newest_run()
@@ -154,23 +122,10 @@ def _network(
     trained_with = read_config(locate(name) / CONFIG).attention
     if network.config.attention != trained_with and network.config.attention in NEED_TRAINING:
         console.warn(f"this model learned with {trained_with}; with {attention} it needs rf finetune to be right.")
-    size = resolution or network.config.training_resolution or RESOLUTION
-
-    def draw(scene: "TriangleScene") -> tuple["Images", list[dict[str, float]]]:
-        triangles, vn, material, c2w, fov = (
-            torch.from_numpy(array)[None] for array in (scene.triangles, scene.vn, scene.material, scene.c2w, scene.fov)
-        )
-        batch = SceneBatch(triangles, vn, torch.ones(triangles.shape[:2], dtype=torch.bool), material=material)
-        images, seconds = render_timed(network, batch, c2w, fov, size)
-        stage = seconds.view_independent
-        spent = [
-            {"view_independent": stage, "view_dependent": each, "total": stage + each}
-            for each in seconds.view_dependent
-        ]
-        return images[0].cpu().numpy(), spent
-
-    used = next(network.parameters()).device.type
-    return Renderer(draw, f"{name} ({entry['attention']})", size, used, {"model": entry})
+    learned = network.config.training_resolution
+    if resolution and learned and not learned / 2 <= resolution <= 2 * learned:
+        console.warn(f"this model learned at {learned} pixels, which is far from --resolution {resolution}.")
+    return NetworkRenderer(name, network)
 
 
 def _newest_run() -> str:
@@ -178,13 +133,3 @@ def _newest_run() -> str:
     weights = [run / "model.safetensors" for run in RUNS]
     written = {path.stat().st_mtime: path for path in weights if path.is_file()}
     return str(written[max(written)].parent) if written else BUNDLED
-
-
-def _write(stem: Path, image: "Images", exposure: float, about: dict[str, str]) -> list[Path]:
-    """STEM.exr and STEM.png; their paths."""
-    from rfcli.images import to_display, write_exr, write_png
-
-    exr, png = stem.with_name(f"{stem.name}.exr"), stem.with_name(f"{stem.name}.png")
-    write_exr(exr, image, {**about, "rf": rfcli.__version__})
-    write_png(png, to_display(image, exposure))
-    return [png, exr]

@@ -1,6 +1,7 @@
 """From arrays to linear HDR images: the call that notebooks and the command line share."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -40,13 +41,22 @@ def render(
     return render_timed(model, batch, c2w, fov, resolution, precision)[0]
 
 
-@torch.no_grad()
 def render_timed(
     model: RenderFormer, batch: SceneBatch, c2w: Tensor, fov: Tensor, resolution: int, precision: str = "fp32"
 ) -> tuple[Tensor, Seconds]:
-    """Images [B, V, H, W, 3] on the model's device, and the seconds that each stage took.
+    """Images [B, V, H, W, 3] on the model's device, and the seconds that each stage took; see `render_views`."""
+    images, stages, seconds = zip(*render_views(model, batch, c2w, fov, resolution, precision), strict=True)
+    return torch.cat(images, 1), Seconds(stages[0], seconds)
 
-    The view-independent stage runs once; views follow one another, so that memory does not grow with their number.
+
+@torch.no_grad()
+def render_views(
+    model: RenderFormer, batch: SceneBatch, c2w: Tensor, fov: Tensor, resolution: int, precision: str = "fp32"
+) -> Iterator[tuple[Tensor, float, float]]:
+    """For one view after another its images [B, 1, H, W, 3] on the model's device, and the seconds of both stages.
+
+    The view-independent stage runs once, before the first view; views follow one another, so that memory does not grow
+    with their number.
     Raises InputError for an unknown precision or cameras whose shapes disagree.
     """
     if precision not in PRECISIONS:
@@ -61,14 +71,12 @@ def render_timed(
     with torch.autocast(device.type, dtype=PRECISIONS[precision], enabled=precision != "fp32"):
         tokens = model.view_independent(batch)
     tokens, stage = tokens.float(), _now(device) - start
-    images, seconds = [], []
     for view in range(views):
         start = _now(device)
         one = slice(view, view + 1)
         log_image = model.view_dependent(batch, tokens, c2w[:, one], fov[:, one], resolution)
-        images.append(torch.pow(10.0, log_image) - 1)
-        seconds.append(_now(device) - start)
-    return torch.cat(images, 1), Seconds(stage, tuple(seconds))
+        image = torch.pow(10.0, log_image) - 1
+        yield image, stage, _now(device) - start
 
 
 def _to(batch: SceneBatch, device: torch.device) -> SceneBatch:

@@ -5,12 +5,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+import h5py
 import imageio.v3 as imageio
 import numpy as np
+import OpenEXR
 import pytest
 
 from rfcli.errors import InputError
 from rfcli.images import read_exr, to_display
+from rfcli.scene import load
 from tests.cli.conftest import Rf
 
 
@@ -22,13 +25,16 @@ def render(rf: Rf, *arguments: object) -> dict[str, Any]:
 
 def test_pictures_and_receipt(rf: Rf, scene: Path, model: Path) -> None:
     receipt = render(rf, scene, "--model", model, "--resolution", 16, "--out", "new/folder")
-    names = ["heap-view0.png", "heap-view0.exr", "heap-view1.png", "heap-view1.exr"]
+    names = ["heap-view0.png", "heap-view0.exr", "heap-view1.png", "heap-view1.exr", "contact-sheet.png"]
     assert receipt["outputs"] == [f"new/folder/{name}" for name in names]
     assert sorted(path.name for path in Path("new/folder").iterdir()) == sorted(names)
     linear = read_exr("new/folder/heap-view1.exr")
     assert linear.shape == (16, 16, 3)
     assert np.isfinite(linear).all()
     assert np.array_equal(imageio.imread("new/folder/heap-view1.png"), to_display(linear))
+    sheet = imageio.imread("new/folder/contact-sheet.png")
+    assert sheet.shape == (16 + 2 * 2, 2 * 16 + 3 * 2, 3)
+    assert np.array_equal(sheet[2:18, 20:36], to_display(linear))
 
     assert (receipt["command"], receipt["device"]) == ("render", "cpu")
     assert receipt["model"]["name"] == str(model)
@@ -93,12 +99,17 @@ def test_the_newest_run_is_the_default_and_is_named(rf: Rf, scene: Path, model: 
 
 
 def test_the_model_says_at_which_resolution_it_is_at_home(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
-    own = tmp_path / "own"
-    own.mkdir()
-    config = json.loads((model / "config.json").read_text())
-    (own / "config.json").write_text(json.dumps({**config, "training_resolution": 24}))
-    (own / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes())
+    own = trained_at(24, model, tmp_path / "own")
     assert {view["resolution"] for view in render(rf, scene, "--model", own)["views"]} == {24}
+
+
+def trained_at(resolution: int, model: Path, folder: Path) -> Path:
+    """A copy of the checkpoint that says so."""
+    folder.mkdir()
+    config = json.loads((model / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "training_resolution": resolution}))
+    (folder / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes())
+    return folder
 
 
 def test_several_scenes_in_one_run(rf: Rf, scene: Path, model: Path) -> None:
@@ -109,7 +120,53 @@ def test_several_scenes_in_one_run(rf: Rf, scene: Path, model: Path) -> None:
         "heap-view0.exr",
         "other-view0.png",
         "other-view0.exr",
+        "contact-sheet.png",
     ]
+
+
+def test_globs_folders_and_lists_of_views(rf: Rf, scene: Path, model: Path) -> None:
+    for name in ("a/one.h5", "b/two.h5", "b/three.h5"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_bytes(scene.read_bytes())
+    receipt = render(rf, "b", "a/o*.h5", "--model", model, "--resolution", 16, "--view", "1,0", "--out", "o")
+    assert [(view["scene"], view["view"]) for view in receipt["views"]] == [
+        (name, view) for name in ("b/three.h5", "b/two.h5", "a/one.h5") for view in (0, 1)
+    ]
+    assert imageio.imread("o/contact-sheet.png").shape == (2 * 16 + 3 * 2, 3 * 16 + 4 * 2, 3)
+
+
+def test_the_sheet_shows_large_pictures_smaller(rf: Rf, scene: Path, model: Path) -> None:
+    render(rf, scene, "--model", model, "--resolution", 264)
+    assert imageio.imread("contact-sheet.png").shape == (256 + 2 * 2, 2 * 256 + 3 * 2, 3)
+    assert imageio.imread("heap-view0.png").shape == (264, 264, 3)
+
+
+def test_the_exr_says_how_it_was_made(rf: Rf, scene: Path, model: Path) -> None:
+    receipt = render(rf, scene, "--model", model, "--resolution", 16, "--view", 1)
+    with OpenEXR.File("heap-view1.exr") as file:
+        header = dict(file.header())
+    assert header["model"] == f"{model} (sdpa)"
+    assert (header["scene"], header["view"]) == ("heap.h5", "1")
+    assert float(header["seconds"]) == pytest.approx(receipt["views"][0]["seconds"]["total"], abs=1e-3)
+
+
+def test_the_scene_is_saved_as_the_official_code_reads_it(rf: Rf, scene: Path, model: Path) -> None:
+    receipt = render(rf, scene, "--model", model, "--resolution", 16, "--view", 1, "--save-scene", "saved.h5")
+    assert receipt["outputs"][0] == "saved.h5"
+    with h5py.File("saved.h5") as file:
+        assert file["texture"].shape == (20, 13, 32, 32)
+        assert file["c2w"].shape == (2, 4, 4)  # the scene is whole, whatever --view says
+    saved, before = load("saved.h5"), load(scene)
+    assert np.array_equal(saved.triangles, before.triangles)
+    assert np.allclose(saved.material, before.material, atol=1e-3)
+
+
+def test_a_resolution_far_from_training_is_noted(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
+    own = trained_at(24, model, tmp_path / "own")
+    for resolution, far in ((16, False), (48, False), (56, True), (8, True)):
+        result = rf("render", scene, "--model", own, "--resolution", resolution, "--view", 0)
+        assert result.exit_code == 0, result.stderr
+        assert ("24 pixels, which is far from" in result.stderr) is far
 
 
 def test_preview_draws_or_says_what_is_missing(rf: Rf, scene: Path) -> None:
@@ -207,11 +264,19 @@ def test_bad_options(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     refused(rf("render", scene, "absent.json", *use), ["absent.json"])
     refused(rf("render", "a-file", *use), ["a-file", ".json"])
     refused(rf("render", scene, *use, "--view", "2"), ["--view 2", "2 cameras"])
+    refused(rf("render", scene, *use, "--view", "0,2"), ["--view 2", "2 cameras"])
+    refused(rf("render", scene, *use, "--view", "first"), ["--view", "'first'"])
+    refused(rf("render", "*.nothing", *use), ["*.nothing"])
+    refused(rf("render", model, *use), ["config.json"])
+    refused(rf("render", scene, "a-file", *use, "--save-scene", "s.h5"), ["a-file"])
+    refused(rf("render", scene, *use, "--save-scene", "s.txt"), ["s.txt", ".h5"])
+    refused(rf("render", scene, *use, "--save-scene", "no/s.h5"), ["no/s.h5", "folder"])
     refused(rf("render", scene, *use, "--attention", "nothing"), ["'nothing'", "sdpa"])
     refused(rf("render", scene, *use, "--out", "a-file"), ["a-file"])
     refused(rf("render", scene, *use, "--out", "a-file/b"), ["a-file/b"])
     refused(rf("render", scene, "heap.h5", *use), ["heap-view0", "--out"])
     refused(rf("render", scene, "--model", model, "--resolution", "33"), ["resolution 33", "8"])
+    refused(rf("render", scene, "--model", model, "--resolution", "1032"), ["resolution 1032", "1024"])
     refused(rf("render", scene, "--model", "nowhere"), ["nowhere", "tiny"])
 
 

@@ -1,0 +1,60 @@
+"""What is to be rendered: scenes, those of their cameras that are asked for, and how their pictures are called."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rfcli.errors import InputError
+from rfcli.scene import TriangleScene, load
+
+
+@dataclass(frozen=True)
+class Job:
+    """A scene with those of its cameras that are asked for.
+
+    path: the scene's file. whole: the scene with all its cameras. views: the numbers of the cameras asked for.
+    names: of their pictures, without folder and suffix.
+    """
+
+    path: Path
+    whole: TriangleScene
+    views: Sequence[int]
+    names: Sequence[str]
+
+    @property
+    def scene(self) -> TriangleScene:
+        """The scene with the cameras asked for only."""
+        views = list(self.views)
+        return replace(self.whole, c2w=self.whole.c2w[views], fov=self.whole.fov[views])
+
+
+def read_jobs(paths: Sequence[Path], views: Sequence[int] | None) -> list[Job]:
+    """All of them before the first is rendered, so that a mistake in the last costs no waiting.
+
+    views: the numbers of the cameras wanted of every scene, None for all.
+    Raises InputError where a scene cannot be read, lacks such a camera, or would overwrite another's pictures.
+    """
+    jobs = [_job(path, load(path), views) for path in paths]
+    names = [name for job in jobs for name in job.names]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"Two of the scenes would both be written to {twice[0]}.png; render them into two --out.")
+    return jobs
+
+
+def _job(path: Path, scene: TriangleScene, views: Sequence[int] | None) -> Job:
+    cameras = len(scene.c2w)
+    absent = [view for view in views or () if view >= cameras]
+    if absent:
+        raise InputError(f"--view {absent[0]}: {path} has {cameras} cameras, numbered from 0; lower it.")
+    wanted = range(cameras) if views is None else views
+    names = [path.stem if cameras == 1 else f"{path.stem}-view{number}" for number in wanted]
+    return Job(path, scene, wanted, names)
+
+
+def view_numbers(text: str) -> tuple[int, ...]:
+    """The numbers in `0,2`, ascending and each once. Raises InputError, naming --view, for anything else."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise InputError(f"--view '{text}' is not a list of cameras; write 0 or 0,2.")
+    return tuple(sorted({int(part) for part in parts}))

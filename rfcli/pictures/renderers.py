@@ -1,0 +1,91 @@
+"""What draws a scene: the network, or a quick raster preview. Both give images one camera after another."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rfcli.scene import TriangleScene
+
+if TYPE_CHECKING:
+    from rfcli.model import RenderFormer
+
+Image = npt.NDArray[np.float32]  # [H, W, 3], linear
+
+RESOLUTION = 256  # where nothing says at which resolution a renderer is at home
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One camera's image [H, W, 3], linear, and the seconds it took, by stage and in all (`total`)."""
+
+    image: Image
+    seconds: dict[str, float]
+
+
+class Renderer(Protocol):
+    """title: for labels and files' metadata. home: the resolution it is best at. device: what it computes on."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def home(self) -> int: ...
+    @property
+    def device(self) -> str: ...
+
+    def draw(self, scene: TriangleScene, resolution: int) -> Iterator[Drawn]:
+        """Images of the scene's cameras, in their order."""
+        ...
+
+
+@dataclass(frozen=True)
+class NetworkRenderer:
+    """A trained network; what does not depend on the camera is computed once per scene."""
+
+    name: str
+    model: "RenderFormer"
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} ({self.model.config.attention})"
+
+    @property
+    def home(self) -> int:
+        return self.model.config.training_resolution or RESOLUTION
+
+    @property
+    def device(self) -> str:
+        return next(self.model.parameters()).device.type
+
+    def draw(self, scene: TriangleScene, resolution: int) -> Iterator[Drawn]:
+        import torch
+
+        from rfcli.model import SceneBatch
+        from rfcli.model.rendering import render_views
+
+        arrays = (scene.triangles, scene.vn, scene.material, scene.c2w, scene.fov)
+        triangles, vn, material, c2w, fov = (torch.from_numpy(array)[None] for array in arrays)
+        batch = SceneBatch(triangles, vn, torch.ones(triangles.shape[:2], dtype=torch.bool), material=material)
+        for image, stage, view in render_views(self.model, batch, c2w, fov, resolution):
+            seconds = {"view_independent": stage, "view_dependent": view, "total": stage + view}
+            yield Drawn(image[0, 0].cpu().numpy(), seconds)
+
+
+@dataclass(frozen=True)
+class RasterRenderer:
+    """OpenGL: no light transport, milliseconds."""
+
+    title = "raster preview"
+    home = RESOLUTION
+    device = "opengl"
+
+    def draw(self, scene: TriangleScene, resolution: int) -> Iterator[Drawn]:
+        from rfcli.truth import RasterPreview
+
+        start = time.perf_counter()
+        images = RasterPreview().render(scene, resolution)
+        seconds = {"total": (time.perf_counter() - start) / len(images)}
+        yield from (Drawn(image, seconds) for image in images)
