@@ -1,13 +1,13 @@
 """`rf render`: pictures of scenes, by a model or as a quick raster preview."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 import rfcli
 from rfcli.cli.console import Console
-from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose
+from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose, triangle_range
 from rfcli.cli.receipts import model_entry
 from rfcli.errors import InputError
 
@@ -21,7 +21,10 @@ LARGEST = 1024  # pixels: side of the largest images
 
 def render(
     scenes: Annotated[
-        list[str], typer.Argument(metavar="SCENE", help="Scene files (.json or .h5), folders of them, quoted globs.")
+        list[str],
+        typer.Argument(
+            metavar="SCENE", help="Scenes (.json, .h5), meshes (.obj, .ply, .glb, .stl, .off), folders, globs."
+        ),
     ],
     model: Annotated[
         str | None,
@@ -40,6 +43,12 @@ def render(
     ] = None,
     exposure: Annotated[float, typer.Option(help="Brightness of the PNG, in stops.")] = 0.0,
     preview: Annotated[bool, typer.Option("--preview", help="Rasterise with OpenGL instead of a model.")] = False,
+    max_triangles: Annotated[
+        str, typer.Option(metavar="COUNT", help="Decimate a mesh until its scene has no more than these.")
+    ] = "4k",
+    up: Annotated[
+        Literal["auto", "y", "z"], typer.Option(help="Vertical axis of a mesh; auto: y for .glb, else z.")
+    ] = "auto",
     save_scene: Annotated[
         Path | None, typer.Option(metavar="FILE.h5", help="Also write the scene as the official code reads it.")
     ] = None,
@@ -54,9 +63,11 @@ def render(
     """Render scenes: a PNG to look at and an EXR (linear, HDR) to keep for each camera.
 
     Files are called like the scene, with -view0, -view1, ... where it has several cameras. Several pictures also
-    go on a contact-sheet.png.
+    go on a contact-sheet.png. A mesh is put on a lit stage: floor, wall, light and camera.
 
     Example: rf render examples/cornell-box.json --resolution 128
+
+    Example: rf render bunny.obj --max-triangles 2k
 
     Example: rf render "scenes/*.json" more-scenes/ --view 0,2 --out pictures
     """
@@ -71,7 +82,10 @@ def render(
         from rfcli.pictures.renderers import RasterRenderer, Renderer
 
         _check_resolution(resolution)
-        jobs = read_jobs(find_inputs(scenes), view_numbers(view) if view else None)
+        _, most = triangle_range("--max-triangles", max_triangles)
+        jobs = read_jobs(find_inputs(scenes), view_numbers(view) if view else None, up, most)
+        for note in (note for job in jobs for note in job.notes):
+            console.say(note)
         if save_scene and len(jobs) > 1:
             raise InputError(f"--save-scene {save_scene} takes one scene, not {len(jobs)}; render the others apart.")
         network = None if preview else _network(console, model, attention, resolution, device, seed)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rfcli.errors import InputError
+from rfcli.scene.stage import MESHES
 
 SCENES = (".json", ".h5", ".hdf5")
 
@@ -12,7 +13,8 @@ SCENES = (".json", ".h5", ".hdf5")
 def find_inputs(arguments: Sequence[str]) -> list[Path]:
     """The files that `arguments` mean, in their order, each once.
 
-    A folder means the scenes that lie in it; a pattern such as `scenes/*.json` or `**/*.h5` means what it matches.
+    A folder means the scenes that lie in it, or the meshes where it has no scenes. A pattern such as `scenes/*.json`
+    or `**/*.h5` means what it matches.
     What is neither is taken as the path of a file, there or not: whoever reads it says so.
     Raises InputError for a folder or a pattern with nothing in it.
     """
@@ -29,10 +31,12 @@ def find_inputs(arguments: Sequence[str]) -> list[Path]:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.iterdir() if path.suffix in SCENES and path.is_file())
-    if not files:
-        raise InputError(f"{folder}: this folder holds no scenes ({', '.join(SCENES)}); give another.")
-    return files
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    for suffixes in (SCENES, MESHES):
+        found = [path for path in files if path.suffix.lower() in suffixes]
+        if found:
+            return found
+    raise InputError(f"{folder}: this folder holds neither scenes nor meshes ({', '.join(SCENES + MESHES)}).")
 
 
 def _matches(pattern: str) -> list[Path]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene, load
+from rfcli.scene.stage import MESHES, Up, stage
 
 
 @dataclass(frozen=True)
@@ -13,13 +14,14 @@ class Job:
     """A scene with those of its cameras that are asked for.
 
     path: the scene's file. whole: the scene with all its cameras. views: the numbers of the cameras asked for.
-    names: of their pictures, without folder and suffix.
+    names: of their pictures, without folder and suffix. notes: what became of a mesh on its way to the stage.
     """
 
     path: Path
     whole: TriangleScene
     views: Sequence[int]
     names: Sequence[str]
+    notes: Sequence[str] = ()
 
     @property
     def scene(self) -> TriangleScene:
@@ -28,13 +30,22 @@ class Job:
         return replace(self.whole, c2w=self.whole.c2w[views], fov=self.whole.fov[views])
 
 
-def read_jobs(paths: Sequence[Path], views: Sequence[int] | None) -> list[Job]:
+def read_jobs(
+    paths: Sequence[Path], views: Sequence[int] | None = None, up: Up = "auto", max_triangles: int = 4096
+) -> list[Job]:
     """All of them before the first is rendered, so that a mistake in the last costs no waiting.
 
-    views: the numbers of the cameras wanted of every scene, None for all.
-    Raises InputError where a scene cannot be read, lacks such a camera, or would overwrite another's pictures.
+    views: the numbers of the cameras wanted of every scene, None for all. up, max_triangles: of meshes, which are put
+    on a stage.
+    Raises InputError where a scene or mesh cannot be read, lacks such a camera, or would overwrite another's pictures.
     """
-    jobs = [_job(path, load(path), views) for path in paths]
+    jobs = []
+    for path in paths:
+        if path.suffix.lower() in MESHES:
+            staged = stage(path, up, max_triangles)
+            jobs.append(_job(path, staged.scene, views, staged.notes))
+        else:
+            jobs.append(_job(path, load(path), views))
     names = [name for job in jobs for name in job.names]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
@@ -42,14 +53,14 @@ def read_jobs(paths: Sequence[Path], views: Sequence[int] | None) -> list[Job]:
     return jobs
 
 
-def _job(path: Path, scene: TriangleScene, views: Sequence[int] | None) -> Job:
+def _job(path: Path, scene: TriangleScene, views: Sequence[int] | None, notes: Sequence[str] = ()) -> Job:
     cameras = len(scene.c2w)
     absent = [view for view in views or () if view >= cameras]
     if absent:
         raise InputError(f"--view {absent[0]}: {path} has {cameras} cameras, numbered from 0; lower it.")
     wanted = range(cameras) if views is None else views
     names = [path.stem if cameras == 1 else f"{path.stem}-view{number}" for number in wanted]
-    return Job(path, scene, wanted, names)
+    return Job(path, scene, wanted, names, notes)
 
 
 def view_numbers(text: str) -> tuple[int, ...]:

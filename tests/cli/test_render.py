@@ -10,6 +10,7 @@ import imageio.v3 as imageio
 import numpy as np
 import OpenEXR
 import pytest
+import trimesh
 
 from rfcli.errors import InputError
 from rfcli.images import read_exr, to_display
@@ -161,6 +162,23 @@ def test_the_scene_is_saved_as_the_official_code_reads_it(rf: Rf, scene: Path, m
     assert np.allclose(saved.material, before.material, atol=1e-3)
 
 
+def test_a_mesh_is_put_on_a_stage(rf: Rf, model: Path) -> None:
+    ball = trimesh.creation.icosphere(4)  # 5,120 faces
+    Path("meshes").mkdir()
+    ball.export("meshes/ball.obj")
+    trimesh.creation.box().export("meshes/box.STL")
+    receipt = render(rf, "meshes", "--model", model, "--resolution", 16, "--max-triangles", "2k")
+    ball_view, box_view = sorted(receipt["views"], key=lambda view: -view["triangles"])
+    assert ball_view["scene"] == "meshes/ball.obj"
+    assert 1900 < ball_view["triangles"] <= 2048
+    assert box_view["triangles"] == 12 + 257
+    told = rf("render", "meshes", "--model", model, "--resolution", 16)
+    assert "ball.obj: 5,120 faces decimated to" in told.stdout
+    assert "box.STL: 12 faces are few" in told.stdout
+    render(rf, "meshes/box.STL", "--model", model, "--resolution", 16, "--save-scene", "stage.h5")
+    assert len(load("stage.h5")) == 12 + 257
+
+
 def test_a_resolution_far_from_training_is_noted(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     own = trained_at(24, model, tmp_path / "own")
     for resolution, far in ((16, False), (48, False), (56, True), (8, True)):
@@ -267,6 +285,10 @@ def test_bad_options(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     refused(rf("render", scene, *use, "--view", "0,2"), ["--view 2", "2 cameras"])
     refused(rf("render", scene, *use, "--view", "first"), ["--view", "'first'"])
     refused(rf("render", "*.nothing", *use), ["*.nothing"])
+    refused(rf("render", "absent.obj", *use), ["absent.obj"])
+    trimesh.creation.box().export("box.obj")
+    refused(rf("render", "box.obj", *use, "--max-triangles", "300"), ["--max-triangles 300", "1024"])
+    refused(rf("render", "box.obj", *use, "--max-triangles", "few"), ["--max-triangles", "'few'"])
     refused(rf("render", model, *use), ["config.json"])
     refused(rf("render", scene, "a-file", *use, "--save-scene", "s.h5"), ["a-file"])
     refused(rf("render", scene, *use, "--save-scene", "s.txt"), ["s.txt", ".h5"])
