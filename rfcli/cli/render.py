@@ -42,6 +42,10 @@ def render(
         typer.Option(metavar="PIXELS", help="Side of the image, a multiple of 8. (default: the model's, else 256)"),
     ] = None,
     exposure: Annotated[float, typer.Option(help="Brightness of the PNG, in stops.")] = 0.0,
+    tone_mapping: Annotated[
+        Literal["pbr-neutral", "none", "agx", "filmic", "aces"],
+        typer.Option(help="How the PNG shows what is brighter than white; the EXR stays linear."),
+    ] = "pbr-neutral",
     preview: Annotated[bool, typer.Option("--preview", help="Rasterise with OpenGL instead of a model.")] = False,
     max_triangles: Annotated[
         str, typer.Option(metavar="COUNT", help="Decimate a mesh until its scene has no more than these.")
@@ -98,7 +102,7 @@ def render(
         out.mkdir(parents=True, exist_ok=True)
         views: list[dict[str, Any]] = []
         thumbnails = []
-        develop = partial(to_display, exposure=exposure)
+        develop = partial(to_display, exposure=exposure, tone_mapping=tone_mapping)
         with console.progress("render", total=sum(len(job.views) for job in jobs), unit="pictures") as progress:
             for picture in render_gallery(jobs, renderer, size, develop, out):
                 outputs += picture.files

@@ -71,6 +71,16 @@ def test_exposure_changes_the_png_and_never_the_exr(rf: Rf, scene: Path, model: 
     assert np.array_equal(imageio.imread("bright/heap-view0.png"), to_display(linear, 3.0))
 
 
+def test_tone_mapping_changes_the_png_and_never_the_exr(rf: Rf, scene: Path, model: Path) -> None:
+    options = ("--model", model, "--resolution", 16, "--view", 0)
+    render(rf, scene, *options)
+    linear = read_exr("heap-view0.exr")
+    for name in ("none", "agx", "filmic"):
+        render(rf, scene, *options, "--tone-mapping", name, "--exposure", 2)
+        assert np.array_equal(read_exr("heap-view0.exr"), linear)
+        assert np.array_equal(imageio.imread("heap-view0.png"), to_display(linear, 2.0, name))
+
+
 def test_another_attention_is_run_and_named_and_its_draws_follow_the_seed(rf: Rf, scene: Path, model: Path) -> None:
     options = ("--model", model, "--resolution", 16, "--view", 0)
     render(rf, scene, *options)
@@ -293,6 +303,7 @@ def test_bad_options(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     refused(rf("render", scene, "a-file", *use, "--save-scene", "s.h5"), ["a-file"])
     refused(rf("render", scene, *use, "--save-scene", "s.txt"), ["s.txt", ".h5"])
     refused(rf("render", scene, *use, "--save-scene", "no/s.h5"), ["no/s.h5", "folder"])
+    refused(rf("render", scene, *use, "--tone-mapping", "sepia"), ["--tone-mapping", "sepia", "agx"])
     refused(rf("render", scene, *use, "--attention", "nothing"), ["'nothing'", "sdpa"])
     refused(rf("render", scene, *use, "--out", "a-file"), ["a-file"])
     refused(rf("render", scene, *use, "--out", "a-file/b"), ["a-file/b"])
