@@ -46,6 +46,10 @@ def render(
         Literal["pbr-neutral", "none", "agx", "filmic", "aces"],
         typer.Option(help="How the PNG shows what is brighter than white; the EXR stays linear."),
     ] = "pbr-neutral",
+    compare: Annotated[
+        str | None,
+        typer.Option(metavar="truth|MODEL", help="Show it beside the path tracer's picture or another model's."),
+    ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Rasterise with OpenGL instead of a model.")] = False,
     max_triangles: Annotated[
         str, typer.Option(metavar="COUNT", help="Decimate a mesh until its scene has no more than these.")
@@ -71,19 +75,19 @@ def render(
 
     Example: rf render examples/cornell-box.json --resolution 128
 
+    --compare writes NAME-compare.png, reference, picture and error side by side, with PSNR, SSIM, HDR-FLIP, and LPIPS
+    where its backbone is in torchvision's cache.
+
     Example: rf render bunny.obj --max-triangles 2k
 
     Example: rf render "scenes/*.json" more-scenes/ --view 0,2 --out pictures
     """
     with Console("render", json=json, quiet=quiet, verbose=verbose) as console:
-        from functools import partial
-
-        from rfcli.images import to_display
-        from rfcli.pictures.files import write_sheet
+        from rfcli.pictures.files import developer, write_sheet
         from rfcli.pictures.gallery import render_gallery
         from rfcli.pictures.inputs import find_inputs
         from rfcli.pictures.jobs import read_jobs, view_numbers
-        from rfcli.pictures.renderers import RasterRenderer, Renderer
+        from rfcli.pictures.renderers import RasterRenderer, Renderer, TruthRenderer
 
         _check_resolution(resolution)
         _, most = triangle_range("--max-triangles", max_triangles)
@@ -92,9 +96,13 @@ def render(
             console.say(note)
         if save_scene and len(jobs) > 1:
             raise InputError(f"--save-scene {save_scene} takes one scene, not {len(jobs)}; render the others apart.")
+        develop = developer(exposure, tone_mapping)
         network = None if preview else _network(console, model, attention, resolution, device, seed)
         renderer: Renderer = network or RasterRenderer()
         size = resolution or renderer.home
+        reference: Renderer | None = None
+        if compare:
+            reference = TruthRenderer() if compare == "truth" else _network(console, compare, None, size, device, seed)
         outputs: list[Path] = []
         if save_scene:
             rfcli.save_scene(jobs[0].whole, save_scene, official=True)
@@ -102,17 +110,18 @@ def render(
         out.mkdir(parents=True, exist_ok=True)
         views: list[dict[str, Any]] = []
         thumbnails = []
-        develop = partial(to_display, exposure=exposure, tone_mapping=tone_mapping)
         with console.progress("render", total=sum(len(job.views) for job in jobs), unit="pictures") as progress:
-            for picture in render_gallery(jobs, renderer, size, develop, out):
+            for picture in render_gallery(jobs, renderer, size, develop, out, reference):
                 outputs += picture.files
                 views.append(picture.facts())
                 thumbnails.append(picture.thumbnail)
-                console.say(f"{picture.files[0]}: {picture.triangles:,} triangles, {picture.seconds['total']:.2f} s")
+                console.say(picture.line())
                 progress.advance()
         if len(thumbnails) > 1:
             outputs.append(write_sheet(out, thumbnails))
-        used = {"model": model_entry(network.name, network.model)} if network else {}
+        used: dict[str, Any] = {"model": model_entry(network.name, network.model)} if network else {}
+        if reference:
+            used["compared_with"] = reference.title
         console.receipt(renderer.device, outputs, **used, views=views)
 
 

@@ -2,17 +2,31 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
 
-from rfcli.images import Display, Linear, contact_sheet, write_exr, write_png
+from rfcli.errors import InputError
+from rfcli.images import Display, Linear, contact_sheet, to_display, write_exr, write_png
 
 SHEET = "contact-sheet.png"
 THUMBNAIL = 256  # side of the pictures on a sheet, pixels; smaller ones stay as they are
 
 Develop = Callable[[Linear], Display]  # exposure and tone mapping, chosen once for a whole run
+
+
+def developer(exposure: float, tone_mapping: str) -> Develop:
+    """`to_display` with these; tried at once, so that a mistake shows before anything is rendered.
+
+    Raises InputError for an exposure that is no number of stops, and as `to_display`.
+    """
+    if not math.isfinite(exposure):
+        raise InputError(f"--exposure {exposure} is not a number of stops; give one such as -1 or 0.5.")
+    develop = partial(to_display, exposure=exposure, tone_mapping=tone_mapping)
+    develop(np.zeros((1, 1, 3), dtype=np.float32))
+    return develop
 
 
 def write_picture(stem: Path, image: Linear, shown: Display, about: dict[str, str]) -> list[Path]:

@@ -1,44 +1,76 @@
-"""Every picture of a run, one after another: drawn, developed, written."""
+"""Every picture of a run, one after another: drawn, developed, compared, written."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rfcli
-from rfcli.images import Display
+from rfcli.images import Display, write_png
 from rfcli.pictures.files import Develop, thumbnail, write_picture
 from rfcli.pictures.jobs import Job
 from rfcli.pictures.renderers import Renderer
 
+if TYPE_CHECKING:
+    from rfcli.metrics.scores import Scores
+
 
 @dataclass(frozen=True)
 class Picture:
-    """One finished picture: which camera of which scene, its files, the seconds by stage, a small copy."""
+    """One finished picture: which camera of which scene, its files, the seconds by stage, a small copy.
+
+    scores: against the reference, where there is one.
+    """
 
     scene: Path
     view: int
     triangles: int
     resolution: int
     seconds: dict[str, float]
+    scores: "Scores | None"
     files: Sequence[Path]
     thumbnail: Display
 
     def facts(self) -> dict[str, object]:
         """For the receipt."""
         names = ("scene", "view", "triangles", "resolution", "seconds")
-        return {name: getattr(self, name) for name in names}
+        scores = self.scores.as_dict() if self.scores else {}
+        return {**{name: getattr(self, name) for name in names}, **scores}
+
+    def line(self) -> str:
+        """For people."""
+        scores = f"; {self.scores.line()}" if self.scores else ""
+        return f"{self.files[0]}: {self.triangles:,} triangles, {self.seconds['total']:.2f} s{scores}"
 
 
 def render_gallery(
-    jobs: Sequence[Job], renderer: Renderer, resolution: int, develop: Develop, folder: Path
+    jobs: Sequence[Job],
+    renderer: Renderer,
+    resolution: int,
+    develop: Develop,
+    folder: Path,
+    reference: Renderer | None = None,
 ) -> Iterator[Picture]:
-    """Draw and write the pictures of all jobs into `folder`, which must exist."""
+    """Draw and write the pictures of all jobs into `folder`, which must exist.
+
+    reference: what each picture is compared with; NAME-compare.png then shows both and the error.
+    """
     for job in jobs:
         drawings = renderer.draw(job.scene, resolution)
-        for number, name, drawn in zip(job.views, job.names, drawings, strict=True):
+        references = reference.draw(job.scene, resolution) if reference else repeat(None, len(job.views))
+        for number, name, drawn, other in zip(job.views, job.names, drawings, references, strict=True):
             shown = develop(drawn.image)
             files = write_picture(folder / name, drawn.image, shown, about(job, number, renderer, drawn.seconds))
-            yield Picture(job.path, number, len(job.whole), resolution, drawn.seconds, files, thumbnail(shown))
+            scores = None
+            if reference and other:
+                from rfcli.pictures.comparison import compare
+
+                titles = (renderer.title, reference.title)
+                scores, sheet = compare(drawn.image, other.image, titles, develop)
+                files.append(folder / f"{name}-compare.png")
+                write_png(files[-1], sheet)
+            yield Picture(job.path, number, len(job.whole), resolution, drawn.seconds, scores, files, thumbnail(shown))
 
 
 def about(job: Job, view: int, renderer: Renderer, seconds: dict[str, float]) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""What draws a scene: the network, or a quick raster preview. Both give images one camera after another."""
+"""What draws a scene: the network, the path tracer, a raster preview. All give images one camera after another."""
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -89,3 +89,25 @@ class RasterRenderer:
         images = RasterPreview().render(scene, resolution)
         seconds = {"total": (time.perf_counter() - start) / len(images)}
         yield from (Drawn(image, seconds) for image in images)
+
+
+@dataclass(frozen=True)
+class TruthRenderer:
+    """The path tracer. samples: paths per pixel before denoising."""
+
+    samples: int = 64
+    home = RESOLUTION
+    device = "cpu"
+
+    @property
+    def title(self) -> str:
+        return f"truth ({self.samples} paths a pixel, denoised)"
+
+    def draw(self, scene: TriangleScene, resolution: int) -> Iterator[Drawn]:
+        from rfcli.truth import PathTracer
+
+        for view in range(len(scene.c2w)):
+            start = time.perf_counter()
+            camera = replace(scene, c2w=scene.c2w[view : view + 1], fov=scene.fov[view : view + 1])
+            image = PathTracer(self.samples).render(camera, resolution)[0]
+            yield Drawn(image, {"total": time.perf_counter() - start})

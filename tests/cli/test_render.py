@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import trimesh
 
 from rfcli.errors import InputError
 from rfcli.images import read_exr, to_display
+from rfcli.metrics.scores import score
 from rfcli.scene import load
+from rfcli.truth import PathTracer
 from tests.cli.conftest import Rf
 
 
@@ -189,6 +192,31 @@ def test_a_mesh_is_put_on_a_stage(rf: Rf, model: Path) -> None:
     assert len(load("stage.h5")) == 12 + 257
 
 
+def test_compared_with_the_truth(rf: Rf, scene: Path, model: Path) -> None:
+    receipt = render(rf, scene, "--model", model, "--resolution", 16, "--compare", "truth", "--view", 1)
+    assert receipt["outputs"] == ["heap-view1.png", "heap-view1.exr", "heap-view1-compare.png"]
+    assert receipt["compared_with"].startswith("truth (64 paths")
+    truth = PathTracer(64).render(replace(load(scene), c2w=load(scene).c2w[1:], fov=load(scene).fov[1:]), 16)[0]
+    expected, _ = score(read_exr("heap-view1.exr"), truth)
+    view = receipt["views"][0]
+    assert (view["psnr"], view["ssim"], view["flip"]) == pytest.approx(
+        (expected.psnr, expected.ssim, expected.flip), rel=1e-3
+    )
+    sheet = imageio.imread("heap-view1-compare.png")
+    shown = to_display(truth).repeat(20, axis=0).repeat(20, axis=1)
+    assert np.array_equal(sheet[24 : 24 + 320, 8 : 8 + 320], shown)
+
+
+def test_compared_with_another_model(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
+    own = trained_at(24, model, tmp_path / "own")
+    receipt = render(rf, scene, "--model", model, "--resolution", 16, "--compare", own)
+    assert receipt["compared_with"] == f"{own} (sdpa)"
+    for view in receipt["views"]:
+        assert view["psnr"] == pytest.approx(100, abs=1e-3)  # the same weights; psnr ends at 100 dB
+        assert view["ssim"] == pytest.approx(1, abs=1e-5)
+        assert view["flip"] == pytest.approx(0, abs=1e-5)
+
+
 def test_a_resolution_far_from_training_is_noted(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     own = trained_at(24, model, tmp_path / "own")
     for resolution, far in ((16, False), (48, False), (56, True), (8, True)):
@@ -304,6 +332,8 @@ def test_bad_options(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     refused(rf("render", scene, *use, "--save-scene", "s.txt"), ["s.txt", ".h5"])
     refused(rf("render", scene, *use, "--save-scene", "no/s.h5"), ["no/s.h5", "folder"])
     refused(rf("render", scene, *use, "--tone-mapping", "sepia"), ["--tone-mapping", "sepia", "agx"])
+    refused(rf("render", scene, *use, "--exposure", "nan"), ["--exposure nan"])
+    refused(rf("render", scene, *use, "--compare", "nowhere"), ["nowhere", "tiny"])
     refused(rf("render", scene, *use, "--attention", "nothing"), ["'nothing'", "sdpa"])
     refused(rf("render", scene, *use, "--out", "a-file"), ["a-file"])
     refused(rf("render", scene, *use, "--out", "a-file/b"), ["a-file/b"])
