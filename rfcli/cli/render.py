@@ -12,7 +12,11 @@ from rfcli.cli.receipts import model_entry
 from rfcli.errors import InputError
 
 if TYPE_CHECKING:
-    from rfcli.pictures.renderers import NetworkRenderer
+    from rfcli.pictures.animation import Animation
+    from rfcli.pictures.files import Develop
+    from rfcli.pictures.jobs import Job
+    from rfcli.pictures.motion import Motion
+    from rfcli.pictures.renderers import NetworkRenderer, Renderer
 
 RUNS = (Path("runs/train"), Path("runs/finetune"))  # where training leaves models
 BUNDLED = "tiny"
@@ -50,6 +54,20 @@ def render(
         str | None,
         typer.Option(metavar="truth|MODEL", help="Show it beside the path tracer's picture or another model's."),
     ] = None,
+    camera_orbit: Annotated[
+        int | None, typer.Option(metavar="FRAMES", help="Write a video in which the camera goes round the scene.")
+    ] = None,
+    arc: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DEGREES",
+            help="Of the orbit; below 360 the camera swings there and back. (default: until a wall hides the scene)",
+        ),
+    ] = None,
+    turntable_light: Annotated[
+        bool, typer.Option("--turntable-light", help="Write a video in which the light goes round the scene.")
+    ] = False,
+    fps: Annotated[float, typer.Option(min=1, max=120, help="Frames of a video in a second.")] = 24.0,
     preview: Annotated[bool, typer.Option("--preview", help="Rasterise with OpenGL instead of a model.")] = False,
     max_triangles: Annotated[
         str, typer.Option(metavar="COUNT", help="Decimate a mesh until its scene has no more than these.")
@@ -73,25 +91,30 @@ def render(
     Files are called like the scene, with -view0, -view1, ... where it has several cameras. Several pictures also
     go on a contact-sheet.png. A mesh is put on a lit stage: floor, wall, light and camera.
 
-    Example: rf render examples/cornell-box.json --resolution 128
-
     --compare writes NAME-compare.png, reference, picture and error side by side, with PSNR, SSIM, HDR-FLIP, and LPIPS
     where its backbone is in torchvision's cache.
 
-    Example: rf render bunny.obj --max-triangles 2k
+    A video is NAME-orbit.mp4 and .gif, from the scene's first camera or those of --view. Its frames stay in
+    NAME-orbit-frames: the same command goes on from them, and other --fps cost nothing.
+
+    Example: rf render examples/cornell-box.json --resolution 128
+
+    Example: rf render bunny.obj --max-triangles 2k --camera-orbit 96 --arc 60
 
     Example: rf render "scenes/*.json" more-scenes/ --view 0,2 --out pictures
     """
     with Console("render", json=json, quiet=quiet, verbose=verbose) as console:
-        from rfcli.pictures.files import developer, write_sheet
-        from rfcli.pictures.gallery import render_gallery
+        from rfcli.pictures.animation import Animation
+        from rfcli.pictures.files import developer
         from rfcli.pictures.inputs import find_inputs
         from rfcli.pictures.jobs import read_jobs, view_numbers
-        from rfcli.pictures.renderers import RasterRenderer, Renderer, TruthRenderer
+        from rfcli.pictures.renderers import RasterRenderer, TruthRenderer
 
         _check_resolution(resolution)
+        motion = _motion(camera_orbit, turntable_light, arc, compare)
+        views = view_numbers(view) if view else (0,) if motion else None
         _, most = triangle_range("--max-triangles", max_triangles)
-        jobs = read_jobs(find_inputs(scenes), view_numbers(view) if view else None, up, most)
+        jobs = read_jobs(find_inputs(scenes), views, up, most)
         for note in (note for job in jobs for note in job.notes):
             console.say(note)
         if save_scene and len(jobs) > 1:
@@ -108,21 +131,79 @@ def render(
             rfcli.save_scene(jobs[0].whole, save_scene, official=True)
             outputs.append(save_scene)
         out.mkdir(parents=True, exist_ok=True)
-        views: list[dict[str, Any]] = []
-        thumbnails = []
-        with console.progress("render", total=sum(len(job.views) for job in jobs), unit="pictures") as progress:
-            for picture in render_gallery(jobs, renderer, size, develop, out, reference):
-                outputs += picture.files
-                views.append(picture.facts())
-                thumbnails.append(picture.thumbnail)
-                console.say(picture.line())
-                progress.advance()
-        if len(thumbnails) > 1:
-            outputs.append(write_sheet(out, thumbnails))
+        if motion:
+            look = {"exposure": exposure, "tone_mapping": tone_mapping}
+            animations = [
+                Animation(job, number, out / f"{name}-{motion.name}", renderer, size, motion, look)
+                for job in jobs
+                for number, name in zip(job.views, job.names, strict=True)
+            ]
+            files, facts = _videos(console, animations, develop, fps)
+        else:
+            files, facts = _pictures(console, jobs, renderer, size, develop, out, reference)
         used: dict[str, Any] = {"model": model_entry(network.name, network.model)} if network else {}
         if reference:
             used["compared_with"] = reference.title
-        console.receipt(renderer.device, outputs, **used, views=views)
+        console.receipt(renderer.device, [*outputs, *files], **used, views=facts)
+
+
+def _pictures(
+    console: Console,
+    jobs: "list[Job]",
+    renderer: "Renderer",
+    resolution: int,
+    develop: "Develop",
+    out: Path,
+    reference: "Renderer | None",
+) -> tuple[list[Path], list[dict[str, object]]]:
+    """Files, and what the receipt says of each picture."""
+    from rfcli.pictures.files import write_sheet
+    from rfcli.pictures.gallery import render_gallery
+
+    files: list[Path] = []
+    pictures = []
+    with console.progress("render", total=sum(len(job.views) for job in jobs), unit="pictures") as progress:
+        for picture in render_gallery(jobs, renderer, resolution, develop, out, reference):
+            pictures.append(picture)
+            files += picture.files
+            console.say(picture.line())
+            progress.advance()
+    if len(pictures) > 1:
+        files.append(write_sheet(out, [picture.thumbnail for picture in pictures]))
+    return files, [picture.facts() for picture in pictures]
+
+
+def _videos(
+    console: Console, animations: "list[Animation]", develop: "Develop", fps: float
+) -> tuple[list[Path], list[dict[str, object]]]:
+    """Files, and what the receipt says of each video."""
+    files: list[Path] = []
+    for animation in animations:
+        animation.begin()
+        if animation.motion.camera and animation.motion.arc is None and animation.path.arc != 360:
+            console.say(f"The camera swings through {animation.path.arc:g} degrees, as walls hide the rest; see --arc.")
+        done = animation.motion.frames - len(animation.missing)
+        if done:
+            console.say(f"Going on from {done} finished frames in {animation.frames.folder}.")
+        with console.progress(animation.stem.name, total=len(animation.missing), unit="frames") as progress:
+            for _ in animation.draw(develop):
+                progress.advance()
+        files += animation.write(fps)
+        console.say(
+            f"{files[-2]} and .gif: {animation.motion.frames} frames, {animation.motion.frames / fps:.1f} s long"
+        )
+    return files, [animation.facts() for animation in animations]
+
+
+def _motion(frames: int | None, light: bool, arc: float | None, compare: str | None) -> "Motion | None":
+    """What moves in the video that is asked for; None for pictures."""
+    from rfcli.pictures.motion import LIGHT_FRAMES, Motion
+
+    if frames is None and not light:
+        return None
+    if compare:
+        raise InputError("--compare is for pictures; render the video without it.")
+    return Motion(frames or LIGHT_FRAMES, camera=frames is not None, light=light, arc=arc)
 
 
 def _check_resolution(resolution: int | None) -> None:

@@ -26,8 +26,16 @@ class Job:
     @property
     def scene(self) -> TriangleScene:
         """The scene with the cameras asked for only."""
-        views = list(self.views)
-        return replace(self.whole, c2w=self.whole.c2w[views], fov=self.whole.fov[views])
+        return with_cameras(self.whole, self.views)
+
+    def camera(self, view: int) -> TriangleScene:
+        """The scene with one camera, by its number in the file."""
+        return with_cameras(self.whole, [view])
+
+
+def with_cameras(scene: TriangleScene, views: Sequence[int]) -> TriangleScene:
+    """The scene with these of its cameras only."""
+    return replace(scene, c2w=scene.c2w[list(views)], fov=scene.fov[list(views)])
 
 
 def read_jobs(

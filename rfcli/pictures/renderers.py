@@ -1,13 +1,15 @@
 """What draws a scene: the network, the path tracer, a raster preview. All give images one camera after another."""
 
 import time
+import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from rfcli.pictures.jobs import with_cameras
 from rfcli.scene import TriangleScene
 
 if TYPE_CHECKING:
@@ -36,6 +38,10 @@ class Renderer(Protocol):
     @property
     def device(self) -> str: ...
 
+    def identity(self) -> dict[str, object]:
+        """What its images depend on, in JSON types: another model with the same name differs in it."""
+        ...
+
     def draw(self, scene: TriangleScene, resolution: int) -> Iterator[Drawn]:
         """Images of the scene's cameras, in their order."""
         ...
@@ -60,6 +66,12 @@ class NetworkRenderer:
     def device(self) -> str:
         return next(self.model.parameters()).device.type
 
+    def identity(self) -> dict[str, object]:
+        check = 0
+        for tensor in self.model.state_dict().values():
+            check = zlib.crc32(tensor.cpu().numpy().tobytes(), check)
+        return {"config": self.model.config.to_dict(), "weights": check}
+
     def draw(self, scene: TriangleScene, resolution: int) -> Iterator[Drawn]:
         import torch
 
@@ -82,6 +94,9 @@ class RasterRenderer:
     home = RESOLUTION
     device = "opengl"
 
+    def identity(self) -> dict[str, object]:
+        return {"raster": True}
+
     def draw(self, scene: TriangleScene, resolution: int) -> Iterator[Drawn]:
         from rfcli.truth import RasterPreview
 
@@ -103,11 +118,14 @@ class TruthRenderer:
     def title(self) -> str:
         return f"truth ({self.samples} paths a pixel, denoised)"
 
+    def identity(self) -> dict[str, object]:
+        return {"samples": self.samples}
+
     def draw(self, scene: TriangleScene, resolution: int) -> Iterator[Drawn]:
         from rfcli.truth import PathTracer
 
         for view in range(len(scene.c2w)):
             start = time.perf_counter()
-            camera = replace(scene, c2w=scene.c2w[view : view + 1], fov=scene.fov[view : view + 1])
+            camera = with_cameras(scene, [view])
             image = PathTracer(self.samples).render(camera, resolution)[0]
             yield Drawn(image, {"total": time.perf_counter() - start})

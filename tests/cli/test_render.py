@@ -16,6 +16,8 @@ import trimesh
 from rfcli.errors import InputError
 from rfcli.images import read_exr, to_display
 from rfcli.metrics.scores import score
+from rfcli.model import RenderFormer
+from rfcli.pictures.frames import Frames
 from rfcli.scene import load
 from rfcli.truth import PathTracer
 from tests.cli.conftest import Rf
@@ -217,6 +219,61 @@ def test_compared_with_another_model(rf: Rf, scene: Path, model: Path, tmp_path:
         assert view["flip"] == pytest.approx(0, abs=1e-5)
 
 
+def test_an_orbit_is_a_video_and_its_scene_is_computed_once(
+    rf: Rf, scene: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    stage = RenderFormer.view_independent
+    monkeypatch.setattr(RenderFormer, "view_independent", lambda self, batch: calls.append(1) or stage(self, batch))
+    options = ("--model", model, "--resolution", 16)
+    receipt = render(rf, scene, *options, "--camera-orbit", 5, "--fps", 10)
+    assert receipt["outputs"] == ["heap-view0-orbit.mp4", "heap-view0-orbit.gif"]
+    assert imageio.imread("heap-view0-orbit.mp4").shape == (5, 16, 16, 3)
+    assert imageio.immeta("heap-view0-orbit.mp4")["fps"] == 10
+    assert len(calls) == 1
+    view = receipt["views"][0]
+    assert (view["view"], view["frames"], view["drawn"], view["arc"]) == (0, 5, 5, 360)
+    seconds = view["seconds"]
+    assert seconds["total"] == pytest.approx(seconds["view_independent"] + seconds["view_dependent"])
+    render(rf, scene, *options, "--view", 0)
+    assert np.array_equal(imageio.imread("heap-view0-orbit-frames/frame-0000.png"), imageio.imread("heap-view0.png"))
+
+
+def test_the_light_orbits(rf: Rf, scene: Path, model: Path) -> None:
+    options = ("--model", model, "--resolution", 16, "--view", "0,1")
+    receipt = render(rf, scene, *options, "--turntable-light", "--camera-orbit", 3)
+    assert receipt["outputs"][2:] == ["heap-view1-orbit-light.mp4", "heap-view1-orbit-light.gif"]
+    alone = (scene, "--model", model, "--resolution", 8, "--turntable-light", "--out", "light")
+    assert render(rf, *alone)["views"][0]["frames"] == 96
+    frames = [imageio.imread(f"light/heap-view0-light-frames/frame-00{number}.png") for number in ("00", "48")]
+    assert not np.array_equal(*frames)
+
+
+def test_a_stopped_video_goes_on_from_its_frames(
+    rf: Rf, scene: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = (scene, "--model", model, "--resolution", 16, "--camera-orbit", 5)
+    write = Frames.write
+
+    def stop_at_three(self: Frames, frame: int, picture: Any) -> None:
+        if frame == 3:
+            raise KeyboardInterrupt
+        write(self, frame, picture)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Frames, "write", stop_at_three)
+        assert rf("render", *command).exit_code == 130
+    kept = sorted(path.name for path in Path("heap-view0-orbit-frames").glob("*.png"))
+    assert kept == ["frame-0000.png", "frame-0001.png", "frame-0002.png"]
+    assert not Path("heap-view0-orbit.mp4").exists()
+    assert render(rf, *command)["views"][0]["drawn"] == 2
+    assert imageio.imread("heap-view0-orbit.mp4").shape[0] == 5
+    assert render(rf, *command, "--fps", 12)["views"][0]["drawn"] == 0
+    assert imageio.immeta("heap-view0-orbit.mp4")["fps"] == 12
+    assert render(rf, *command, "--exposure", 1)["views"][0]["drawn"] == 5
+    assert render(rf, *command, "--exposure", 1, "--arc", 30)["views"][0]["drawn"] == 5
+
+
 def test_a_resolution_far_from_training_is_noted(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     own = trained_at(24, model, tmp_path / "own")
     for resolution, far in ((16, False), (48, False), (56, True), (8, True)):
@@ -334,6 +391,10 @@ def test_bad_options(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     refused(rf("render", scene, *use, "--tone-mapping", "sepia"), ["--tone-mapping", "sepia", "agx"])
     refused(rf("render", scene, *use, "--exposure", "nan"), ["--exposure nan"])
     refused(rf("render", scene, *use, "--compare", "nowhere"), ["nowhere", "tiny"])
+    refused(rf("render", scene, *use, "--camera-orbit", "1"), ["--camera-orbit 1"])
+    refused(rf("render", scene, *use, "--camera-orbit", "4", "--arc", "400"), ["--arc 400"])
+    refused(rf("render", scene, *use, "--camera-orbit", "4", "--fps", "0"), ["--fps"])
+    refused(rf("render", scene, *use, "--camera-orbit", "4", "--compare", "truth"), ["--compare"])
     refused(rf("render", scene, *use, "--attention", "nothing"), ["'nothing'", "sdpa"])
     refused(rf("render", scene, *use, "--out", "a-file"), ["a-file"])
     refused(rf("render", scene, *use, "--out", "a-file/b"), ["a-file/b"])
