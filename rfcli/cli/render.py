@@ -1,5 +1,6 @@
 """`rf render`: pictures of scenes, by a model or as a quick raster preview."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -75,6 +76,9 @@ def render(
     up: Annotated[
         Literal["auto", "y", "z"], typer.Option(help="Vertical axis of a mesh; auto: y for .glb, else z.")
     ] = "auto",
+    show_scene: Annotated[
+        bool, typer.Option("--show-scene", help="List objects, lights, cameras and warnings instead of rendering.")
+    ] = False,
     save_scene: Annotated[
         Path | None, typer.Option(metavar="FILE.h5", help="Also write the scene as the official code reads it.")
     ] = None,
@@ -119,6 +123,9 @@ def render(
             console.say(note)
         if save_scene and len(jobs) > 1:
             raise InputError(f"--save-scene {save_scene} takes one scene, not {len(jobs)}; render the others apart.")
+        if show_scene:
+            _show(console, jobs, save_scene)
+            return
         develop = developer(exposure, tone_mapping)
         network = None if preview else _network(console, model, attention, resolution, device, seed)
         renderer: Renderer = network or RasterRenderer()
@@ -126,10 +133,7 @@ def render(
         reference: Renderer | None = None
         if compare:
             reference = TruthRenderer() if compare == "truth" else _network(console, compare, None, size, device, seed)
-        outputs: list[Path] = []
-        if save_scene:
-            rfcli.save_scene(jobs[0].whole, save_scene, official=True)
-            outputs.append(save_scene)
+        outputs = _save(jobs[0], save_scene)
         out.mkdir(parents=True, exist_ok=True)
         if motion:
             look = {"exposure": exposure, "tone_mapping": tone_mapping}
@@ -145,6 +149,27 @@ def render(
         if reference:
             used["compared_with"] = reference.title
         console.receipt(renderer.device, [*outputs, *files], **used, views=facts)
+
+
+def _show(console: Console, jobs: "list[Job]", save_scene: Path | None) -> None:
+    """Print what is in the scenes; no model is needed for it."""
+    from rfcli.cli.scene_table import show_scene
+    from rfcli.scene.inventory import inventory
+
+    scenes: list[dict[str, Any]] = []
+    for job in jobs:
+        found = inventory(job.whole, job.path)
+        show_scene(console, job.path, len(job.whole), found)
+        scenes.append({"scene": job.path, "triangles": len(job.whole), **asdict(found)})
+    console.receipt("cpu", _save(jobs[0], save_scene), scenes=scenes)
+
+
+def _save(job: "Job", path: Path | None) -> list[Path]:
+    """Write the scene as the official code reads it, where that is asked for."""
+    if path is None:
+        return []
+    rfcli.save_scene(job.whole, path, official=True)
+    return [path]
 
 
 def _pictures(

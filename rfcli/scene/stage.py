@@ -58,7 +58,7 @@ def stage(path: Path, up: Up = "auto", max_triangles: int = 4096) -> Staged:
     if not path.is_file():
         raise InputError(f"{path}: there is no such mesh; give a file that exists ({', '.join(MESHES)}).")
     surroundings = [
-        (grid((1.35, 0, 0), (0, 1.35, 0), (0, 0.5 - 1.35 / 2, FLOOR)), rows((0.6, 0.6, 0.58))),
+        (grid((1.35, 0, 0), (0, 1.35, 0), (0, 0, FLOOR)), rows((0.6, 0.6, 0.58))),
         (grid((1.35, 0, 0), (0, 0, 1.35), (0, 0.5, FLOOR + 1.35 / 2)), rows((0.4, 0.5, 0.6))),
         (light()[None], rows((1.0, 1.0, 1.0), RADIANCE)),
     ]

@@ -274,6 +274,22 @@ def test_a_stopped_video_goes_on_from_its_frames(
     assert render(rf, *command, "--exposure", 1, "--arc", 30)["views"][0]["drawn"] == 5
 
 
+def test_a_scene_is_shown_without_a_model(rf: Rf, scene: Path) -> None:
+    result = rf("render", scene, "--show-scene")
+    assert result.exit_code == 0, result.stderr
+    assert "heap.h5: 20 triangles" in result.stdout
+    for word in ("material 1", "0.50 0.40 0.30", "radiance", "field of view", "40.0°"):
+        assert word in result.stdout
+    assert "Warning: Light triangles inside [-0.5, 0.5]^3: 1;" in result.stderr
+    receipt = render(rf, scene, "--show-scene", "--save-scene", "saved.h5")
+    assert receipt["outputs"] == ["saved.h5"]
+    (shown,) = receipt["scenes"]
+    assert shown["triangles"] == 20
+    assert shown["parts"][0]["triangles"] == 19
+    assert len(shown["cameras"]) == 2
+    assert sorted(path.name for path in Path().iterdir()) == ["saved.h5"]
+
+
 def test_a_resolution_far_from_training_is_noted(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     own = trained_at(24, model, tmp_path / "own")
     for resolution, far in ((16, False), (48, False), (56, True), (8, True)):
