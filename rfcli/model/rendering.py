@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from rfcli.errors import InputError
+from rfcli.model.precision import fastest_precision
 from rfcli.model.renderformer import RenderFormer
 from rfcli.model.scene_batch import SceneBatch
 
-PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
+PRECISIONS = ("fp32", "bf16", "auto")
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,7 @@ def render_views(
     with their number.
     Raises InputError for an unknown precision or cameras whose shapes disagree.
     """
-    if precision not in PRECISIONS:
-        raise InputError(f"precision {precision!r} is not known; use {' or '.join(PRECISIONS)}.")
+    bf16 = chosen_precision(precision, next(model.parameters()).device) == "bf16"
     scenes, views = c2w.shape[:2]
     if tuple(c2w.shape) != (scenes, views, 4, 4) or fov.numel() != scenes * views or views == 0:
         raise InputError(f"c2w {list(c2w.shape)} and fov {list(fov.shape)} do not describe the same cameras.")
@@ -68,7 +68,7 @@ def render_views(
     batch, c2w, fov = _to(batch, device), c2w.to(device).float(), fov.to(device).float().view(scenes, views)
 
     start = _now(device)
-    with torch.autocast(device.type, dtype=PRECISIONS[precision], enabled=precision != "fp32"):
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
         tokens = model.view_independent(batch)
     tokens, stage = tokens.float(), _now(device) - start
     for view in range(views):
@@ -77,6 +77,18 @@ def render_views(
         log_image = model.view_dependent(batch, tokens, c2w[:, one], fov[:, one], resolution)
         image = torch.pow(10.0, log_image) - 1
         yield image, stage, _now(device) - start
+
+
+def chosen_precision(precision: str, device: torch.device) -> str:
+    """fp32 or bf16, of the view-independent stage: what was asked for, or for auto what is measured to be faster.
+
+    Raises InputError for another name.
+    """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r} is not known; use {', '.join(PRECISIONS)}.")
+    if precision != "auto":
+        return precision
+    return "bf16" if fastest_precision(device) == torch.bfloat16 else "fp32"
 
 
 def _to(batch: SceneBatch, device: torch.device) -> SceneBatch:

@@ -49,10 +49,14 @@ class Renderer(Protocol):
 
 @dataclass(frozen=True)
 class NetworkRenderer:
-    """A trained network; what does not depend on the camera is computed once per scene."""
+    """A trained network; what does not depend on the camera is computed once per scene.
+
+    precision: fp32 or bf16, of the view-independent stage.
+    """
 
     name: str
     model: "RenderFormer"
+    precision: str = "fp32"
 
     @property
     def title(self) -> str:
@@ -70,7 +74,7 @@ class NetworkRenderer:
         check = 0
         for tensor in self.model.state_dict().values():
             check = zlib.crc32(tensor.cpu().numpy().tobytes(), check)
-        return {"config": self.model.config.to_dict(), "weights": check}
+        return {"config": self.model.config.to_dict(), "weights": check, "precision": self.precision}
 
     def draw(self, scene: TriangleScene, resolution: int) -> Iterator[Drawn]:
         import torch
@@ -81,7 +85,7 @@ class NetworkRenderer:
         arrays = (scene.triangles, scene.vn, scene.material, scene.c2w, scene.fov)
         triangles, vn, material, c2w, fov = (torch.from_numpy(array)[None] for array in arrays)
         batch = SceneBatch(triangles, vn, torch.ones(triangles.shape[:2], dtype=torch.bool), material=material)
-        for image, stage, view in render_views(self.model, batch, c2w, fov, resolution):
+        for image, stage, view in render_views(self.model, batch, c2w, fov, resolution, self.precision):
             seconds = {"view_independent": stage, "view_dependent": view, "total": stage + view}
             yield Drawn(image[0, 0].cpu().numpy(), seconds)
 

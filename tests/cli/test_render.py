@@ -11,6 +11,7 @@ import imageio.v3 as imageio
 import numpy as np
 import OpenEXR
 import pytest
+import torch
 import trimesh
 
 from rfcli.errors import InputError
@@ -288,6 +289,23 @@ def test_a_scene_is_shown_without_a_model(rf: Rf, scene: Path) -> None:
     assert shown["parts"][0]["triangles"] == 19
     assert len(shown["cameras"]) == 2
     assert sorted(path.name for path in Path().iterdir()) == ["saved.h5"]
+
+
+def test_precision_is_said_and_bf16_is_near(rf: Rf, scene: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ("--model", model, "--resolution", 16, "--view", 0)
+    assert render(rf, scene, *options)["precision"] == "fp32"
+    exact = read_exr("heap-view0.exr")
+    assert render(rf, scene, *options, "--precision", "bf16")["precision"] == "bf16"
+    rounded = read_exr("heap-view0.exr")
+    assert not np.array_equal(rounded, exact)
+    assert score(rounded, exact)[0].psnr > 50
+    for fastest, name in ((torch.bfloat16, "bf16"), (torch.float32, "fp32")):
+        monkeypatch.setattr("rfcli.model.rendering.fastest_precision", lambda device, fastest=fastest: fastest)
+        assert render(rf, scene, *options, "--precision", "auto")["precision"] == name
+        assert np.array_equal(read_exr("heap-view0.exr"), rounded if name == "bf16" else exact)
+    refused_word = rf("render", scene, *options, "--precision", "fp16")
+    assert refused_word.exit_code == 2
+    assert "--precision" in refused_word.stderr
 
 
 def test_a_resolution_far_from_training_is_noted(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
