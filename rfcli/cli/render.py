@@ -1,6 +1,5 @@
 """`rf render`: pictures of scenes, by a model or as a quick raster preview."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,11 +12,8 @@ from rfcli.cli.receipts import model_entry
 from rfcli.errors import InputError
 
 if TYPE_CHECKING:
-    from rfcli.pictures.animation import Animation
-    from rfcli.pictures.files import Develop
     from rfcli.pictures.jobs import Job
-    from rfcli.pictures.motion import Motion
-    from rfcli.pictures.renderers import NetworkRenderer, Renderer
+    from rfcli.pictures.renderers import NetworkRenderer
 
 RUNS = (Path("runs/train"), Path("runs/finetune"))  # where training leaves models
 BUNDLED = "tiny"
@@ -112,14 +108,17 @@ def render(
     Example: rf render "scenes/*.json" more-scenes/ --view 0,2 --out pictures
     """
     with Console("render", json=json, quiet=quiet, verbose=verbose) as console:
-        from rfcli.pictures.animation import Animation
-        from rfcli.pictures.files import developer
+        from rfcli.cli.render_run import list_contents, make_pictures, make_videos
         from rfcli.pictures.inputs import find_inputs
         from rfcli.pictures.jobs import read_jobs, view_numbers
-        from rfcli.pictures.renderers import RasterRenderer, TruthRenderer
+        from rfcli.pictures.look import Look, Studio
+        from rfcli.pictures.motion import motion_of
+        from rfcli.pictures.renderers import RasterRenderer, Renderer, TruthRenderer
 
         _check_resolution(resolution)
-        motion = _motion(camera_orbit, turntable_light, arc, compare)
+        motion = motion_of(camera_orbit, turntable_light, arc)
+        if compare and motion:
+            raise InputError("--compare is for pictures; render the video without it.")
         views = view_numbers(view) if view else (0,) if motion else None
         _, most = triangle_range("--max-triangles", max_triangles)
         jobs = read_jobs(find_inputs(scenes), views, up, most)
@@ -128,50 +127,31 @@ def render(
         if save_scene and len(jobs) > 1:
             raise InputError(f"--save-scene {save_scene} takes one scene, not {len(jobs)}; render the others apart.")
         if show_scene:
-            _show(console, jobs, save_scene)
+            contents = list_contents(console, jobs)
+            console.receipt("cpu", _save(jobs[0], save_scene), scenes=contents)
             return
-        develop = developer(exposure, tone_mapping)
+        look = Look(exposure, tone_mapping)
         network = None if preview else _network(console, model, attention, resolution, precision, device, seed)
         renderer: Renderer = network or RasterRenderer()
         size = resolution or renderer.home
         reference: Renderer | None = None
-        if compare:
-            reference = (
-                TruthRenderer()
-                if compare == "truth"
-                else _network(console, compare, None, size, precision, device, seed)
-            )
-        outputs = _save(jobs[0], save_scene)
+        if compare == "truth":
+            reference = TruthRenderer()
+        elif compare:
+            reference = _network(console, compare, None, size, precision, device, seed)
+        saved = _save(jobs[0], save_scene)
         out.mkdir(parents=True, exist_ok=True)
+        studio = Studio(renderer, size, look, out)
         if motion:
-            look = {"exposure": exposure, "tone_mapping": tone_mapping}
-            animations = [
-                Animation(job, number, out / f"{name}-{motion.name}", renderer, size, motion, look)
-                for job in jobs
-                for number, name in zip(job.views, job.names, strict=True)
-            ]
-            files, facts = _videos(console, animations, develop, fps)
+            files, facts = make_videos(console, studio, jobs, motion, fps)
         else:
-            files, facts = _pictures(console, jobs, renderer, size, develop, out, reference)
+            files, facts = make_pictures(console, studio, jobs, reference)
         used: dict[str, Any] = {}
         if network:
             used = {"model": model_entry(network.name, network.model), "precision": network.precision}
         if reference:
             used["compared_with"] = reference.title
-        console.receipt(renderer.device, [*outputs, *files], **used, views=facts)
-
-
-def _show(console: Console, jobs: "list[Job]", save_scene: Path | None) -> None:
-    """Print what is in the scenes; no model is needed for it."""
-    from rfcli.cli.scene_table import show_scene
-    from rfcli.scene.inventory import inventory
-
-    scenes: list[dict[str, Any]] = []
-    for job in jobs:
-        found = inventory(job.whole, job.path)
-        show_scene(console, job.path, len(job.whole), found)
-        scenes.append({"scene": job.path, "triangles": len(job.whole), **asdict(found)})
-    console.receipt("cpu", _save(jobs[0], save_scene), scenes=scenes)
+        console.receipt(renderer.device, [*saved, *files], **used, views=facts)
 
 
 def _save(job: "Job", path: Path | None) -> list[Path]:
@@ -180,65 +160,6 @@ def _save(job: "Job", path: Path | None) -> list[Path]:
         return []
     rfcli.save_scene(job.whole, path, official=True)
     return [path]
-
-
-def _pictures(
-    console: Console,
-    jobs: "list[Job]",
-    renderer: "Renderer",
-    resolution: int,
-    develop: "Develop",
-    out: Path,
-    reference: "Renderer | None",
-) -> tuple[list[Path], list[dict[str, object]]]:
-    """Files, and what the receipt says of each picture."""
-    from rfcli.pictures.files import write_sheet
-    from rfcli.pictures.gallery import render_gallery
-
-    files: list[Path] = []
-    pictures = []
-    with console.progress("render", total=sum(len(job.views) for job in jobs), unit="pictures") as progress:
-        for picture in render_gallery(jobs, renderer, resolution, develop, out, reference):
-            pictures.append(picture)
-            files += picture.files
-            console.say(picture.line())
-            progress.advance()
-    if len(pictures) > 1:
-        files.append(write_sheet(out, [picture.thumbnail for picture in pictures]))
-    return files, [picture.facts() for picture in pictures]
-
-
-def _videos(
-    console: Console, animations: "list[Animation]", develop: "Develop", fps: float
-) -> tuple[list[Path], list[dict[str, object]]]:
-    """Files, and what the receipt says of each video."""
-    files: list[Path] = []
-    for animation in animations:
-        animation.begin()
-        if animation.motion.camera and animation.motion.arc is None and animation.path.arc != 360:
-            console.say(f"The camera swings through {animation.path.arc:g} degrees, as walls hide the rest; see --arc.")
-        done = animation.motion.frames - len(animation.missing)
-        if done:
-            console.say(f"Going on from {done} finished frames in {animation.frames.folder}.")
-        with console.progress(animation.stem.name, total=len(animation.missing), unit="frames") as progress:
-            for _ in animation.draw(develop):
-                progress.advance()
-        files += animation.write(fps)
-        console.say(
-            f"{files[-2]} and .gif: {animation.motion.frames} frames, {animation.motion.frames / fps:.1f} s long"
-        )
-    return files, [animation.facts() for animation in animations]
-
-
-def _motion(frames: int | None, light: bool, arc: float | None, compare: str | None) -> "Motion | None":
-    """What moves in the video that is asked for; None for pictures."""
-    from rfcli.pictures.motion import LIGHT_FRAMES, Motion
-
-    if frames is None and not light:
-        return None
-    if compare:
-        raise InputError("--compare is for pictures; render the video without it.")
-    return Motion(frames or LIGHT_FRAMES, camera=frames is not None, light=light, arc=arc)
 
 
 def _check_resolution(resolution: int | None) -> None:

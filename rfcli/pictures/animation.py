@@ -1,17 +1,16 @@
 """Videos of a run: frames drawn, kept, and put together."""
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import rfcli
-from rfcli.pictures.files import Develop
 from rfcli.pictures.frames import Frames
 from rfcli.pictures.jobs import Job
+from rfcli.pictures.look import Studio
 from rfcli.pictures.motion import Motion
 from rfcli.pictures.open_arc import open_arc
-from rfcli.pictures.renderers import Renderer
 from rfcli.pictures.video import write_gif, write_mp4
 from rfcli.scene import TriangleScene
 
@@ -20,19 +19,21 @@ from rfcli.scene import TriangleScene
 class Animation:
     """One camera's video on its way: `begin`, then `draw` to its end, then `write`.
 
-    stem: of the files, with folder. look: what the frames depend on besides scene, renderer and motion, such as the
-    exposure.
+    view: the number of the camera from which it starts.
     """
 
+    studio: Studio
     job: Job
     view: int
-    stem: Path
-    renderer: Renderer
-    resolution: int
     motion: Motion
-    look: Mapping[str, object]
     missing: list[int] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def stem(self) -> Path:
+        """Of its files, with their folder."""
+        name = dict(zip(self.job.views, self.job.names, strict=True))[self.view]
+        return self.studio.folder / f"{name}-{self.motion.name}"
 
     @property
     def scene(self) -> TriangleScene:
@@ -51,12 +52,12 @@ class Animation:
         """Look which frames are there already and fit: the others are `missing`."""
         self.missing = self.frames.begin(self._about())
 
-    def draw(self, develop: Develop) -> Iterator[int]:
+    def draw(self) -> Iterator[int]:
         """Draw and keep the missing frames; yields the number of each."""
         for numbers, scene in self.path.scenes(self.scene, self.missing) if self.missing else ():
             stage_counted = False
-            for number, drawn in zip(numbers, self.renderer.draw(scene, self.resolution), strict=True):
-                self.frames.write(number, develop(drawn.image))
+            for number, drawn in zip(numbers, self.studio.renderer.draw(scene, self.studio.resolution), strict=True):
+                self.frames.write(number, self.studio.look.develop(drawn.image))
                 self._count(drawn.seconds, stage_counted)
                 stage_counted = True
                 yield number
@@ -74,7 +75,7 @@ class Animation:
             "scene": self.job.path,
             "view": self.view,
             "triangles": len(self.job.whole),
-            "resolution": self.resolution,
+            "resolution": self.studio.resolution,
             "arc": self.path.arc,
             "frames": self.frames.count,
             "drawn": len(self.missing),
@@ -95,10 +96,10 @@ class Animation:
         return {
             "rf": rfcli.__version__,
             "scene": fingerprint(self.scene),
-            "renderer": self.renderer.identity(),
-            "resolution": self.resolution,
+            "renderer": self.studio.renderer.identity(),
+            "resolution": self.studio.resolution,
             "motion": vars(self.path),
-            **self.look,
+            "look": vars(self.studio.look),
         }
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import rfcli
 from rfcli.images import Display, write_png
-from rfcli.pictures.files import Develop, thumbnail, write_picture
+from rfcli.pictures.files import thumbnail, write_picture
 from rfcli.pictures.jobs import Job
+from rfcli.pictures.look import Studio
 from rfcli.pictures.renderers import Renderer
 
 if TYPE_CHECKING:
@@ -44,33 +45,29 @@ class Picture:
         return f"{self.files[0]}: {self.triangles:,} triangles, {self.seconds['total']:.2f} s{scores}"
 
 
-def render_gallery(
-    jobs: Sequence[Job],
-    renderer: Renderer,
-    resolution: int,
-    develop: Develop,
-    folder: Path,
-    reference: Renderer | None = None,
-) -> Iterator[Picture]:
-    """Draw and write the pictures of all jobs into `folder`, which must exist.
+def render_gallery(studio: Studio, jobs: Sequence[Job], reference: Renderer | None = None) -> Iterator[Picture]:
+    """Draw and write the pictures of all jobs into the studio's folder, which must exist.
 
     reference: what each picture is compared with; NAME-compare.png then shows both and the error.
     """
+    renderer, resolution = studio.renderer, studio.resolution
+    count = sum(len(job.views) for job in jobs)
     for job in jobs:
         drawings = renderer.draw(job.scene, resolution)
         references = reference.draw(job.scene, resolution) if reference else repeat(None, len(job.views))
         for number, name, drawn, other in zip(job.views, job.names, drawings, references, strict=True):
-            shown = develop(drawn.image)
-            files = write_picture(folder / name, drawn.image, shown, about(job, number, renderer, drawn.seconds))
+            shown = studio.look.develop(drawn.image)
+            header = about(job, number, renderer, drawn.seconds)
+            files = write_picture(studio.folder / name, drawn.image, shown, header)
             scores = None
             if reference and other:
                 from rfcli.pictures.comparison import compare
 
-                titles = (renderer.title, reference.title)
-                scores, sheet = compare(drawn.image, other.image, titles, develop)
-                files.append(folder / f"{name}-compare.png")
+                scores, sheet = compare(drawn.image, other.image, (renderer.title, reference.title), studio.look)
+                files.append(studio.folder / f"{name}-compare.png")
                 write_png(files[-1], sheet)
-            yield Picture(job.path, number, len(job.whole), resolution, drawn.seconds, scores, files, thumbnail(shown))
+            small = thumbnail(shown, count)
+            yield Picture(job.path, number, len(job.whole), resolution, drawn.seconds, scores, files, small)
 
 
 def about(job: Job, view: int, renderer: Renderer, seconds: dict[str, float]) -> dict[str, str]:

@@ -69,6 +69,13 @@ class Motion:
         return float(phase if arc == 360 else np.radians(arc / 2) * np.sin(phase))
 
 
+def motion_of(frames: int | None, light: bool, arc: float | None) -> Motion | None:
+    """The motion that --camera-orbit FRAMES, --turntable-light and --arc ask for; None where they ask for none."""
+    if frames is None and not light:
+        return None
+    return Motion(LIGHT_FRAMES if frames is None else frames, camera=frames is not None, light=light, arc=arc)
+
+
 def about_vertical(angle: float) -> npt.NDArray[np.float64]:
     """[3, 3] rotation by `angle` radians about +z, counter-clockwise seen from above."""
     c, s = np.cos(angle), np.sin(angle)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from rfcli.metrics.flip import hdr_flip
 from rfcli.metrics.scores import Scores, score
@@ -65,3 +66,17 @@ def test_scores_say_what_was_measured() -> None:
     assert Scores(20.0, 0.9, 0.1, 0.25).as_dict()["lpips"] == 0.25
     assert Scores(20.0, 0.9, 0.1, None).line() == "PSNR 20.00 dB, SSIM 0.900, FLIP 0.100"
     assert Scores(20.0, 0.9, 0.1, 0.25).line().endswith("LPIPS 0.250")
+
+
+def test_lpips_is_measured_where_its_backbone_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.Tensor] = []
+
+    def distance(image: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+        seen.extend([image, reference])
+        return (image - reference).abs().mean()
+
+    monkeypatch.setattr("rfcli.metrics.scores.lpips", lambda: distance)
+    truth = np.full((16, 16, 3), 0.4, np.float32)
+    scores, _ = score(np.float32(2**0.1) * (1 + truth) - 1, truth)
+    assert scores.lpips == pytest.approx(0.1, abs=1e-4)  # on clamp(log2(1 + radiance), 0, 1)
+    assert seen[0].shape == (1, 16, 16, 3)
