@@ -64,7 +64,8 @@ def render(
 
     triangles [B, N, 3, 3], vn [B, N, 3, 3], c2w [B, V, 4, 4], fov [B, V] or [B, V, 1] in degrees;
     either texture [B, N, 13, 32, 32] or material [B, N, 13]; mask [B, N], True for real triangles.
-    precision: fp32 | bf16 (view-independent stage only; the view-dependent stage stays fp32).
+    precision: fp32 | bf16 | auto, of the view-independent stage only; the view-dependent stage stays fp32. auto times
+    a product and takes bf16 where it is faster.
     """
     from rfcli.model import render as run
 

@@ -1,4 +1,4 @@
-"""Images: linear HDR in EXR, sRGB in PNG, the way from one to the other, contact sheets."""
+"""Images: linear HDR in EXR, sRGB in PNG, from one to the other, contact sheets."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +10,7 @@ import OpenEXR
 
 from rfcli.atomic import replacing
 from rfcli.errors import InputError
+from rfcli.tone_mapping import TONE_MAPPINGS
 
 Linear = npt.NDArray[np.float32]
 Display = npt.NDArray[np.uint8]
@@ -55,40 +56,17 @@ def write_png(path: str | Path, image: Display) -> None:
         raise InputError(f"{path}: the image cannot be written; choose a folder that exists and is yours.") from error
 
 
-def to_display(image: Linear, exposure: float = 0.0) -> Display:
-    """Linear HDR [H, W, 3] to sRGB uint8 for the eye: exposure in stops, PBR Neutral tone mapping, sRGB encoding.
+def to_display(image: Linear, exposure: float = 0.0, tone_mapping: str = "pbr-neutral") -> Display:
+    """Linear HDR [H, W, 3] to sRGB uint8 for the eye: exposure in stops, then one of `TONE_MAPPINGS`.
 
     NaN and what is below 0 are shown as black, infinity as white.
+    Raises InputError where the tone mapping is not known or needs a package that is not installed.
     """
+    if tone_mapping not in TONE_MAPPINGS:
+        raise InputError(f"tone mapping '{tone_mapping}' is not known; use one of: {', '.join(TONE_MAPPINGS)}.")
     radiance = np.nan_to_num(np.asarray(image, dtype=np.float64), nan=0.0, posinf=1e9)
-    mapped = pbr_neutral(np.maximum(radiance, 0) * 2.0**exposure)
-    return np.round(srgb_encode(mapped) * 255).astype(np.uint8)
-
-
-def pbr_neutral(color: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The Khronos PBR Neutral tone mapper, [..., 3] linear >= 0 to 0..1.
-
-    Base colours under a grey light come out as they are, less the 4 % that a dielectric reflects; only highlights
-    (peak above 0.76) are compressed, by a hyperbola that reaches 1 at infinity, and fade to white.
-    Source: Khronos PBR Neutral Tone Mapper specification (github.com/KhronosGroup/ToneMapping).
-    """
-    fresnel, knee, desaturation = 0.04, 0.8 - 0.04, 0.15
-    darkest = color.min(axis=-1, keepdims=True)
-    shadow = darkest - darkest**2 / (4 * fresnel)
-    color = color - np.where(darkest < 2 * fresnel, shadow, fresnel)
-    peak = color.max(axis=-1, keepdims=True)
-    room = 1 - knee
-    new_peak = 1 - room**2 / (np.maximum(peak, knee) + room - knee)
-    whiteness = 1 - 1 / (desaturation * (peak - new_peak) + 1)
-    compressed = color * new_peak / np.maximum(peak, knee)
-    compressed += (new_peak - compressed) * whiteness
-    return np.asarray(np.where(peak < knee, color, compressed))
-
-
-def srgb_encode(linear: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Linear 0..1 to sRGB 0..1 (IEC 61966-2-1); values outside are clipped."""
-    linear = np.clip(linear, 0, 1)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    shown = TONE_MAPPINGS[tone_mapping](np.maximum(radiance, 0) * 2.0**exposure)
+    return np.round(shown * 255).astype(np.uint8)
 
 
 def contact_sheet(images: Sequence[Display], columns: int, gap: int = 2) -> Display:

@@ -1,4 +1,4 @@
-"""EXR and PNG round trips, tone mapping against values worked out by hand, contact sheets."""
+"""EXR and PNG round trips, what a display shows, contact sheets."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import OpenEXR
 import pytest
 
 from rfcli.errors import InputError
-from rfcli.images import contact_sheet, pbr_neutral, read_exr, srgb_encode, to_display, write_exr, write_png
+from rfcli.images import contact_sheet, read_exr, to_display, write_exr, write_png
 
 
 def hdr(height: int = 5, width: int = 7) -> np.ndarray:
@@ -60,38 +60,6 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
         write_png(tmp_path / "a.png", np.zeros((2, 2), np.uint8))
 
 
-@pytest.mark.parametrize(
-    ("color", "expected"),
-    [
-        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
-        # darkest 0.04 < 0.08: the offset is 0.04 - 0.04^2 / 0.16 = 0.03
-        ((0.04, 0.34, 0.54), (0.01, 0.31, 0.51)),
-        # darkest >= 0.08: the offset is 0.04; the peak 0.46 stays below 0.76
-        ((0.1, 0.2, 0.5), (0.06, 0.16, 0.46)),
-        # grey 1.04: peak 1.00; 1 - 0.24^2 / (1 + 0.24 - 0.76) = 0.88; grey fades to itself
-        ((1.04, 1.04, 1.04), (0.88, 0.88, 0.88)),
-        # (2.04, 0.04 + 0.5, 0.54): peak 2, new peak 1 - 0.0576 / 1.48 = 0.961081..., scaled by its half,
-        # then mixed towards it by 1 - 1 / (0.15 * 1.038918... + 1) = 0.134826...
-        ((2.04, 0.54, 0.54), (0.9610811, 0.3374548, 0.3374548)),
-    ],
-)
-def test_pbr_neutral_by_hand(color: tuple[float, ...], expected: tuple[float, ...]) -> None:
-    np.testing.assert_allclose(pbr_neutral(np.array(color)), expected, atol=2e-7)
-
-
-def test_pbr_neutral_is_continuous_and_rises_to_one() -> None:
-    grey = pbr_neutral(np.repeat(np.linspace(0, 100, 100_001)[:, None], 3, axis=1))[:, 0]
-    steps = np.diff(grey)
-    assert (steps > 0).all()
-    assert steps.max() < 1.01e-3  # the slope is at most 1
-    assert 0.999 < grey[-1] < 1
-
-
-@pytest.mark.parametrize(("linear", "expected"), [(0, 0), (0.0031308, 0.04045), (0.2140411, 0.5), (1, 1), (7, 1)])
-def test_srgb_at_known_points(linear: float, expected: float) -> None:
-    assert srgb_encode(np.array(linear)) == pytest.approx(expected, abs=1e-5)
-
-
 def test_to_display() -> None:
     image = np.array([[[0.25, 0.25, 0.25], [np.nan, -1, 0.05], [np.inf, 1, 1]]], np.float32)
     before = image.copy()
@@ -100,6 +68,14 @@ def test_to_display() -> None:
     np.testing.assert_array_equal(to_display(image, exposure=1.0)[0, 0], [181] * 3)
     np.testing.assert_array_equal(image, before)
     assert to_display(image).dtype == np.uint8
+
+
+def test_to_display_by_another_tone_mapping() -> None:
+    image = np.full((1, 1, 3), 0.18, np.float32)
+    assert to_display(image, tone_mapping="agx")[0, 0, 0] in (127, 128)  # middle grey to one half
+    assert to_display(image, tone_mapping="none")[0, 0, 0] == 118  # 0.4614 x 255
+    with pytest.raises(InputError, match=r"'sepia'.*agx"):
+        to_display(image, tone_mapping="sepia")
 
 
 def test_contact_sheet_layout() -> None:

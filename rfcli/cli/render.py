@@ -1,34 +1,32 @@
 """`rf render`: pictures of scenes, by a model or as a quick raster preview."""
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 import rfcli
 from rfcli.cli.console import Console
-from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose
+from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose, triangle_range
 from rfcli.cli.receipts import model_entry
 from rfcli.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from rfcli.scene import TriangleScene
-
-    Images = npt.NDArray[np.float32]  # [V, H, W, 3], linear
+    from rfcli.pictures.jobs import Job
+    from rfcli.pictures.renderers import NetworkRenderer
 
 RUNS = (Path("runs/train"), Path("runs/finetune"))  # where training leaves models
 BUNDLED = "tiny"
-RESOLUTION = 256  # of models that do not say what they were trained at
+LARGEST = 1024  # pixels: side of the largest images
 
 
 def render(
-    scenes: Annotated[list[Path], typer.Argument(metavar="SCENE", help="Scene files, .json or .h5.")],
+    scenes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SCENE", help="Scenes (.json, .h5), meshes (.obj, .ply, .glb, .stl, .off), folders, globs."
+        ),
+    ],
     model: Annotated[
         str | None,
         typer.Option(
@@ -39,12 +37,51 @@ def render(
     attention: Annotated[
         str | None, typer.Option(metavar="NAME", help="Run with another attention mechanism than the model's own.")
     ] = None,
-    view: Annotated[int | None, typer.Option(min=0, help="Render this camera only. (default: all)")] = None,
+    view: Annotated[str | None, typer.Option(metavar="0,2", help="Render these cameras only. (default: all)")] = None,
     resolution: Annotated[
-        int | None, typer.Option(min=8, help="Side of the image in pixels. (default: the model's, else 256)")
+        int | None,
+        typer.Option(metavar="PIXELS", help="Side of the image, a multiple of 8. (default: the model's, else 256)"),
     ] = None,
     exposure: Annotated[float, typer.Option(help="Brightness of the PNG, in stops.")] = 0.0,
+    tone_mapping: Annotated[
+        Literal["pbr-neutral", "none", "agx", "filmic", "aces"],
+        typer.Option(help="How the PNG shows what is brighter than white; the EXR stays linear."),
+    ] = "pbr-neutral",
+    compare: Annotated[
+        str | None,
+        typer.Option(metavar="truth|MODEL", help="Show it beside the path tracer's picture or another model's."),
+    ] = None,
+    camera_orbit: Annotated[
+        int | None, typer.Option(metavar="FRAMES", help="Write a video in which the camera goes round the scene.")
+    ] = None,
+    arc: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DEGREES",
+            help="Of the orbit; below 360 the camera swings there and back. (default: until a wall hides the scene)",
+        ),
+    ] = None,
+    turntable_light: Annotated[
+        bool, typer.Option("--turntable-light", help="Write a video in which the light goes round the scene.")
+    ] = False,
+    fps: Annotated[float, typer.Option(min=1, max=120, help="Frames of a video in a second.")] = 24.0,
     preview: Annotated[bool, typer.Option("--preview", help="Rasterise with OpenGL instead of a model.")] = False,
+    max_triangles: Annotated[
+        str, typer.Option(metavar="COUNT", help="Decimate a mesh until its scene has no more than these.")
+    ] = "4k",
+    up: Annotated[
+        Literal["auto", "y", "z"], typer.Option(help="Vertical axis of a mesh; auto: y for .glb, else z.")
+    ] = "auto",
+    show_scene: Annotated[
+        bool, typer.Option("--show-scene", help="List objects, lights, cameras and warnings instead of rendering.")
+    ] = False,
+    save_scene: Annotated[
+        Path | None, typer.Option(metavar="FILE.h5", help="Also write the scene as the official code reads it.")
+    ] = None,
+    precision: Annotated[
+        Literal["fp32", "bf16", "auto"],
+        typer.Option(help="Of the view-independent stage; auto times both and takes bf16 where it is faster."),
+    ] = "fp32",
     out: Out = Path(),
     device: Device = "auto",
     seed: Seed = 0,
@@ -55,95 +92,97 @@ def render(
 ) -> None:
     """Render scenes: a PNG to look at and an EXR (linear, HDR) to keep for each camera.
 
-    Files are called like the scene, with -view0, -view1, ... where it has several cameras.
+    Files are called like the scene, with -view0, -view1, ... where it has several cameras. Several pictures also
+    go on a contact-sheet.png. A mesh is put on a lit stage: floor, wall, light and camera.
+
+    --compare writes NAME-compare.png, reference, picture and error side by side, with PSNR, SSIM, HDR-FLIP, and LPIPS
+    where its backbone is in torchvision's cache.
+
+    A video is NAME-orbit.mp4 and .gif, from the scene's first camera or those of --view. Its frames stay in
+    NAME-orbit-frames: the same command goes on from them, and other --fps cost nothing.
 
     Example: rf render examples/cornell-box.json --resolution 128
+
+    Example: rf render bunny.obj --max-triangles 2k --camera-orbit 96 --arc 60
+
+    Example: rf render "scenes/*.json" more-scenes/ --view 0,2 --out pictures
     """
     with Console("render", json=json, quiet=quiet, verbose=verbose) as console:
-        jobs = _read_scenes(scenes, view)
-        if preview:
-            renderer = _raster_preview(resolution)
-        else:
-            renderer = _network(console, model, attention, resolution, device, seed)
+        from rfcli.cli.render_run import list_contents, make_pictures, make_videos
+        from rfcli.pictures.inputs import find_inputs
+        from rfcli.pictures.jobs import read_jobs, view_numbers
+        from rfcli.pictures.look import Look, Studio
+        from rfcli.pictures.motion import motion_of
+        from rfcli.pictures.renderers import RasterRenderer, Renderer, TruthRenderer
+
+        _check_resolution(resolution)
+        motion = motion_of(camera_orbit, turntable_light, arc)
+        if compare and motion:
+            raise InputError("--compare is for pictures; render the video without it.")
+        views = view_numbers(view) if view else (0,) if motion else None
+        _, most = triangle_range("--max-triangles", max_triangles)
+        jobs = read_jobs(find_inputs(scenes), views, up, most)
+        for note in (note for job in jobs for note in job.notes):
+            console.say(note)
+        if save_scene and len(jobs) > 1:
+            raise InputError(f"--save-scene {save_scene} takes one scene, not {len(jobs)}; render the others apart.")
+        if show_scene:
+            contents = list_contents(console, jobs)
+            console.receipt("cpu", _save(jobs[0], save_scene), scenes=contents)
+            return
+        look = Look(exposure, tone_mapping)
+        network = None if preview else _network(console, model, attention, resolution, precision, device, seed)
+        renderer: Renderer = network or RasterRenderer()
+        size = resolution or renderer.home
+        reference: Renderer | None = None
+        if compare == "truth":
+            reference = TruthRenderer()
+        elif compare:
+            reference = _network(console, compare, None, size, precision, device, seed)
+        saved = _save(jobs[0], save_scene)
         out.mkdir(parents=True, exist_ok=True)
-        views: list[dict[str, Any]] = []
-        outputs: list[Path] = []
-        with console.progress("render", total=len(jobs), unit="scenes") as progress:
-            for job in jobs:
-                images, seconds = renderer.draw(job.scene)
-                for number, name, image, spent in zip(job.views, job.names, images, seconds, strict=True):
-                    about = {"scene": job.path.name, "view": str(number), "renderer": renderer.title}
-                    outputs += _write(out / name, image, exposure, about)
-                    console.say(f"{out / name}.png: {len(job.scene):,} triangles, {spent['total']:.2f} s")
-                    facts = {"scene": job.path, "view": number, "triangles": len(job.scene)}
-                    views.append({**facts, "resolution": renderer.resolution, "seconds": spent})
-                progress.advance()
-        console.receipt(renderer.device, outputs, **renderer.facts, views=views)
+        studio = Studio(renderer, size, look, out)
+        if motion:
+            files, facts = make_videos(console, studio, jobs, motion, fps)
+        else:
+            files, facts = make_pictures(console, studio, jobs, reference)
+        used: dict[str, Any] = {}
+        if network:
+            used = {"model": model_entry(network.name, network.model), "precision": network.precision}
+        if reference:
+            used["compared_with"] = reference.title
+        console.receipt(renderer.device, [*saved, *files], **used, views=facts)
 
 
-@dataclass(frozen=True)
-class Job:
-    """A scene and those of its cameras that are asked for, with the names of their pictures, without suffix."""
-
-    path: Path
-    scene: "TriangleScene"
-    views: Sequence[int]
-    names: Sequence[str]
+def _save(job: "Job", path: Path | None) -> list[Path]:
+    """Write the scene as the official code reads it, where that is asked for."""
+    if path is None:
+        return []
+    rfcli.save_scene(job.whole, path, official=True)
+    return [path]
 
 
-@dataclass(frozen=True)
-class Renderer:
-    """draw: images of a scene's cameras, and of each the seconds by stage. facts: for the receipt."""
-
-    draw: Callable[["TriangleScene"], tuple["Images", list[dict[str, float]]]]
-    title: str
-    resolution: int
-    device: str
-    facts: dict[str, Any]
-
-
-def _read_scenes(paths: list[Path], view: int | None) -> list[Job]:
-    """All of them before the first is rendered, so that a mistake in the last costs no waiting."""
-    from rfcli.scene import load
-
-    jobs = []
-    for path in dict.fromkeys(paths):
-        scene = load(path)
-        cameras = len(scene.c2w)
-        if view is not None and view >= cameras:
-            raise InputError(f"--view {view}: {path} has {cameras} cameras, numbered from 0; lower it.")
-        views = range(cameras) if view is None else [view]
-        names = [path.stem if cameras == 1 else f"{path.stem}-view{number}" for number in views]
-        jobs.append(Job(path, replace(scene, c2w=scene.c2w[views], fov=scene.fov[views]), views, names))
-    names = [name for job in jobs for name in job.names]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise InputError(f"Two of the scenes would both be written to {twice[0]}.png; render them into two --out.")
-    return jobs
-
-
-def _raster_preview(resolution: int | None) -> Renderer:
-    from rfcli.truth import RasterPreview
-
-    size = resolution or RESOLUTION
-
-    def draw(scene: "TriangleScene") -> tuple["Images", list[dict[str, float]]]:
-        start = time.perf_counter()
-        images = RasterPreview().render(scene, size)
-        return images, [{"total": (time.perf_counter() - start) / len(images)}] * len(images)
-
-    return Renderer(draw, "raster preview", size, "opengl", {})
+def _check_resolution(resolution: int | None) -> None:
+    if resolution is not None and not (8 <= resolution <= LARGEST and resolution % 8 == 0):
+        raise InputError(f"--resolution {resolution} is not possible; give a multiple of 8 up to {LARGEST}.")
 
 
 def _network(
-    console: Console, model: str | None, attention: str | None, resolution: int | None, device: str, seed: int
-) -> Renderer:
+    console: Console,
+    model: str | None,
+    attention: str | None,
+    resolution: int | None,
+    precision: str,
+    device: str,
+    seed: int,
+) -> "NetworkRenderer":
     import torch
 
-    from rfcli.model import SceneBatch, render_timed
     from rfcli.model.checkpoint import CONFIG, read_config
     from rfcli.model.conversion import NEED_TRAINING
+    from rfcli.model.rendering import chosen_precision
     from rfcli.model.sources import locate
+    from rfcli.pictures.renderers import NetworkRenderer
 
     torch.manual_seed(seed)  # for what a mechanism draws when it takes the place of the model's own
     name = model or _newest_run()
@@ -154,23 +193,10 @@ def _network(
     trained_with = read_config(locate(name) / CONFIG).attention
     if network.config.attention != trained_with and network.config.attention in NEED_TRAINING:
         console.warn(f"this model learned with {trained_with}; with {attention} it needs rf finetune to be right.")
-    size = resolution or network.config.training_resolution or RESOLUTION
-
-    def draw(scene: "TriangleScene") -> tuple["Images", list[dict[str, float]]]:
-        triangles, vn, material, c2w, fov = (
-            torch.from_numpy(array)[None] for array in (scene.triangles, scene.vn, scene.material, scene.c2w, scene.fov)
-        )
-        batch = SceneBatch(triangles, vn, torch.ones(triangles.shape[:2], dtype=torch.bool), material=material)
-        images, seconds = render_timed(network, batch, c2w, fov, size)
-        stage = seconds.view_independent
-        spent = [
-            {"view_independent": stage, "view_dependent": each, "total": stage + each}
-            for each in seconds.view_dependent
-        ]
-        return images[0].cpu().numpy(), spent
-
-    used = next(network.parameters()).device.type
-    return Renderer(draw, f"{name} ({entry['attention']})", size, used, {"model": entry})
+    learned = network.config.training_resolution
+    if resolution and learned and not learned / 2 <= resolution <= 2 * learned:
+        console.warn(f"this model learned at {learned} pixels, which is far from --resolution {resolution}.")
+    return NetworkRenderer(name, network, chosen_precision(precision, next(network.parameters()).device))
 
 
 def _newest_run() -> str:
@@ -178,13 +204,3 @@ def _newest_run() -> str:
     weights = [run / "model.safetensors" for run in RUNS]
     written = {path.stat().st_mtime: path for path in weights if path.is_file()}
     return str(written[max(written)].parent) if written else BUNDLED
-
-
-def _write(stem: Path, image: "Images", exposure: float, about: dict[str, str]) -> list[Path]:
-    """STEM.exr and STEM.png; their paths."""
-    from rfcli.images import to_display, write_exr, write_png
-
-    exr, png = stem.with_name(f"{stem.name}.exr"), stem.with_name(f"{stem.name}.png")
-    write_exr(exr, image, {**about, "rf": rfcli.__version__})
-    write_png(png, to_display(image, exposure))
-    return [png, exr]

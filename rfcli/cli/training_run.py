@@ -41,8 +41,8 @@ def train_and_report(
 
     Raises KeyboardInterrupt after Ctrl-C, once the state of the run is on disk.
     """
+    from rfcli.metrics.perceptual import BACKBONE, backbone_on_disk
     from rfcli.training.loop import GRID, fit
-    from rfcli.training.perceptual import BACKBONE, backbone_on_disk
     from rfcli.training.scenes import read_dataset
 
     data = read_dataset(options.data, options.resolution, model.config, options.triangles)

@@ -1,16 +1,18 @@
 """From arrays to linear HDR images: the call that notebooks and the command line share."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from rfcli.errors import InputError
+from rfcli.model.precision import fastest_precision
 from rfcli.model.renderformer import RenderFormer
 from rfcli.model.scene_batch import SceneBatch
 
-PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
+PRECISIONS = ("fp32", "bf16", "auto")
 
 
 @dataclass(frozen=True)
@@ -42,17 +44,25 @@ def render(
     return render_timed(model, batch, c2w, fov, resolution, precision)[0]
 
 
-@torch.no_grad()
 def render_timed(
     model: RenderFormer, batch: SceneBatch, c2w: Tensor, fov: Tensor, resolution: int, precision: str = "fp32"
 ) -> tuple[Tensor, Seconds]:
-    """Images [B, V, H, W, 3 or 4] on the model's device, and the seconds that each stage took.
+    """Images [B, V, H, W, 3 or 4] on the model's device, and the seconds that each stage took; see `render_views`."""
+    images, stages, seconds = zip(*render_views(model, batch, c2w, fov, resolution, precision), strict=True)
+    return torch.cat(images, 1), Seconds(stages[0], seconds)
 
-    The view-independent stage runs once; views follow one another, so that memory does not grow with their number.
+
+@torch.no_grad()
+def render_views(
+    model: RenderFormer, batch: SceneBatch, c2w: Tensor, fov: Tensor, resolution: int, precision: str = "fp32"
+) -> Iterator[tuple[Tensor, float, float]]:
+    """For one view after another its images [B, 1, H, W, 3 or 4] on the model's device, and the seconds of both stages.
+
+    The view-independent stage runs once, before the first view; views follow one another, so that memory does not grow
+    with their number.
     Raises InputError for an unknown precision or cameras whose shapes disagree.
     """
-    if precision not in PRECISIONS:
-        raise InputError(f"precision {precision!r} is not known; use {' or '.join(PRECISIONS)}.")
+    bf16 = chosen_precision(precision, next(model.parameters()).device) == "bf16"
     scenes, views = c2w.shape[:2]
     if tuple(c2w.shape) != (scenes, views, 4, 4) or fov.numel() != scenes * views or views == 0:
         raise InputError(f"c2w {list(c2w.shape)} and fov {list(fov.shape)} do not describe the same cameras.")
@@ -60,16 +70,26 @@ def render_timed(
     batch, c2w, fov = _to(batch, device), c2w.to(device).float(), fov.to(device).float().view(scenes, views)
 
     start = _now(device)
-    with torch.autocast(device.type, dtype=PRECISIONS[precision], enabled=precision != "fp32"):
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
         tokens = model.view_independent(batch)
     tokens, stage = tokens.float(), _now(device) - start
-    images, seconds = [], []
     for view in range(views):
         start = _now(device)
         one = slice(view, view + 1)
-        images.append(model.decode(model.view_dependent(batch, tokens, c2w[:, one], fov[:, one], resolution)))
-        seconds.append(_now(device) - start)
-    return torch.cat(images, 1), Seconds(stage, tuple(seconds))
+        image = model.decode(model.view_dependent(batch, tokens, c2w[:, one], fov[:, one], resolution))
+        yield image, stage, _now(device) - start
+
+
+def chosen_precision(precision: str, device: torch.device) -> str:
+    """fp32 or bf16, of the view-independent stage: what was asked for, or for auto what is measured to be faster.
+
+    Raises InputError for another name.
+    """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r} is not known; use {', '.join(PRECISIONS)}.")
+    if precision != "auto":
+        return precision
+    return "bf16" if fastest_precision(device) == torch.bfloat16 else "fp32"
 
 
 def _to(batch: SceneBatch, device: torch.device) -> SceneBatch:

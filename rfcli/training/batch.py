@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from rfcli.dataset.training_scene import TrainingScene
+from rfcli.metrics.tone import log_radiance
 from rfcli.model import SceneBatch
-from rfcli.training.tone import log_radiance
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,14 @@ from rfcli.dataset.augment import apply, draw
 from rfcli.dataset.batching import epoch_batches
 from rfcli.dataset.training_scene import with_views
 from rfcli.interrupt import deferred_interrupt
+from rfcli.metrics.perceptual import Perceptual, perceptual_term
 from rfcli.model import RenderFormer, save_checkpoint
+from rfcli.model.precision import fastest_precision
 from rfcli.training.batch import TrainingBatch, collate
 from rfcli.training.card import model_card
 from rfcli.training.history import HISTORY, forget_after, record
 from rfcli.training.losses import image_loss
 from rfcli.training.options import TrainOptions
-from rfcli.training.perceptual import Perceptual, perceptual_term
-from rfcli.training.precision import fastest_precision
 from rfcli.training.scenes import TrainingData
 from rfcli.training.schedule import learning_rate
 from rfcli.training.state import STATE, TrainState, recorded, save_state

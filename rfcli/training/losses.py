@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from rfcli.training.perceptual import Perceptual
-from rfcli.training.tone import low_dynamic_range
+from rfcli.metrics.perceptual import Perceptual
+from rfcli.metrics.tone import low_dynamic_range
 
 PERCEPTUAL_WEIGHT = 0.05
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from rfcli.dataset.training_scene import TrainingScene
 from rfcli.images import contact_sheet, to_display, write_png
+from rfcli.metrics.similarity import psnr, structural_similarity
 from rfcli.model import RenderFormer
 from rfcli.training.batch import collate
-from rfcli.training.metrics import psnr, structural_similarity
 
 SCENES_IN_GRID = 6
 

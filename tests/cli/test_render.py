@@ -2,15 +2,25 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import imageio.v3 as imageio
 import numpy as np
+import OpenEXR
 import pytest
+import torch
+import trimesh
 
 from rfcli.errors import InputError
 from rfcli.images import read_exr, to_display
+from rfcli.metrics.scores import score
+from rfcli.model import RenderFormer
+from rfcli.pictures.frames import Frames
+from rfcli.scene import load
+from rfcli.truth import PathTracer
 from tests.cli.conftest import Rf
 
 
@@ -22,13 +32,16 @@ def render(rf: Rf, *arguments: object) -> dict[str, Any]:
 
 def test_pictures_and_receipt(rf: Rf, scene: Path, model: Path) -> None:
     receipt = render(rf, scene, "--model", model, "--resolution", 16, "--out", "new/folder")
-    names = ["heap-view0.png", "heap-view0.exr", "heap-view1.png", "heap-view1.exr"]
+    names = ["heap-view0.png", "heap-view0.exr", "heap-view1.png", "heap-view1.exr", "contact-sheet.png"]
     assert receipt["outputs"] == [f"new/folder/{name}" for name in names]
     assert sorted(path.name for path in Path("new/folder").iterdir()) == sorted(names)
     linear = read_exr("new/folder/heap-view1.exr")
     assert linear.shape == (16, 16, 3)
     assert np.isfinite(linear).all()
     assert np.array_equal(imageio.imread("new/folder/heap-view1.png"), to_display(linear))
+    sheet = imageio.imread("new/folder/contact-sheet.png")
+    assert sheet.shape == (16 + 2 * 2, 2 * 16 + 3 * 2, 3)
+    assert np.array_equal(sheet[2:18, 20:36], to_display(linear))
 
     assert (receipt["command"], receipt["device"]) == ("render", "cpu")
     assert receipt["model"]["name"] == str(model)
@@ -64,6 +77,16 @@ def test_exposure_changes_the_png_and_never_the_exr(rf: Rf, scene: Path, model: 
     assert np.array_equal(imageio.imread("bright/heap-view0.png"), to_display(linear, 3.0))
 
 
+def test_tone_mapping_changes_the_png_and_never_the_exr(rf: Rf, scene: Path, model: Path) -> None:
+    options = ("--model", model, "--resolution", 16, "--view", 0)
+    render(rf, scene, *options)
+    linear = read_exr("heap-view0.exr")
+    for name in ("none", "agx", "filmic"):
+        render(rf, scene, *options, "--tone-mapping", name, "--exposure", 2)
+        assert np.array_equal(read_exr("heap-view0.exr"), linear)
+        assert np.array_equal(imageio.imread("heap-view0.png"), to_display(linear, 2.0, name))
+
+
 def test_another_attention_is_run_and_named_and_its_draws_follow_the_seed(rf: Rf, scene: Path, model: Path) -> None:
     options = ("--model", model, "--resolution", 16, "--view", 0)
     render(rf, scene, *options)
@@ -93,12 +116,17 @@ def test_the_newest_run_is_the_default_and_is_named(rf: Rf, scene: Path, model: 
 
 
 def test_the_model_says_at_which_resolution_it_is_at_home(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
-    own = tmp_path / "own"
-    own.mkdir()
-    config = json.loads((model / "config.json").read_text())
-    (own / "config.json").write_text(json.dumps({**config, "training_resolution": 24}))
-    (own / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes())
+    own = trained_at(24, model, tmp_path / "own")
     assert {view["resolution"] for view in render(rf, scene, "--model", own)["views"]} == {24}
+
+
+def trained_at(resolution: int, model: Path, folder: Path) -> Path:
+    """A copy of the checkpoint that says so."""
+    folder.mkdir()
+    config = json.loads((model / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "training_resolution": resolution}))
+    (folder / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes())
+    return folder
 
 
 def test_several_scenes_in_one_run(rf: Rf, scene: Path, model: Path) -> None:
@@ -109,7 +137,183 @@ def test_several_scenes_in_one_run(rf: Rf, scene: Path, model: Path) -> None:
         "heap-view0.exr",
         "other-view0.png",
         "other-view0.exr",
+        "contact-sheet.png",
     ]
+
+
+def test_globs_folders_and_lists_of_views(rf: Rf, scene: Path, model: Path) -> None:
+    for name in ("a/one.h5", "b/two.h5", "b/three.h5"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_bytes(scene.read_bytes())
+    receipt = render(rf, "b", "a/o*.h5", "--model", model, "--resolution", 16, "--view", "1,0", "--out", "o")
+    assert [(view["scene"], view["view"]) for view in receipt["views"]] == [
+        (name, view) for name in ("b/three.h5", "b/two.h5", "a/one.h5") for view in (0, 1)
+    ]
+    assert imageio.imread("o/contact-sheet.png").shape == (2 * 16 + 3 * 2, 3 * 16 + 4 * 2, 3)
+
+
+def test_the_sheet_shows_large_pictures_smaller(rf: Rf, scene: Path, model: Path) -> None:
+    render(rf, scene, "--model", model, "--resolution", 264)
+    assert imageio.imread("contact-sheet.png").shape == (256 + 2 * 2, 2 * 256 + 3 * 2, 3)
+    assert imageio.imread("heap-view0.png").shape == (264, 264, 3)
+
+
+def test_the_exr_says_how_it_was_made(rf: Rf, scene: Path, model: Path) -> None:
+    receipt = render(rf, scene, "--model", model, "--resolution", 16, "--view", 1)
+    with OpenEXR.File("heap-view1.exr") as file:
+        header = dict(file.header())
+    assert header["model"] == f"{model} (sdpa)"
+    assert (header["scene"], header["view"]) == ("heap.h5", "1")
+    assert float(header["seconds"]) == pytest.approx(receipt["views"][0]["seconds"]["total"], abs=1e-3)
+
+
+def test_the_scene_is_saved_as_the_official_code_reads_it(rf: Rf, scene: Path, model: Path) -> None:
+    receipt = render(rf, scene, "--model", model, "--resolution", 16, "--view", 1, "--save-scene", "saved.h5")
+    assert receipt["outputs"][0] == "saved.h5"
+    with h5py.File("saved.h5") as file:
+        assert file["texture"].shape == (20, 13, 32, 32)
+        assert file["c2w"].shape == (2, 4, 4)  # the scene is whole, whatever --view says
+    saved, before = load("saved.h5"), load(scene)
+    assert np.array_equal(saved.triangles, before.triangles)
+    assert np.allclose(saved.material, before.material, atol=1e-3)
+
+
+def test_a_mesh_is_put_on_a_stage(rf: Rf, model: Path) -> None:
+    ball = trimesh.creation.icosphere(4)  # 5,120 faces
+    Path("meshes").mkdir()
+    ball.export("meshes/ball.obj")
+    trimesh.creation.box().export("meshes/box.STL")
+    receipt = render(rf, "meshes", "--model", model, "--resolution", 16, "--max-triangles", "2k")
+    ball_view, box_view = sorted(receipt["views"], key=lambda view: -view["triangles"])
+    assert ball_view["scene"] == "meshes/ball.obj"
+    assert 1900 < ball_view["triangles"] <= 2048
+    assert box_view["triangles"] == 12 + 257
+    told = rf("render", "meshes", "--model", model, "--resolution", 16)
+    assert "ball.obj: 5,120 faces decimated to" in told.stdout
+    assert "box.STL: 12 faces are few" in told.stdout
+    render(rf, "meshes/box.STL", "--model", model, "--resolution", 16, "--save-scene", "stage.h5")
+    assert len(load("stage.h5")) == 12 + 257
+
+
+def test_compared_with_the_truth(rf: Rf, scene: Path, model: Path) -> None:
+    receipt = render(rf, scene, "--model", model, "--resolution", 16, "--compare", "truth", "--view", 1)
+    assert receipt["outputs"] == ["heap-view1.png", "heap-view1.exr", "heap-view1-compare.png"]
+    assert receipt["compared_with"].startswith("truth (64 paths")
+    truth = PathTracer(64).render(replace(load(scene), c2w=load(scene).c2w[1:], fov=load(scene).fov[1:]), 16)[0]
+    expected, _ = score(read_exr("heap-view1.exr"), truth)
+    view = receipt["views"][0]
+    assert (view["psnr"], view["ssim"], view["flip"]) == pytest.approx(
+        (expected.psnr, expected.ssim, expected.flip), rel=1e-3
+    )
+    sheet = imageio.imread("heap-view1-compare.png")
+    shown = to_display(truth).repeat(20, axis=0).repeat(20, axis=1)
+    assert np.array_equal(sheet[24 : 24 + 320, 8 : 8 + 320], shown)
+
+
+def test_compared_with_another_model(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
+    own = trained_at(24, model, tmp_path / "own")
+    receipt = render(rf, scene, "--model", model, "--resolution", 16, "--compare", own)
+    assert receipt["compared_with"] == f"{own} (sdpa)"
+    for view in receipt["views"]:
+        assert view["psnr"] == pytest.approx(100, abs=1e-3)  # the same weights; psnr ends at 100 dB
+        assert view["ssim"] == pytest.approx(1, abs=1e-5)
+        assert view["flip"] == pytest.approx(0, abs=1e-5)
+
+
+def test_an_orbit_is_a_video_and_its_scene_is_computed_once(
+    rf: Rf, scene: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    stage = RenderFormer.view_independent
+    monkeypatch.setattr(RenderFormer, "view_independent", lambda self, batch: calls.append(1) or stage(self, batch))
+    options = ("--model", model, "--resolution", 16)
+    receipt = render(rf, scene, *options, "--camera-orbit", 5, "--fps", 10)
+    assert receipt["outputs"] == ["heap-view0-orbit.mp4", "heap-view0-orbit.gif"]
+    assert imageio.imread("heap-view0-orbit.mp4").shape == (5, 16, 16, 3)
+    assert imageio.immeta("heap-view0-orbit.mp4")["fps"] == 10
+    assert len(calls) == 1
+    view = receipt["views"][0]
+    assert (view["view"], view["frames"], view["drawn"], view["arc"]) == (0, 5, 5, 360)
+    seconds = view["seconds"]
+    assert seconds["total"] == pytest.approx(seconds["view_independent"] + seconds["view_dependent"])
+    render(rf, scene, *options, "--view", 0)
+    assert np.array_equal(imageio.imread("heap-view0-orbit-frames/frame-0000.png"), imageio.imread("heap-view0.png"))
+
+
+def test_the_light_orbits(rf: Rf, scene: Path, model: Path) -> None:
+    options = ("--model", model, "--resolution", 16, "--view", "0,1")
+    receipt = render(rf, scene, *options, "--turntable-light", "--camera-orbit", 3)
+    assert receipt["outputs"][2:] == ["heap-view1-orbit-light.mp4", "heap-view1-orbit-light.gif"]
+    alone = (scene, "--model", model, "--resolution", 8, "--turntable-light", "--out", "light")
+    assert render(rf, *alone)["views"][0]["frames"] == 96
+    frames = [imageio.imread(f"light/heap-view0-light-frames/frame-00{number}.png") for number in ("00", "48")]
+    assert not np.array_equal(*frames)
+
+
+def test_a_stopped_video_goes_on_from_its_frames(
+    rf: Rf, scene: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = (scene, "--model", model, "--resolution", 16, "--camera-orbit", 5)
+    write = Frames.write
+
+    def stop_at_three(self: Frames, frame: int, picture: Any) -> None:
+        if frame == 3:
+            raise KeyboardInterrupt
+        write(self, frame, picture)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Frames, "write", stop_at_three)
+        assert rf("render", *command).exit_code == 130
+    kept = sorted(path.name for path in Path("heap-view0-orbit-frames").glob("*.png"))
+    assert kept == ["frame-0000.png", "frame-0001.png", "frame-0002.png"]
+    assert not Path("heap-view0-orbit.mp4").exists()
+    assert render(rf, *command)["views"][0]["drawn"] == 2
+    assert imageio.imread("heap-view0-orbit.mp4").shape[0] == 5
+    assert render(rf, *command, "--fps", 12)["views"][0]["drawn"] == 0
+    assert imageio.immeta("heap-view0-orbit.mp4")["fps"] == 12
+    assert render(rf, *command, "--exposure", 1)["views"][0]["drawn"] == 5
+    assert render(rf, *command, "--exposure", 1, "--arc", 30)["views"][0]["drawn"] == 5
+
+
+def test_a_scene_is_shown_without_a_model(rf: Rf, scene: Path) -> None:
+    result = rf("render", scene, "--show-scene")
+    assert result.exit_code == 0, result.stderr
+    assert "heap.h5: 20 triangles" in result.stdout
+    for word in ("material 1", "0.50 0.40 0.30", "radiance", "field of view", "40.0°"):
+        assert word in result.stdout
+    assert "Warning: Light triangles inside [-0.5, 0.5]^3: 1;" in result.stderr
+    receipt = render(rf, scene, "--show-scene", "--save-scene", "saved.h5")
+    assert receipt["outputs"] == ["saved.h5"]
+    (shown,) = receipt["scenes"]
+    assert shown["triangles"] == 20
+    assert shown["parts"][0]["triangles"] == 19
+    assert len(shown["cameras"]) == 2
+    assert sorted(path.name for path in Path().iterdir()) == ["saved.h5"]
+
+
+def test_precision_is_said_and_bf16_is_near(rf: Rf, scene: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ("--model", model, "--resolution", 16, "--view", 0)
+    assert render(rf, scene, *options)["precision"] == "fp32"
+    exact = read_exr("heap-view0.exr")
+    assert render(rf, scene, *options, "--precision", "bf16")["precision"] == "bf16"
+    rounded = read_exr("heap-view0.exr")
+    assert not np.array_equal(rounded, exact)
+    assert score(rounded, exact)[0].psnr > 50
+    for fastest, name in ((torch.bfloat16, "bf16"), (torch.float32, "fp32")):
+        monkeypatch.setattr("rfcli.model.rendering.fastest_precision", lambda device, fastest=fastest: fastest)
+        assert render(rf, scene, *options, "--precision", "auto")["precision"] == name
+        assert np.array_equal(read_exr("heap-view0.exr"), rounded if name == "bf16" else exact)
+    refused_word = rf("render", scene, *options, "--precision", "fp16")
+    assert refused_word.exit_code == 2
+    assert "--precision" in refused_word.stderr
+
+
+def test_a_resolution_far_from_training_is_noted(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
+    own = trained_at(24, model, tmp_path / "own")
+    for resolution, far in ((16, False), (48, False), (56, True), (8, True)):
+        result = rf("render", scene, "--model", own, "--resolution", resolution, "--view", 0)
+        assert result.exit_code == 0, result.stderr
+        assert ("24 pixels, which is far from" in result.stderr) is far
 
 
 def test_preview_draws_or_says_what_is_missing(rf: Rf, scene: Path) -> None:
@@ -207,11 +411,30 @@ def test_bad_options(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     refused(rf("render", scene, "absent.json", *use), ["absent.json"])
     refused(rf("render", "a-file", *use), ["a-file", ".json"])
     refused(rf("render", scene, *use, "--view", "2"), ["--view 2", "2 cameras"])
+    refused(rf("render", scene, *use, "--view", "0,2"), ["--view 2", "2 cameras"])
+    refused(rf("render", scene, *use, "--view", "first"), ["--view", "'first'"])
+    refused(rf("render", "*.nothing", *use), ["*.nothing"])
+    refused(rf("render", "absent.obj", *use), ["absent.obj"])
+    trimesh.creation.box().export("box.obj")
+    refused(rf("render", "box.obj", *use, "--max-triangles", "300"), ["--max-triangles 300", "1024"])
+    refused(rf("render", "box.obj", *use, "--max-triangles", "few"), ["--max-triangles", "'few'"])
+    refused(rf("render", model, *use), ["config.json"])
+    refused(rf("render", scene, "a-file", *use, "--save-scene", "s.h5"), ["a-file"])
+    refused(rf("render", scene, *use, "--save-scene", "s.txt"), ["s.txt", ".h5"])
+    refused(rf("render", scene, *use, "--save-scene", "no/s.h5"), ["no/s.h5", "folder"])
+    refused(rf("render", scene, *use, "--tone-mapping", "sepia"), ["--tone-mapping", "sepia", "agx"])
+    refused(rf("render", scene, *use, "--exposure", "nan"), ["--exposure nan"])
+    refused(rf("render", scene, *use, "--compare", "nowhere"), ["nowhere", "tiny"])
+    refused(rf("render", scene, *use, "--camera-orbit", "1"), ["--camera-orbit 1"])
+    refused(rf("render", scene, *use, "--camera-orbit", "4", "--arc", "400"), ["--arc 400"])
+    refused(rf("render", scene, *use, "--camera-orbit", "4", "--fps", "0"), ["--fps"])
+    refused(rf("render", scene, *use, "--camera-orbit", "4", "--compare", "truth"), ["--compare"])
     refused(rf("render", scene, *use, "--attention", "nothing"), ["'nothing'", "sdpa"])
     refused(rf("render", scene, *use, "--out", "a-file"), ["a-file"])
     refused(rf("render", scene, *use, "--out", "a-file/b"), ["a-file/b"])
     refused(rf("render", scene, "heap.h5", *use), ["heap-view0", "--out"])
     refused(rf("render", scene, "--model", model, "--resolution", "33"), ["resolution 33", "8"])
+    refused(rf("render", scene, "--model", model, "--resolution", "1032"), ["resolution 1032", "1024"])
     refused(rf("render", scene, "--model", "nowhere"), ["nowhere", "tiny"])
 
 

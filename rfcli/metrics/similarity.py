@@ -4,7 +4,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from rfcli.training.tone import low_dynamic_range
+from rfcli.metrics.tone import low_dynamic_range
 
 
 def psnr(prediction: Tensor, truth: Tensor) -> Tensor:

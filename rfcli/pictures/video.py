@@ -1,0 +1,31 @@
+"""Videos: MP4 (H.264) to watch, GIF to show on a page."""
+
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import imageio.v2 as imageio
+from PIL import Image
+
+from rfcli.atomic import replacing
+from rfcli.images import Display
+from rfcli.pictures.files import thumbnail
+
+
+def write_mp4(path: Path, frames: Iterable[Display], fps: float) -> None:
+    """Frames [H, W, 3] of one size with even sides."""
+    # macro_block_size 2: the sides are multiples of 8; the default of 16 would scale pictures that are not of 16
+    options: dict[str, Any] = {"codec": "libx264", "quality": 8, "macro_block_size": 2, "pixelformat": "yuv420p"}
+    with replacing(path) as beside:
+        writer: Any = imageio.get_writer(beside, format="FFMPEG", fps=fps, **options)  # type: ignore[arg-type]
+        with closing(writer):  # the writer's own `with` leaves ffmpeg running where an error or Ctrl-C ends the block
+            for frame in frames:
+                writer.append_data(frame)
+
+
+def write_gif(path: Path, frames: Iterable[Display], fps: float) -> None:
+    """Frames [H, W, 3] of one size, made smaller as on a contact sheet; it loops for ever."""
+    small = (Image.fromarray(thumbnail(frame)) for frame in frames)
+    with replacing(path) as beside:
+        next(small).save(beside, save_all=True, append_images=small, duration=round(1000 / fps), loop=0)

@@ -1,0 +1,56 @@
+"""bf16 is chosen where products in it are measured to be faster, on clocks that the test sets."""
+
+import pytest
+import torch
+
+from rfcli.errors import InputError
+from rfcli.model import precision
+from rfcli.model.precision import fastest_precision
+from rfcli.model.rendering import chosen_precision
+
+CPU = torch.device("cpu")
+
+
+def clock(monkeypatch: pytest.MonkeyPatch, gains: dict[int, float]) -> list[int]:
+    """Products of these sizes are faster in bf16 by these factors; the sizes that were measured."""
+    measured = []
+
+    def seconds(size: int, dtype: torch.dtype) -> float:
+        measured.append(size)
+        return 1.0 if dtype == torch.float32 else 1.0 / gains[size]
+
+    monkeypatch.setattr(precision, "_product_seconds", seconds)
+    return measured
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected"),
+    [
+        ({256: 1.0, 1024: 4.0}, "bf16"),
+        ({256: 4.0, 1024: 1.2}, "fp32"),  # not worth its rounding
+        ({256: 1 / 90, 1024: 4.0}, "fp32"),
+    ],
+)
+def test_what_is_faster_is_chosen(monkeypatch: pytest.MonkeyPatch, gains: dict[int, float], expected: str) -> None:
+    clock(monkeypatch, gains)
+    assert chosen_precision("auto", CPU) == expected
+    assert fastest_precision(CPU) == {"bf16": torch.bfloat16, "fp32": torch.float32}[expected]
+
+
+def test_emulated_bf16_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = clock(monkeypatch, {256: 1 / 90, 1024: 1 / 90})
+    fastest_precision(CPU)
+    assert set(measured) == {256}
+
+
+def test_what_is_asked_for_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = clock(monkeypatch, {})
+    assert [chosen_precision(name, CPU) for name in ("fp32", "bf16")] == ["fp32", "bf16"]
+    assert measured == []
+    with pytest.raises(InputError, match=r"'half'.*auto"):
+        chosen_precision("half", CPU)
+
+
+def test_the_measurement_is_of_this_machine() -> None:
+    assert precision._product_seconds(64, torch.float32) > 0
+    assert fastest_precision(CPU) in (torch.float32, torch.bfloat16)
