@@ -10,7 +10,7 @@ import typer
 
 import rfcli
 from rfcli.cli.console import Console
-from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose
+from rfcli.cli.options import ConfigFile, Device, Json, Keys, Out, Quiet, Seed, Verbose, attention_options
 from rfcli.cli.receipts import model_entry
 from rfcli.errors import InputError
 
@@ -39,6 +39,7 @@ def render(
     attention: Annotated[
         str | None, typer.Option(metavar="NAME", help="Run with another attention mechanism than the model's own.")
     ] = None,
+    keys: Keys = None,
     view: Annotated[int | None, typer.Option(min=0, help="Render this camera only. (default: all)")] = None,
     resolution: Annotated[
         int | None, typer.Option(min=8, help="Side of the image in pixels. (default: the model's, else 256)")
@@ -64,7 +65,7 @@ def render(
         if preview:
             renderer = _raster_preview(resolution)
         else:
-            renderer = _network(console, model, attention, resolution, device, seed)
+            renderer = _network(console, model, attention, keys, resolution, device, seed)
         out.mkdir(parents=True, exist_ok=True)
         views: list[dict[str, Any]] = []
         outputs: list[Path] = []
@@ -136,11 +137,17 @@ def _raster_preview(resolution: int | None) -> Renderer:
 
 
 def _network(
-    console: Console, model: str | None, attention: str | None, resolution: int | None, device: str, seed: int
+    console: Console,
+    model: str | None,
+    attention: str | None,
+    keys: int | None,
+    resolution: int | None,
+    device: str,
+    seed: int,
 ) -> Renderer:
     import torch
 
-    from rfcli.model import SceneBatch, render_timed
+    from rfcli.model import SceneBatch, convert, render_timed
     from rfcli.model.checkpoint import CONFIG, read_config
     from rfcli.model.conversion import NEED_TRAINING
     from rfcli.model.sources import locate
@@ -148,6 +155,8 @@ def _network(
     torch.manual_seed(seed)  # for what a mechanism draws when it takes the place of the model's own
     name = model or _newest_run()
     network = rfcli.load_model(name, attention=attention, device=device)
+    if options := attention_options(network.config.attention, keys):
+        network = convert(network, network.config.attention, **options)
     entry = model_entry(name, network)
     chosen = "" if model else " (the newest run)" if Path(name) in RUNS else " (bundled)"
     console.say(f"Model: {name}{chosen}, {entry['attention']} attention, {entry['parameters'] / 1e6:.1f} M parameters")

@@ -1,0 +1,93 @@
+"""Every block of queries reads its own keys; gradients recompute what was read, chunk by chunk."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from rfcli.attention.nearfar.key_table import extend_queries, key_table
+from rfcli.attention.nearfar.plan import BLOCK, ScenePlan
+
+# Blocks whose keys are gathered at once: on a CPU as many as stay in its cache, elsewhere enough to keep it busy.
+CHUNK_CPU, CHUNK_ELSEWHERE = 2, 64
+
+
+def read_keys(q: Tensor, table: Tensor, bias: Tensor, groups: Tensor) -> Tensor:
+    """softmax(q . k / sqrt(D) + bias) v per block. q [n, 128, D], table [n, L, D + G + D], bias [n, L] -> q's shape."""
+    extended = extend_queries(q, groups)
+    keys, values = torch.split(table, [extended.shape[-1], q.shape[-1]], -1)
+    logits = torch.baddbmm(bias[:, None], extended, keys.transpose(1, 2), alpha=q.shape[-1] ** -0.5)
+    return torch.bmm(logits.softmax(-1), values)
+
+
+class ReadBlocks(torch.autograd.Function):
+    """`read_keys` for the triangles in the trees of all scenes with a plan. Other rows of the result are zero.
+
+    Saved for the backward pass are q, k and v alone. (Checkpointing each chunk would do the same, but the gradient of
+    its gathered keys would be a whole table per chunk.)
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, q: Tensor, k: Tensor, v: Tensor, plans: tuple[ScenePlan | None, ...], groups: Tensor
+    ) -> Tensor:
+        """q, k, v [B, H, T, D]; a plan per scene; groups [D, G]. Returns [B, H, T, D]."""
+        ctx.save_for_backward(q, k, v, groups)
+        ctx.plans = plans
+        out = torch.zeros_like(q, memory_format=torch.contiguous_format)
+        for scene, head, plan in planned_heads(plans, q.shape[1]):
+            table = key_table(k[scene, head], v[scene, head], plan, groups)
+            for tokens, rows, bias, real in chunks(plan):
+                queries = q[scene, head, tokens].view(-1, BLOCK, q.shape[-1])
+                read = read_keys(queries, gather(table, rows), bias.to(q), groups)
+                out[scene, head, tokens[:real]] = read.flatten(0, 1)[:real]
+        return out
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        q, k, v, groups = ctx.saved_tensors
+        dq, dk, dv = torch.zeros_like(q), torch.zeros_like(k), torch.zeros_like(v)
+        for scene, head, plan in planned_heads(ctx.plans, q.shape[1]):
+            with torch.enable_grad():
+                keys, values = (x[scene, head].detach().requires_grad_() for x in (k, v))
+                table = key_table(keys, values, plan, groups)
+            fixed, dtable = table.detach(), torch.zeros_like(table)
+            for tokens, rows, bias, real in chunks(plan):
+                wanted = gradient[scene, head, tokens]
+                wanted[real:] = 0
+                with torch.enable_grad():
+                    queries = q[scene, head, tokens].view(-1, BLOCK, q.shape[-1]).requires_grad_()
+                    gathered = gather(fixed, rows).requires_grad_()
+                    read = read_keys(queries, gathered, bias.to(q), groups)
+                dqueries, dgathered = torch.autograd.grad(read, (queries, gathered), wanted.view_as(read))
+                dq[scene, head].index_add_(0, tokens, dqueries.flatten(0, 1))
+                dtable.index_add_(0, rows.flatten(), dgathered.flatten(0, 1))
+            dkeys, dvalues = torch.autograd.grad(table, (keys, values), dtable)
+            dk[scene, head] += dkeys
+            dv[scene, head] += dvalues
+        return dq, dk, dv, None, None
+
+
+def planned_heads(plans: tuple[ScenePlan | None, ...], heads: int) -> Iterator[tuple[int, int, ScenePlan]]:
+    """Scene, head and plan, where there is one."""
+    for scene, plan in enumerate(plans):
+        for head in range(heads if plan is not None else 0):
+            assert plan is not None
+            yield scene, head, plan
+
+
+def chunks(plan: ScenePlan) -> Iterator[tuple[Tensor, Tensor, Tensor, int]]:
+    """Consecutive blocks: their tokens [n 128], rows and bias of their keys [n, L], and how many tokens are real."""
+    step = CHUNK_CPU if plan.rows.device.type == "cpu" else CHUNK_ELSEWHERE
+    for start in range(0, len(plan.rows), step):
+        part = slice(start, start + step)
+        tokens = plan.order[start * BLOCK : (start + step) * BLOCK]
+        yield tokens, plan.rows[part], plan.bias[part], min(len(tokens), plan.count - start * BLOCK)
+
+
+def gather(table: Tensor, rows: Tensor) -> Tensor:
+    """[n, L, C] rows [n, L] of a table [R, C]."""
+    return table.index_select(0, rows.flatten()).view(*rows.shape, -1)
