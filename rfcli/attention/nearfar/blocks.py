@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from rfcli.attention.nearfar.key_table import extend_queries, key_table
+from rfcli.attention.nearfar.key_table import extend_queries, key_table, key_table_gradient
 from rfcli.attention.nearfar.plan import BLOCK, ScenePlan
 
 # Blocks whose keys are gathered at once: on a CPU as many as stay in its cache, elsewhere enough to keep it busy.
@@ -37,8 +37,9 @@ class ReadBlocks(torch.autograd.Function):
         ctx.save_for_backward(q, k, v, groups)
         ctx.plans = plans
         out = torch.zeros_like(q, memory_format=torch.contiguous_format)
+        table = None
         for scene, head, plan in planned_heads(plans, q.shape[1]):
-            table = key_table(k[scene, head], v[scene, head], plan, groups)
+            table = key_table(k[scene, head], v[scene, head], plan, groups, table if head else None)
             for tokens, rows, bias, real in chunks(plan):
                 queries = q[scene, head, tokens].view(-1, BLOCK, q.shape[-1])
                 read = read_keys(queries, gather(table, rows), bias.to(q), groups)
@@ -50,24 +51,22 @@ class ReadBlocks(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         q, k, v, groups = ctx.saved_tensors
         dq, dk, dv = torch.zeros_like(q), torch.zeros_like(k), torch.zeros_like(v)
+        table = None
         for scene, head, plan in planned_heads(ctx.plans, q.shape[1]):
-            with torch.enable_grad():
-                keys, values = (x[scene, head].detach().requires_grad_() for x in (k, v))
-                table = key_table(keys, values, plan, groups)
-            fixed, dtable = table.detach(), torch.zeros_like(table)
+            table = key_table(k[scene, head], v[scene, head], plan, groups, table if head else None)
+            dtable = torch.zeros_like(table)
             for tokens, rows, bias, real in chunks(plan):
                 wanted = gradient[scene, head, tokens]
                 wanted[real:] = 0
                 with torch.enable_grad():
                     queries = q[scene, head, tokens].view(-1, BLOCK, q.shape[-1]).requires_grad_()
-                    gathered = gather(fixed, rows).requires_grad_()
+                    gathered = gather(table, rows).requires_grad_()
                     read = read_keys(queries, gathered, bias.to(q), groups)
                 dqueries, dgathered = torch.autograd.grad(read, (queries, gathered), wanted.view_as(read))
                 dq[scene, head].index_add_(0, tokens, dqueries.flatten(0, 1))
                 dtable.index_add_(0, rows.flatten(), dgathered.flatten(0, 1))
-            dkeys, dvalues = torch.autograd.grad(table, (keys, values), dtable)
-            dk[scene, head] += dkeys
-            dv[scene, head] += dvalues
+            gradients = key_table_gradient(dtable, table, k[scene, head], v[scene, head], plan, groups)
+            dk[scene, head], dv[scene, head] = gradients
         return dq, dk, dv, None, None
 
 

@@ -1,6 +1,7 @@
 """What near-far attention works out once per scene: the tree over its triangles, and the keys of each block."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -18,26 +19,34 @@ TINY = 1e-9
 class ScenePlan:
     """One scene: N triangles in the tree, at P places (N rounded up to whole blocks); M nodes; E exact tokens.
 
-    exact     [E] tokens that every query reads and that are never pooled: registers and emitters.
-    order     [P] the token at each place; places from `count` on are empty and hold a stand-in.
-    count     N.
-    smallest  places of the smallest nodes.
-    weight    [P] weight of each place as a key, relative to their mean; 0 where empty.
-    total     [M] sums of `weight` over each node.
-    several   [M] bool, whether a node pools more than one triangle.
-    rows      [P / 128, E + K] int32, the keys of each block: nodes 0 .. M - 1, then M + e for exact token e.
-    bias      [P / 128, E + K] log weight of each key, -inf in slots that are left over.
+    exact   [E] tokens that every query reads and that are never pooled: registers and emitters.
+    order   [P] the token at each place; places from `count` on are empty and hold a stand-in.
+    count   N.
+    finest  the smallest nodes that are keys hold 2^finest places.
+    levels  where the nodes of each level stand among the M, from the smallest up to the root.
+    shares  of merging places into pairs, pairs into fours, ...: [n, 1] the left one's share of their weight.
+    rows    [P / 128, E + K] int32, the keys of each block: nodes 0 .. M - 1, then M + e for exact token e.
+    bias    [P / 128, E + K] log weight of each key, -inf in slots that are left over.
     """
 
     exact: Tensor
     order: Tensor
     count: int
-    smallest: int
-    weight: Tensor
-    total: Tensor
-    several: Tensor
+    finest: int
+    levels: list[slice]
+    shares: list[Tensor]
     rows: Tensor
     bias: Tensor
+
+    @property
+    def nodes(self) -> int:
+        """M."""
+        return int(self.levels[-1].stop)
+
+    @property
+    def smallest(self) -> int:
+        """Places of the smallest nodes that are keys."""
+        return 1 << self.finest
 
 
 def plan_scene(features: Tensor, pooled: Tensor, exact: Tensor, log_weight: Tensor, keys: int) -> ScenePlan:
@@ -62,21 +71,21 @@ def plan_scene(features: Tensor, pooled: Tensor, exact: Tensor, log_weight: Tens
     weight = (log_weight[tokens][place] - log_mean).exp() * filled
 
     described = described[place]
-    nodes, total, holds = _describe_nodes(described, weight, filled, smallest)
+    nodes, total = _describe_nodes(described, weight, filled, smallest)
     centre, radius = _describe_blocks(described, filled)
     chosen = choose_nodes(nodes, centre, radius, keys)
     bias = (total.log() + log_mean)[chosen.clamp_min(0)].masked_fill(chosen < 0, -torch.inf)
 
     front = exact.nonzero()[:, 0]
     front_rows = torch.arange(len(total), len(total) + len(front), device=chosen.device).expand(len(chosen), -1)
+    ends = [*nodes.starts[1:], len(total)]
     return ScenePlan(
         exact=front,
         order=tokens[place],
         count=count,
-        smallest=smallest,
-        weight=weight,
-        total=total,
-        several=holds > 1,
+        finest=smallest.bit_length() - 1,
+        levels=[slice(start, end) for start, end in zip(nodes.starts, ends, strict=True)],
+        shares=_left_shares(weight),
         rows=torch.cat([front_rows, chosen.clamp_min(0)], 1).int(),
         bias=torch.cat([log_weight[front].expand(len(chosen), -1), bias], 1),
     )
@@ -87,8 +96,17 @@ def smallest_cluster(count: int, keys: int) -> int:
     return min(BLOCK, 1 << max(0, (count // (NEIGHBOURHOOD * keys)).bit_length() - 1))
 
 
-def _describe_nodes(features: Tensor, weight: Tensor, filled: Tensor, smallest: int) -> tuple[Nodes, Tensor, Tensor]:
-    """The nodes as `choose_nodes` wants them, and the weight and number of triangles of each. features [P, F]."""
+def _left_shares(weight: Tensor) -> list[Tensor]:
+    """[n, 1] for the n nodes of each level: the left child's share of a node's weight; one half where that is 0."""
+    sums = sums_over_nodes(weight[:, None])
+    return [
+        torch.where(whole > 0, halves[0::2] / whole.clamp_min(torch.finfo(whole.dtype).tiny), 0.5)
+        for halves, whole in ((halves, whole[: len(halves) // 2]) for halves, whole in pairwise(sums))
+    ]
+
+
+def _describe_nodes(features: Tensor, weight: Tensor, filled: Tensor, smallest: int) -> tuple[Nodes, Tensor]:
+    """The nodes as `choose_nodes` wants them, and the weight of each. features [P, F]; weight, filled [P]."""
     axes = features.shape[1]
     columns = [filled[:, None], weight[:, None], weight[:, None] * features, weight[:, None] * features.square()]
     levels = sums_over_nodes(torch.cat(columns, 1).view(-1, smallest, 2 + 2 * axes).sum(1))
@@ -101,7 +119,7 @@ def _describe_nodes(features: Tensor, weight: Tensor, filled: Tensor, smallest: 
     starts = [0]
     for level in levels[:-1]:
         starts.append(starts[-1] + len(level))
-    return Nodes(starts, holds[:, 0] > 0, mean[:, :3].contiguous(), spread), total[:, 0], holds[:, 0]
+    return Nodes(starts, holds[:, 0] > 0, mean[:, :3].contiguous(), spread), total[:, 0]
 
 
 def _describe_blocks(features: Tensor, filled: Tensor) -> tuple[Tensor, Tensor]:

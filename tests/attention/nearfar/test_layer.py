@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from rfcli.attention import Context, create
-from tests.attention.scenes import cloud, planned
-from tests.attention.twins import dense_softmax
+from tests.attention.scenes import cloud, partial_cloud, planned, sequence
+from tests.attention.twins import dense_near_far, dense_softmax
 
 
 def smooth_scene(tokens: int, dim: int = 64, noise: float = 0.3) -> tuple[Tensor, Tensor, Tensor, Context]:
@@ -68,6 +68,29 @@ def test_a_finer_tessellation_with_weights_of_area_changes_nothing() -> None:
     fine = layer(*twice, planned(layer, halves))[:, :, ::2]
     exact = dense_softmax(q, k, v, None)
     assert (fine - exact).square().mean() < 2 * (coarse - exact).square().mean()
+
+
+@pytest.mark.parametrize(("tokens", "keys"), [(700, 8), (1500, 64), (1300, 2)])
+def test_coarse_trees_and_long_scenes_equal_the_twin_with_their_gradients(
+    tokens: int, keys: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Smallest nodes of 2 to 64 triangles, gathered in several stretches."""
+    monkeypatch.setattr("rfcli.attention.nearfar.key_table.PLACES_AT_ONCE", 256)
+    q, k, v = (x.requires_grad_() for x in sequence(1, 2, tokens, 32))
+    layer = create("nearfar", heads=2, head_dim=32, keys=keys)
+    context = planned(layer, partial_cloud(1, tokens))
+    assert context.plan[0].finest > 0
+    ours, twin = layer(q, k, v, context), dense_near_far(q, k, v, context, frequencies=1)
+    real = context.key_mask[0]
+    assert (ours - twin)[:, :, real].abs().max() <= 1e-6 * twin.abs().max()
+    weights = torch.randn(q.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    weights[:, :, ~real] = 0
+    for a, b in zip(
+        torch.autograd.grad((ours * weights).sum(), (q, k, v)),
+        torch.autograd.grad((twin * weights).sum(), (q, k, v)),
+        strict=True,
+    ):
+        assert (a - b).abs().max() <= 1e-6 * b.abs().max()
 
 
 def test_few_triangles_are_read_exactly_and_need_no_plan() -> None:

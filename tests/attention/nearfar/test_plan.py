@@ -58,7 +58,7 @@ def test_keys_are_those_that_a_greedy_descent_ends_with(tokens: int, keys: int, 
         return mean[:3], float(w.sum() * (variance[:3].sum() + variance[3:].sum() / 4))
 
     sizes, starts = level_sizes(plan)
-    described = [spread(row) if rows[row] else None for row in range(len(plan.total))]
+    described = [spread(row) if rows[row] else None for row in range(plan.nodes)]
     for block, chosen in enumerate(keys_of_blocks(plan)):
         queries = features[plan.order[block * BLOCK : min((block + 1) * BLOCK, plan.count)], :3]
         centre = queries.mean(0)
@@ -68,7 +68,7 @@ def test_keys_are_those_that_a_greedy_descent_ends_with(tokens: int, keys: int, 
             mean, value = described[row]  # type: ignore[misc]
             return value / (max(0.0, float((mean - centre).norm() - radius)) + 0.15)
 
-        root = len(plan.total) - 1
+        root = plan.nodes - 1
         queue, final = [(-score(root), len(sizes) - 1, root)], []
         opened = 0
         while queue and opened < keys - 1:
@@ -81,7 +81,7 @@ def test_keys_are_those_that_a_greedy_descent_ends_with(tokens: int, keys: int, 
                 elif rows[child]:
                     heapq.heappush(queue, (-score(child), level - 1, child))
         expected = {*final, *(row for _, _, row in queue)}
-        nodes = {row for row in chosen if row < len(plan.total)}
+        nodes = {row for row in chosen if row < plan.nodes}
         assert len(nodes ^ expected) <= 0.02 * keys  # rounding may turn two scores around
 
 
