@@ -70,7 +70,7 @@ def test_a_finer_tessellation_with_weights_of_area_changes_nothing() -> None:
     assert (fine - exact).square().mean() < 2 * (coarse - exact).square().mean()
 
 
-@pytest.mark.parametrize(("tokens", "keys"), [(700, 8), (1500, 64), (1300, 2)])
+@pytest.mark.parametrize(("tokens", "keys"), [(700, 8), (1500, 40), (1300, 2)])
 def test_coarse_trees_and_long_scenes_equal_the_twin_with_their_gradients(
     tokens: int, keys: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
