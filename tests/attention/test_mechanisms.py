@@ -11,7 +11,7 @@ from tests.attention.scenes import cloud, partial_cloud, planned, sequence
 from tests.attention.twins import dense_favor, dense_near_far, dense_softmax
 
 SHAPES = [(1, 1, 1, 32), (1, 3, 17, 64), (2, 2, 130, 96), (3, 1, 257, 128), (1, 2, 2500, 32)]
-FEW_KEYS = {"keys": 24}  # so that near-far attention pools in small scenes too
+FEW_KEYS = {"keys": 12}  # so that near-far attention pools in small scenes too
 LAYERS = [*((name, {}) for name in names()), ("nearfar", FEW_KEYS)]
 every_layer = pytest.mark.parametrize(("name", "options"), LAYERS)
 

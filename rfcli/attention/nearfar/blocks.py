@@ -18,15 +18,35 @@ def read_keys(q: Tensor, table: Tensor, bias: Tensor, groups: Tensor) -> Tensor:
     """softmax(q . k / sqrt(D) + bias) v per block. q [n, 128, D], table [n, L, D + G + D], bias [n, L] -> q's shape."""
     extended = extend_queries(q, groups)
     keys, values = torch.split(table, [extended.shape[-1], q.shape[-1]], -1)
-    logits = torch.baddbmm(bias[:, None], extended, keys.transpose(1, 2), alpha=q.shape[-1] ** -0.5)
-    return torch.bmm(logits.softmax(-1), values)
+    return torch.bmm(_weights(extended, keys, bias, q.shape[-1]), values)
+
+
+def read_keys_gradient(
+    gradient: Tensor, q: Tensor, table: Tensor, bias: Tensor, groups: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Gradients of q and table from that of what `read_keys` returns, computed anew."""
+    dim = q.shape[-1]
+    extended = extend_queries(q, groups)
+    keys, values = torch.split(table, [extended.shape[-1], dim], -1)
+    weights = _weights(extended, keys, bias, dim)
+    dlogits = torch.bmm(gradient, values.transpose(1, 2))
+    dlogits.sub_(torch.linalg.vecdot(dlogits, weights)[..., None]).mul_(weights).mul_(dim**-0.5)
+    dextended = torch.bmm(dlogits, keys)
+    dtable = torch.cat([torch.bmm(dlogits.transpose(1, 2), extended), torch.bmm(weights.transpose(1, 2), gradient)], -1)
+    dq = dextended[..., :dim] + q * (dextended[..., dim:] @ groups.T) * dim**-0.5
+    return dq, dtable
+
+
+def _weights(extended: Tensor, keys: Tensor, bias: Tensor, dim: int) -> Tensor:
+    logits = torch.baddbmm(bias[:, None], extended, keys.transpose(1, 2), alpha=dim**-0.5)
+    return logits.softmax(-1)
 
 
 class ReadBlocks(torch.autograd.Function):
     """`read_keys` for the triangles in the trees of all scenes with a plan. Other rows of the result are zero.
 
-    Saved for the backward pass are q, k and v alone. (Checkpointing each chunk would do the same, but the gradient of
-    its gathered keys would be a whole table per chunk.)
+    Saved for the backward pass are q, k and v alone. (Checkpointing each chunk would save as little, but the gradient
+    of its gathered keys would be a whole table per chunk.)
     """
 
     @staticmethod
@@ -58,11 +78,10 @@ class ReadBlocks(torch.autograd.Function):
             for tokens, rows, bias, real in chunks(plan):
                 wanted = gradient[scene, head, tokens]
                 wanted[real:] = 0
-                with torch.enable_grad():
-                    queries = q[scene, head, tokens].view(-1, BLOCK, q.shape[-1]).requires_grad_()
-                    gathered = gather(table, rows).requires_grad_()
-                    read = read_keys(queries, gathered, bias.to(q), groups)
-                dqueries, dgathered = torch.autograd.grad(read, (queries, gathered), wanted.view_as(read))
+                queries = q[scene, head, tokens].view(-1, BLOCK, q.shape[-1])
+                dqueries, dgathered = read_keys_gradient(
+                    wanted.view_as(queries), queries, gather(table, rows), bias.to(q), groups
+                )
                 dq[scene, head].index_add_(0, tokens, dqueries.flatten(0, 1))
                 dtable.index_add_(0, rows.flatten(), dgathered.flatten(0, 1))
             gradients = key_table_gradient(dtable, table, k[scene, head], v[scene, head], plan, groups)

@@ -18,13 +18,14 @@ from rfcli.attention.nearfar.rope_groups import COORDINATES, rope_groups
 from rfcli.attention.sdpa import SoftmaxAttention
 
 KEYS = 1024
+EXACT = 2  # a scene of up to so many times as many triangles as keys is read exactly, which takes no longer
 MOST_FREQUENCIES = 6  # of the published models
 
 
 class NearFar(nn.Module):
     """Softmax over K keys a query, triangles and clusters of them; no parameters.
 
-    keys: K. A scene of no more triangles than that is read exactly.
+    keys: K. A scene of up to twice as many triangles is read exactly.
     frequencies: F, how many frequencies of RoPE turn q and k; by default as many as fit, up to the published models' 6.
     """
 
@@ -53,16 +54,17 @@ class NearFar(nn.Module):
         log_weight = exact.float().zero_() if context.log_weight is None else context.log_weight.float()
         pooled, exact = real & ~exact, real & exact
         scenes = zip(context.features, pooled, exact, log_weight, strict=True)
-        return tuple(plan_scene(*scene, self.keys) if int(scene[1].sum()) > self.keys else None for scene in scenes)
+        most = EXACT * self.keys
+        return tuple(plan_scene(*scene, self.keys) if int(scene[1].sum()) > most else None for scene in scenes)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
         """q, k, v [B, H, N, D] -> [B, H, N, D] in q's dtype; inside, float32 or better. What padding reads is moot.
 
-        Raises ValueError where there are more than `keys` tokens and the context holds no plan.
+        Raises ValueError where there are more tokens than are read exactly and the context holds no plan.
         """
-        plans = context.plan
-        if plans is None and q.shape[2] > self.keys:
-            raise ValueError(f"nearfar needs Context(plan=layer.plan(context)) for more than {self.keys} tokens.")
+        plans, most = context.plan, EXACT * self.keys
+        if plans is None and q.shape[2] > most:
+            raise ValueError(f"nearfar needs Context(plan=layer.plan(context)) for more than {most} tokens.")
         if plans is None or all(plan is None for plan in plans):
             return self.softmax(q, k, v, context)  # type: ignore[no-any-return]
         wide = torch.float64 if q.dtype == torch.float64 else torch.float32

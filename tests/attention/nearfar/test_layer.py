@@ -94,7 +94,7 @@ def test_coarse_trees_and_long_scenes_equal_the_twin_with_their_gradients(
 
 
 def test_few_triangles_are_read_exactly_and_need_no_plan() -> None:
-    q, k, v, context = smooth_scene(900)
+    q, k, v, context = smooth_scene(2000)
     layer = create("nearfar", heads=1, head_dim=64)
     assert planned(layer, context).plan == (None,)
     exact = dense_softmax(q, k, v, None)
@@ -103,8 +103,8 @@ def test_few_triangles_are_read_exactly_and_need_no_plan() -> None:
 
 
 def test_many_triangles_without_a_plan_are_an_error() -> None:
-    q, k, v, context = smooth_scene(1100)
-    with pytest.raises(ValueError, match="more than 1024 tokens"):
+    q, k, v, context = smooth_scene(2100)
+    with pytest.raises(ValueError, match="more than 2048 tokens"):
         create("nearfar", heads=1, head_dim=64)(q, k, v, context)
 
 

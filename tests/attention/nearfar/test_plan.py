@@ -96,11 +96,11 @@ def level_sizes(plan: ScenePlan) -> tuple[list[int], list[int]]:
 
 def test_scenes_of_a_batch_have_plans_of_their_own_and_small_ones_none() -> None:
     mask = torch.ones(3, 100, dtype=torch.bool)
-    mask[1, 40:] = False
+    mask[1, 60:] = False
     context = cloud(3, 100, key_mask=mask)
-    plans = NearFar(1, 64, keys=50).plan(context)
+    plans = NearFar(1, 64, keys=40).plan(context)
     assert plans[1] is None
-    alone = only_plan(Context(features=context.features[2:]), 50)
+    alone = only_plan(Context(features=context.features[2:]), 40)
     assert plans[2] is not None
     assert torch.equal(plans[2].rows, alone.rows)
     assert torch.equal(plans[2].order, alone.order)
