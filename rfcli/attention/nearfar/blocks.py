@@ -61,9 +61,9 @@ class ReadBlocks(torch.autograd.Function):
         for scene, head, plan in planned_heads(plans, q.shape[1]):
             table = key_table(k[scene, head], v[scene, head], plan, groups, table if head else None)
             for tokens, rows, bias, real in chunks(plan):
-                queries = q[scene, head, tokens].view(-1, BLOCK, q.shape[-1])
+                queries = q[scene, head].index_select(0, tokens).view(-1, BLOCK, q.shape[-1])
                 read = read_keys(queries, gather(table, rows), bias.to(q), groups)
-                out[scene, head, tokens[:real]] = read.flatten(0, 1)[:real]
+                out[scene, head].index_copy_(0, tokens[:real], read.flatten(0, 1)[:real])
         return out
 
     @staticmethod
@@ -76,9 +76,9 @@ class ReadBlocks(torch.autograd.Function):
             table = key_table(k[scene, head], v[scene, head], plan, groups, table if head else None)
             dtable = torch.zeros_like(table)
             for tokens, rows, bias, real in chunks(plan):
-                wanted = gradient[scene, head, tokens]
+                wanted = gradient[scene, head].index_select(0, tokens)
                 wanted[real:] = 0
-                queries = q[scene, head, tokens].view(-1, BLOCK, q.shape[-1])
+                queries = q[scene, head].index_select(0, tokens).view(-1, BLOCK, q.shape[-1])
                 dqueries, dgathered = read_keys_gradient(
                     wanted.view_as(queries), queries, gather(table, rows), bias.to(q), groups
                 )

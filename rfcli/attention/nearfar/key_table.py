@@ -101,7 +101,7 @@ def _finest_levels(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, places
 
 
 def _single(k: Tensor, v: Tensor, tokens: Tensor, width: int) -> Tensor:
-    return torch.cat([k[tokens], k.new_zeros(len(tokens), width), v[tokens]], 1)
+    return torch.cat([k.index_select(0, tokens), k.new_zeros(len(tokens), width), v.index_select(0, tokens)], 1)
 
 
 def _stretch(values: Tensor, places: slice, size: int) -> Tensor:
