@@ -1,6 +1,7 @@
 """What an attention mechanism may know of the sequence besides q, k and v."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,12 +15,17 @@ class Context:
     registers  number of register tokens in front.
     emitters   [B, N] bool, True = a triangle that emits light; None where not known.
     log_weight [B, N] float, natural log of the weight of each key in the softmax's sums; None = all weigh 1.
+    features   [B, N, F] float, place in the scene and then what else makes two triangles alike, scaled so that a
+               difference of 1 counts as much as half the scene's extent; None where no mechanism asks for it.
+    plan       whatever the mechanism's own `plan(context)` has made of all this, for layers to share; None without.
     """
 
     key_mask: Tensor | None = None
     registers: int = 0
     emitters: Tensor | None = None
     log_weight: Tensor | None = None
+    features: Tensor | None = None
+    plan: Any = None
 
     def key_bias(self) -> Tensor | None:
         """[B, N] what is added to every logit of a key: its log weight, -inf where it is padding; None = nothing."""
@@ -29,7 +35,8 @@ class Context:
         return weight.masked_fill(~self.key_mask, float("-inf"))
 
     def repeated(self, times: int) -> "Context":
-        """For a batch in which each sequence stands `times` times in a row."""
+        """For a batch in which each sequence stands `times` times in a row; without features and plan, which speak of
+        triangles as queries."""
         if times == 1:
             return self
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from rfcli.attention.nearfar import NearFar
 from rfcli.attention.performer import Performer
 from rfcli.attention.sdpa import SoftmaxAttention
 
@@ -20,7 +21,7 @@ def _softmax(heads: int, head_dim: int) -> nn.Module:
     return SoftmaxAttention()
 
 
-OURS: dict[str, Factory] = {"sdpa": _softmax, "performer": Performer}
+OURS: dict[str, Factory] = {"sdpa": _softmax, "performer": Performer, "nearfar": NearFar}
 
 
 def names() -> tuple[str, ...]:

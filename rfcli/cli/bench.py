@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rfcli.cli.console import Console
-from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose, triangle_counts
+from rfcli.cli.options import ConfigFile, Device, Json, Keys, Out, Quiet, Seed, Verbose, triangle_counts
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,6 +21,7 @@ def bench(
     attention: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Mechanisms, such as sdpa,performer. (default: all)")
     ] = None,
+    keys: Keys = None,
     model: Annotated[
         str, typer.Option(metavar="SIZE", help="Architecture: tiny, base, large, a checkpoint folder or a HF id.")
     ] = "base",
@@ -48,7 +49,7 @@ def bench(
         from rfcli.study import StudySettings, run_study
 
         chosen = names() if attention is None else tuple(name.strip() for name in attention.split(","))
-        settings = StudySettings(model, chosen, counts, layers, pick_device(device).type, seed)
+        settings = StudySettings(model, chosen, counts, layers, pick_device(device).type, seed, keys)
         with console.progress("bench", total=None, unit="") as progress:
             study = run_study(settings, 60 * budget - console.seconds(), out, progress.show)
         console.say(_table(study))

@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from rfcli.cli.console import Console
-from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose, triangle_range
+from rfcli.cli.options import (
+    ConfigFile,
+    Device,
+    Json,
+    Keys,
+    Out,
+    Quiet,
+    Seed,
+    Verbose,
+    attention_options,
+    triangle_range,
+)
 from rfcli.cli.training_options import (
     Batch,
     Data,
@@ -29,6 +40,7 @@ def finetune(
     attention: Annotated[
         str | None, typer.Option(metavar="NAME", help="Or give the model another attention mechanism.")
     ] = None,
+    keys: Keys = None,
     start: Annotated[
         str | None,
         typer.Option("--from", metavar="MODEL", help="Model to start from. (default: runs/train, else tiny)"),
@@ -74,14 +86,17 @@ def finetune(
 
         from rfcli.cli.training_run import newest_state, train_and_report
         from rfcli.model import convert, load
+        from rfcli.model.conversion import NEED_TRAINING
         from rfcli.training.options import TrainOptions
 
         teacher = load(origin, device=device)
-        swapped = wanted is not None and wanted != teacher.config.attention
-        model = convert(teacher, wanted if wanted and swapped else teacher.config.attention)
+        final = wanted or teacher.config.attention
+        swapped = final != teacher.config.attention
+        chosen = attention_options(final, keys)
+        model = convert(teacher, final, **chosen) if swapped or chosen else teacher
         model.config = replace(model.config, training_resolution=resolution)
         if transfer is None:
-            transfer = steps // 3 if swapped else 0
+            transfer = steps // 3 if swapped and final in NEED_TRAINING else 0
         options = TrainOptions(
             data=data,
             out=out,

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -25,8 +25,25 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, the r
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more, and tracebacks.")]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write to.")]
+Keys = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="K",
+        help="Keys that a triangle reads with nearfar attention: 512 draft, 2048 fine. (default: 1024)",
+    ),
+]
 
 LARGEST_COUNT = 1 << 30
+
+
+def attention_options(attention: str, keys: int | None) -> dict[str, Any]:
+    """What `--keys` means to the mechanism called `attention`. Raises InputError where it means nothing."""
+    if keys is None:
+        return {}
+    if attention != "nearfar":
+        raise InputError(f"--keys {keys} is an option of nearfar, not of {attention}; add --attention nearfar.")
+    return {"keys": keys}
 
 
 def triangle_counts(option: str, text: str) -> tuple[int, ...]:

@@ -7,7 +7,18 @@ import typer
 
 import rfcli
 from rfcli.cli.console import Console
-from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose, triangle_range
+from rfcli.cli.options import (
+    ConfigFile,
+    Device,
+    Json,
+    Keys,
+    Out,
+    Quiet,
+    Seed,
+    Verbose,
+    attention_options,
+    triangle_range,
+)
 from rfcli.cli.receipts import model_entry
 from rfcli.errors import InputError
 
@@ -37,6 +48,7 @@ def render(
     attention: Annotated[
         str | None, typer.Option(metavar="NAME", help="Run with another attention mechanism than the model's own.")
     ] = None,
+    keys: Keys = None,
     view: Annotated[str | None, typer.Option(metavar="0,2", help="Render these cameras only. (default: all)")] = None,
     resolution: Annotated[
         int | None,
@@ -131,14 +143,14 @@ def render(
             console.receipt("cpu", _save(jobs[0], save_scene), scenes=contents)
             return
         look = Look(exposure, tone_mapping)
-        network = None if preview else _network(console, model, attention, resolution, precision, device, seed)
+        network = None if preview else _network(console, model, attention, keys, resolution, precision, device, seed)
         renderer: Renderer = network or RasterRenderer()
         size = resolution or renderer.home
         reference: Renderer | None = None
         if compare == "truth":
             reference = TruthRenderer()
         elif compare:
-            reference = _network(console, compare, None, size, precision, device, seed)
+            reference = _network(console, compare, None, None, size, precision, device, seed)
         saved = _save(jobs[0], save_scene)
         out.mkdir(parents=True, exist_ok=True)
         studio = Studio(renderer, size, look, out)
@@ -171,6 +183,7 @@ def _network(
     console: Console,
     model: str | None,
     attention: str | None,
+    keys: int | None,
     resolution: int | None,
     precision: str,
     device: str,
@@ -178,6 +191,7 @@ def _network(
 ) -> "NetworkRenderer":
     import torch
 
+    from rfcli.model import convert
     from rfcli.model.checkpoint import CONFIG, read_config
     from rfcli.model.conversion import NEED_TRAINING
     from rfcli.model.rendering import chosen_precision
@@ -187,6 +201,8 @@ def _network(
     torch.manual_seed(seed)  # for what a mechanism draws when it takes the place of the model's own
     name = model or _newest_run()
     network = rfcli.load_model(name, attention=attention, device=device)
+    if options := attention_options(network.config.attention, keys):
+        network = convert(network, network.config.attention, **options)
     entry = model_entry(name, network)
     chosen = "" if model else " (the newest run)" if Path(name) in RUNS else " (bundled)"
     console.say(f"Model: {name}{chosen}, {entry['attention']} attention, {entry['parameters'] / 1e6:.1f} M parameters")

@@ -47,7 +47,11 @@ class RenderFormer(nn.Module):
         self.view_transformer = ViewDependentStage(config)
 
     def context(self, batch: SceneBatch) -> Context:
-        """What attention may know of the batch beside q, k and v."""
+        """What attention between triangles may know of the batch beside q, k and v."""
+        return self.transformer.planned(self.key_context(batch), batch)
+
+    def key_context(self, batch: SceneBatch) -> Context:
+        """What attention to triangles may know of them as keys."""
         registers = self.config.num_register_tokens
 
         def behind_registers(flags: Tensor, front: bool) -> Tensor:
@@ -119,12 +123,12 @@ class RenderFormer(nn.Module):
             centre = rearrange(to_camera(batch.centre()[:, None], c2w), "b v 1 c -> (b v) c")
             vertices = token_vertices(corners, centre, registers)
             places = seen_places(directions, hits, torch.zeros_like(cameras[:, :3, 3]), self.config.patch_size)
-            image = stage(tokens, vertices, rays, places, self.context(batch), hits)
+            image = stage(tokens, vertices, rays, places, self.key_context(batch), hits)
         else:
             vertices = token_vertices(batch.triangles, batch.centre(), registers)
             directions = to_world(directions, cameras)
             places = seen_places(directions, hits, cameras[:, :3, 3], self.config.patch_size)
-            image = stage(tokens, vertices, to_world(rays, cameras), places, self.context(batch), hits)
+            image = stage(tokens, vertices, to_world(rays, cameras), places, self.key_context(batch), hits)
         if hits is not None:
             image = stage.pixel_decoder(tokens[:, registers:], image, hits, batch, to_world(rays, cameras))
         images: Tensor = rearrange(image, "(b v) c h w -> b v h w c", v=views)

@@ -1,5 +1,6 @@
 """The first stage: triangles talk to triangles, and each token comes to know the light that leaves its triangle."""
 
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -10,6 +11,8 @@ from rfcli.model.blocks import Rotation, SelfAttention
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.layer_parts import LayerParts
 from rfcli.model.rope import RopeFrequencies
+from rfcli.model.scene_batch import SceneBatch
+from rfcli.model.surface_features import surface_features
 
 
 class Layer(nn.Module):
@@ -41,6 +44,14 @@ class ViewIndependentTransformer(nn.Module):
         """The attention of each layer, first to last."""
         return [cast(Layer, layer).multihead_attn for layer in self.layers]
 
+    def planned(self, context: Context, batch: SceneBatch) -> Context:
+        """The context with the plan that all layers share, where the mechanism is one that makes plans."""
+        plan = getattr(self.attentions()[0].mechanism, "plan", None)
+        if plan is None:
+            return context
+        context = replace(context, features=surface_features(batch, context.registers))
+        return replace(context, plan=plan(context))
+
     def forward(self, x: Tensor, rotation: Rotation | None, context: Context) -> Tensor:
         """x [B, R + N, C] -> [B, R + N, C]."""
         for layer in self.layers:
@@ -49,11 +60,14 @@ class ViewIndependentTransformer(nn.Module):
 
 
 def layer_mechanism(config: RenderFormerConfig, index: int) -> nn.Module:
-    """The attention of layer `index`; random features are drawn apart for every layer."""
+    """The attention of layer `index`. Random features are drawn apart for every layer; near-far attention is told how
+    many frequencies turn its keys."""
     options = dict(config.attention_options)
     if config.attention == "performer":
         options.setdefault("seed", 0)
         options["seed"] += index
+    if config.attention == "nearfar":
+        options["frequencies"] = config.rope_dim // 2
     return create(config.attention, heads=config.num_heads, head_dim=config.head_dim, **options)
 
 

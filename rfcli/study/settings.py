@@ -22,8 +22,9 @@ class StudySettings:
                model takes minutes on a small CPU.
     attentions, triangles: the grid of points, each ascending or in the order of the registry.
     device     cpu, cuda or mps.
+    keys       that a triangle reads with nearfar; None = as many as it reads by default.
 
-    Raises InputError for an unknown mechanism or more layers than the model has.
+    Raises InputError for an unknown mechanism, keys without nearfar, or more layers than the model has.
     """
 
     model: str
@@ -32,11 +33,14 @@ class StudySettings:
     layers: int
     device: str
     seed: int
+    keys: int | None = None
 
     def __post_init__(self) -> None:
         for name in self.attentions:
             if name not in names():
                 raise InputError(f"--attention: unknown mechanism '{name}'; choose among {', '.join(names())}.")
+        if self.keys is not None and "nearfar" not in self.attentions:
+            raise InputError(f"--keys {self.keys} is an option of nearfar, which is not among the mechanisms.")
         if not self.attentions or not self.triangles:
             raise InputError("A study needs at least one attention mechanism and one triangle count.")
         if not 1 <= self.layers <= self.architecture().num_layers:
@@ -57,7 +61,9 @@ class StudySettings:
     def stage(self, attention: str) -> RenderFormerConfig:
         """A config whose view-independent stage is the one to run, and whose other parts are as small as can be."""
         config = self.architecture()
-        options = config.attention_options if attention == config.attention else {}
+        options = dict(config.attention_options) if attention == config.attention else {}
+        if attention == "nearfar" and self.keys is not None:
+            options["keys"] = self.keys
         return dataclasses.replace(
             config,
             attention=attention,

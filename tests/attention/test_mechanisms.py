@@ -1,44 +1,41 @@
 """What holds for every mechanism behind the registry."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import Tensor
 
 from rfcli.attention import Context, create, names
-from tests.attention.twins import dense_favor, dense_softmax
+from tests.attention.scenes import cloud, partial_cloud, planned, sequence
+from tests.attention.twins import dense_favor, dense_near_far, dense_softmax
 
 SHAPES = [(1, 1, 1, 32), (1, 3, 17, 64), (2, 2, 130, 96), (3, 1, 257, 128), (1, 2, 2500, 32)]
-
-
-def sequence(batch: int, heads: int, tokens: int, dim: int, seed: int = 0) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(batch, heads, tokens, dim, generator=generator, dtype=torch.float64) for _ in range(3)]
-
-
-def partial_context(batch: int, tokens: int, seed: int = 0) -> Context:
-    """A random mask with at least one real token a row, and random key weights."""
-    generator = torch.Generator().manual_seed(seed)
-    mask = torch.rand(batch, tokens, generator=generator) < 0.6
-    mask[:, tokens // 2] = True
-    return Context(key_mask=mask, log_weight=torch.randn(batch, tokens, generator=generator))
+FEW_KEYS = {"keys": 12}  # so that near-far attention pools in small scenes too
+LAYERS = [*((name, {}) for name in names()), ("nearfar", FEW_KEYS)]
+every_layer = pytest.mark.parametrize(("name", "options"), LAYERS)
 
 
 def twin(name: str, layer: torch.nn.Module, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
     if name == "performer":
         return dense_favor(q, k, v, layer.directions.double(), context.key_bias())
+    if name == "nearfar":
+        return dense_near_far(q, k, v, context, frequencies=min(6, q.shape[-1] // 18))
     return dense_softmax(q, k, v, context.key_bias())
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("name", names())
-def test_equals_its_dense_float64_twin(name: str, masked: bool, shape: tuple[int, int, int, int]) -> None:
+@every_layer
+def test_equals_its_dense_float64_twin(
+    name: str, options: dict[str, int], masked: bool, shape: tuple[int, int, int, int]
+) -> None:
     batch, heads, tokens, dim = shape
     if name == "performer" and tokens > 2000:
         pytest.skip("the twin of FAVOR+ holds N x N x features numbers")
     q, k, v = sequence(*shape)
-    context = partial_context(batch, tokens) if masked else Context()
-    layer = create(name, heads=heads, head_dim=dim)
+    layer = create(name, heads=heads, head_dim=dim, **options)
+    context = planned(layer, partial_cloud(batch, tokens) if masked else cloud(batch, tokens))
     expected = twin(name, layer, q, k, v, context)
     for dtype, tolerance in ((torch.float64, 1e-6), (torch.float32, 1e-5)):
         out = layer(q.to(dtype), k.to(dtype), v.to(dtype), context)
@@ -46,11 +43,11 @@ def test_equals_its_dense_float64_twin(name: str, masked: bool, shape: tuple[int
         assert (out - expected).abs().max() <= tolerance * expected.abs().max()
 
 
-@pytest.mark.parametrize("name", names())
-def test_gradients_equal_the_twins(name: str) -> None:
+@every_layer
+def test_gradients_equal_the_twins(name: str, options: dict[str, int]) -> None:
     q, k, v = (x.requires_grad_() for x in sequence(2, 2, 60, 32))
-    context = partial_context(2, 60)
-    layer = create(name, heads=2, head_dim=32)
+    layer = create(name, heads=2, head_dim=32, **options)
+    context = planned(layer, partial_cloud(2, 60))
     weights = torch.randn(q.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     ours = torch.autograd.grad((layer(q, k, v, context) * weights).sum(), (q, k, v))
     exact = torch.autograd.grad((twin(name, layer, q, k, v, context) * weights).sum(), (q, k, v))
@@ -58,15 +55,17 @@ def test_gradients_equal_the_twins(name: str) -> None:
         assert (a - b).abs().max() <= 1e-6 * b.abs().max()
 
 
-@pytest.mark.parametrize("name", names())
-def test_padded_keys_do_not_exist(name: str) -> None:
+@every_layer
+def test_padded_keys_do_not_exist(name: str, options: dict[str, int]) -> None:
     q, k, v = sequence(1, 2, 50, 64)
+    layer = create(name, heads=2, head_dim=64, **options)
+    scene = cloud(1, 50)
     mask = torch.ones(1, 50, dtype=torch.bool)
     mask[:, 30:] = False
-    layer = create(name, heads=2, head_dim=64)
-    short = layer(q[:, :, :30], k[:, :, :30], v[:, :, :30], Context())
+    alone = planned(layer, Context(features=scene.features[:, :30]))
+    short = layer(q[:, :, :30], k[:, :, :30], v[:, :, :30], alone)
     k[:, :, 30:], v[:, :, 30:] = 1e3, 1e6
-    padded = layer(q, k, v, Context(key_mask=mask))[:, :, :30]
+    padded = layer(q, k, v, planned(layer, dataclasses.replace(scene, key_mask=mask)))[:, :, :30]
     assert torch.allclose(short, padded, rtol=1e-6, atol=1e-9)
 
 
@@ -81,27 +80,43 @@ def test_a_key_of_weight_two_is_a_key_twice(name: str) -> None:
     assert torch.allclose(weighted, doubled, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", names())
-def test_order_of_the_triangles_does_not_matter(name: str) -> None:
+@every_layer
+def test_order_of_the_triangles_does_not_matter(name: str, options: dict[str, int]) -> None:
     q, k, v = sequence(1, 2, 300, 64)
-    layer = create(name, heads=2, head_dim=64)
+    layer = create(name, heads=2, head_dim=64, **options)
+    scene = cloud(1, 300)
     order = torch.randperm(300, generator=torch.Generator().manual_seed(1))
-    straight = layer(q, k, v, Context())[:, :, order]
-    shuffled = layer(q[:, :, order], k[:, :, order], v[:, :, order], Context())
+    straight = layer(q, k, v, planned(layer, scene))[:, :, order]
+    turned = planned(layer, Context(features=scene.features[:, order]))
+    shuffled = layer(q[:, :, order], k[:, :, order], v[:, :, order], turned)
     assert torch.allclose(straight, shuffled, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("scale", [0.0, 60.0])
-@pytest.mark.parametrize("name", names())
-def test_finite_for_identical_keys_and_logits_of_sixty(name: str, scale: float) -> None:
+@every_layer
+def test_finite_for_identical_keys_and_logits_of_sixty(name: str, options: dict[str, int], scale: float) -> None:
     q, k, v = (x.float() for x in sequence(1, 1, 40, 64))
     q, k = torch.nn.functional.normalize(q, dim=-1), torch.nn.functional.normalize(k, dim=-1)
     factor = (scale * 64**0.5) ** 0.5  # unit vectors times this give logits of up to `scale`
-    layer = create(name, heads=1, head_dim=64)
-    out = layer(q * factor, k * factor if scale else k[:, :, :1].expand_as(k), v, Context())
+    layer = create(name, heads=1, head_dim=64, **options)
+    context = planned(layer, cloud(1, 40))
+    out = layer(q * factor, k * factor if scale else k[:, :, :1].expand_as(k), v, context)
     assert out.isfinite().all()
     if not scale:
         assert torch.allclose(out, v.mean(2, keepdim=True).expand_as(out), atol=1e-5)
+
+
+@every_layer
+def test_half_precision_comes_back_as_it_went_in(name: str, options: dict[str, int]) -> None:
+    q, k, v = sequence(1, 2, 200, 64)
+    layer = create(name, heads=2, head_dim=64, **options)
+    context = planned(layer, partial_cloud(1, 200))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = layer(q.bfloat16(), k.bfloat16(), v.bfloat16(), context)
+    assert out.dtype == torch.bfloat16
+    real = context.key_mask[0]
+    close = twin(name, layer, *(x.bfloat16().double() for x in (q, k, v)), context)[:, :, real]
+    assert (out[:, :, real] - close).abs().max() <= 0.02 * close.abs().max()
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:

@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+from rfcli.attention import Context
+from rfcli.attention.nearfar.plan import BLOCK, ScenePlan
+
 
 def dense_softmax(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     """softmax(q k^T / sqrt(D) + bias) v with every logit written out; bias [B, N]."""
@@ -25,3 +28,77 @@ def dense_favor(q: Tensor, k: Tensor, v: Tensor, directions: Tensor, bias: Tenso
     if bias is not None:
         kernel = kernel + bias[:, None, None, :].to(kernel)
     return torch.einsum("bhij,bhjd->bhid", kernel.softmax(-1), v)
+
+
+def dense_near_far(q: Tensor, k: Tensor, v: Tensor, context: Context, frequencies: int) -> Tensor:
+    """Softmax of each query over the list of keys that its block has in the plan, every cluster summed afresh."""
+    bias = context.key_bias()
+    exact = dense_softmax(q, k, v, bias)
+    if context.plan is None:
+        return exact
+    log_weight = torch.zeros(k.shape[0], k.shape[2]) if context.log_weight is None else context.log_weight
+    scenes = []
+    for scene, plan in enumerate(context.plan):
+        if plan is None:
+            scenes.append(exact[scene])
+            continue
+        out = torch.zeros_like(q[scene]).index_copy(1, plan.exact, exact[scene][:, plan.exact])
+        table = _keys(k[scene], v[scene], log_weight[scene].double(), plan, frequencies)
+        for block, (rows, bias_of_slots) in enumerate(zip(plan.rows.tolist(), plan.bias, strict=True)):
+            used = [row for row, slot in zip(rows, bias_of_slots.isfinite().tolist(), strict=True) if slot]
+            tokens = plan.order[block * BLOCK : min((block + 1) * BLOCK, plan.count)]
+            out = out.index_copy(1, tokens, _read(q[scene][:, tokens], [table[row] for row in used], frequencies))
+        scenes.append(out)
+    return torch.stack(scenes)
+
+
+def members(plan: ScenePlan) -> list[list[int]]:
+    """The tokens of every row of the plan's table: nodes level by level, each level but the root's of even length."""
+    tokens = plan.order[: plan.count].tolist()
+    rows, size, nodes = [], plan.smallest, len(plan.order) // plan.smallest
+    while True:
+        nodes += nodes % 2 if nodes > 1 else 0
+        rows += [tokens[i * size : (i + 1) * size] for i in range(nodes)]
+        if nodes == 1:
+            return rows + [[token] for token in plan.exact.tolist()]
+        size, nodes = 2 * size, nodes // 2
+
+
+def channel_groups(dim: int, frequencies: int) -> list[list[int]]:
+    """Channels that turn with one frequency along one axis, then those that do not turn."""
+    half = dim // 2
+    groups: dict[tuple[int, int], list[int]] = {}
+    for pair in range(half):
+        turns = pair < 9 * frequencies
+        name = (pair % frequencies, pair // frequencies % 3) if turns else (-1, -1)
+        groups.setdefault(name, []).extend([pair, pair + half])
+    return list(groups.values())
+
+
+Key = tuple[Tensor, Tensor, Tensor, Tensor]  # log weight [], mean key, variance per channel and mean value [H, D]
+
+
+def _keys(k: Tensor, v: Tensor, log_weight: Tensor, plan: ScenePlan, frequencies: int) -> list[Key | None]:
+    keys: list[Key | None] = []
+    for tokens in members(plan):
+        if not tokens:
+            keys.append(None)
+            continue
+        weight = log_weight[tokens].exp()[:, None]
+        mean = (weight * k[:, tokens]).sum(1) / weight.sum()
+        variance = (weight * (k[:, tokens] - mean[:, None]) ** 2).sum(1) / weight.sum()
+        keys.append((weight.sum().log(), mean, variance, (weight * v[:, tokens]).sum(1) / weight.sum()))
+    return keys
+
+
+def _read(q: Tensor, keys: list[Key | None], frequencies: int) -> Tensor:
+    """q [H, n, D] over some keys."""
+    assert all(key is not None for key in keys)
+    log_weight, mean, variance, value = (
+        torch.stack(part, -2 if part[0].dim() else 0) for part in zip(*keys, strict=True)
+    )
+    logits = q @ mean.transpose(-1, -2) / q.shape[-1] ** 0.5 + log_weight
+    for group in channel_groups(q.shape[-1], frequencies):
+        shared = variance[..., group].mean(-1)[:, None]
+        logits = logits + q[..., group].square().sum(-1, keepdim=True) * shared / (2 * q.shape[-1])
+    return logits.softmax(-1) @ value

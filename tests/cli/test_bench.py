@@ -30,6 +30,8 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
         ("sdpa", 256),
         ("performer", 128),
         ("performer", 256),
+        ("nearfar", 128),
+        ("nearfar", 256),
     }
     for row in receipt["rows"]:
         assert row["measured"] is True
@@ -49,6 +51,7 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
         (["--attention", "sdpa,nothing"], ["--attention", "'nothing'", "performer"]),
         (["--model", "nowhere"], ["nowhere"]),
         (["--model", "tiny", "--layers", "7"], ["--layers 7", "6 layers"]),
+        (["--attention", "sdpa", "--keys", "512"], ["--keys 512", "nearfar"]),
         (["--budget", "0"], ["--budget"]),
         (["--out", "/dev/null/bench", "--model", "tiny"], ["/dev/null"]),
     ],

@@ -101,6 +101,18 @@ def test_another_attention_is_run_and_named_and_its_draws_follow_the_seed(rf: Rf
     assert "Warning" not in rf("render", scene, *options, "--attention", "sdpa").stderr
 
 
+def test_near_far_attention_reads_as_many_keys_as_it_is_told(rf: Rf, scene: Path, model: Path) -> None:
+    options = ("--model", model, "--resolution", 16, "--view", 0)
+    render(rf, scene, *options)
+    softmax = read_exr("heap-view0.exr")
+    receipt = render(rf, scene, *options, "--attention", "nearfar")
+    assert receipt["model"]["attention"] == "nearfar"
+    assert np.allclose(read_exr("heap-view0.exr"), softmax, atol=1e-5)  # twenty triangles are read exactly
+    told = rf("render", scene, *options, "--attention", "nearfar", "--keys", 4)
+    assert "Warning" not in told.stderr  # needs no training
+    assert not np.allclose(read_exr("heap-view0.exr"), softmax, atol=1e-5)
+
+
 def test_the_newest_run_is_the_default_and_is_named(rf: Rf, scene: Path, model: Path) -> None:
     for age, run in ((100, "runs/finetune"), (50, "runs/train")):
         Path(run).mkdir(parents=True)
@@ -430,6 +442,8 @@ def test_bad_options(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     refused(rf("render", scene, *use, "--camera-orbit", "4", "--fps", "0"), ["--fps"])
     refused(rf("render", scene, *use, "--camera-orbit", "4", "--compare", "truth"), ["--compare"])
     refused(rf("render", scene, *use, "--attention", "nothing"), ["'nothing'", "sdpa"])
+    refused(rf("render", scene, *use, "--keys", "512"), ["--keys 512", "sdpa", "--attention nearfar"])
+    refused(rf("render", scene, *use, "--attention", "nearfar", "--keys", "0"), ["--keys"])
     refused(rf("render", scene, *use, "--out", "a-file"), ["a-file"])
     refused(rf("render", scene, *use, "--out", "a-file/b"), ["a-file/b"])
     refused(rf("render", scene, "heap.h5", *use), ["heap-view0", "--out"])

@@ -83,6 +83,17 @@ def test_mistakes_are_one_sentence(rf: Rf, arguments: tuple[object, ...], senten
     assert not Path("runs").exists()
 
 
+def test_keys_are_for_near_far_attention_which_can_be_trained_too(rf: Rf, data: Path, model: Path) -> None:
+    use = ("finetune", "--from", model, "--data", data, *SHORT, "--steps", 2, "--keys", 99)
+    refused = rf(*use, "--performer")
+    assert refused.exit_code == 2
+    assert "--keys 99 is an option of nearfar, not of performer" in refused.stderr
+    tuned = rf(*use, "--attention", "nearfar", "--json")
+    assert tuned.exit_code == 0, tuned.output
+    config = read_checkpoint(Path("runs/finetune")).config
+    assert (config.attention, config.attention_options) == ("nearfar", {"keys": 99})
+
+
 def test_too_few_scenes_and_a_resolution_that_does_not_divide(rf: Rf, data: Path) -> None:
     few = rf("train", "--data", data, "--triangles", "1-2")
     assert few.exit_code == 2

@@ -56,6 +56,21 @@ def test_converted_models_keep_the_trained_weights_and_survive_a_round_trip(tmp_
         assert torch.equal(back(batch, c2w, fov, 32), softmax(batch, c2w, fov, 32))
 
 
+def test_near_far_attention_takes_any_softmax_model_with_no_training(tmp_path: Path) -> None:
+    softmax = small_model()
+    pooled = convert(softmax, "nearfar", keys=30)
+    assert pooled.state_dict().keys() == softmax.state_dict().keys()
+    save_checkpoint(pooled, tmp_path, "# Pooled\n")
+    again = rfcli.load_model(str(tmp_path), device="cpu")
+    batch, (c2w, fov) = random_batch(triangles=80), cameras()
+    with torch.no_grad():
+        exact, pooled_image = softmax(batch, c2w, fov, 32), pooled(batch, c2w, fov, 32)
+        assert torch.equal(pooled_image, again(batch, c2w, fov, 32))
+        assert 0 < (pooled_image - exact).square().mean() < 1e-2 * exact.var()
+        whole = convert(softmax, "nearfar", keys=40)
+        assert torch.allclose(whole(batch, c2w, fov, 32), exact, atol=1e-5)
+
+
 def spoil_config(folder: Path, **changes: object) -> None:
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))

@@ -16,6 +16,7 @@ VARIANTS = [
     {"visibility": "first-hit", "turn_to_cam_coord": True, "key_weight": "count"},
     {"visibility": "attention", "turn_to_cam_coord": False, "key_weight": "normalised", "use_dpt_decoder": False},
     {"view_transformer_use_swin_attn": True, "attention": "performer"},
+    {"attention": "nearfar", "attention_options": {"keys": 4}},
 ]
 
 

@@ -105,6 +105,8 @@ def test_sizes_are_the_published_architectures(name: str, preset: str) -> None:
     stage = study.stage("performer")
     assert (stage.num_layers, stage.attention) == (1, "performer")
     assert stage.latent_dim == PRESETS[preset].latent_dim
+    keyed = StudySettings(name, ("sdpa", "nearfar"), (1024,), 1, "cpu", 0, keys=512)
+    assert [keyed.stage(name).attention_options for name in keyed.attentions] == [{}, {"keys": 512}]
     assert 5e6 < study.parameters() < 6e8
 
 
@@ -113,5 +115,7 @@ def test_settings_that_cannot_be_are_refused(model: str) -> None:
         settings(model, layers=3)
     with pytest.raises(InputError, match=r"--attention.*'nothing'.*sdpa"):
         StudySettings("tiny", ("sdpa", "nothing"), (1024,), 1, "cpu", 0)
+    with pytest.raises(InputError, match="--keys 512 is an option of nearfar"):
+        StudySettings("tiny", ("sdpa",), (1024,), 1, "cpu", 0, keys=512)
     with pytest.raises(InputError, match="No model 'nowhere'"):
         StudySettings("nowhere", ("sdpa",), (1024,), 1, "cpu", 0)

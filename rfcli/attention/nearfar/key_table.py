@@ -1,0 +1,114 @@
+"""A layer's keys and values for every node of the tree.
+
+Over a cluster with weights w_j, of total W, and with keys of mean k and variance S (per group of channels),
+
+    sum_j w_j exp(q . k_j / sqrt(D)) ~ W exp(q . k / sqrt(D) + q^2 . S / (2 D))
+
+to second order, exactly so for keys that are normally distributed. The exponent is one product of longer vectors,
+
+    [q, sums of q^2 over the groups / (2 sqrt(D))] . [k, S] / sqrt(D),
+
+and what is read of the cluster is the mean of its values. Nodes are merged pair by pair: with a the left one's share of
+the weight, means are a left + (1 - a) right, and the variance gains a (1 - a) (left - right)^2 of the keys.
+"""
+
+import torch
+from torch import Tensor
+
+from rfcli.attention.nearfar.plan import ScenePlan
+
+PLACES_AT_ONCE = 4096  # bounds memory
+
+
+def extend_queries(q: Tensor, groups: Tensor) -> Tensor:
+    """[..., D] -> [..., D + G], queries of the table's keys. groups [D, G]: 1 where a channel is a member."""
+    return torch.cat([q, (q.square() @ groups) * (0.5 * q.shape[-1] ** -0.5)], -1)
+
+
+def key_table(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, out: Tensor | None = None) -> Tensor:
+    """[M + E, D + G + D] mean keys, variances and mean values of the nodes, then of the exact tokens.
+
+    k, v [T, D] of one head; groups [D, G]. out: the result of an earlier call with this plan, to be overwritten.
+    """
+    table = k.new_zeros(plan.nodes + len(plan.exact), sum(groups.shape) + v.shape[1]) if out is None else out
+    for start in range(0, len(plan.order), PLACES_AT_ONCE):
+        places = slice(start, start + PLACES_AT_ONCE)
+        leaves = _finest_levels(k, v, plan, groups, places)[-1]
+        table[start // plan.smallest :][: len(leaves)] = leaves
+    for below, above, share in zip(plan.levels[:-1], plan.levels[1:], plan.shares[plan.finest :], strict=True):
+        merge_pairs(table[below], share, groups, table[above][: len(share)])
+    table[plan.nodes :] = _single(k, v, plan.exact, groups.shape[1])
+    return table
+
+
+def key_table_gradient(
+    gradient: Tensor, table: Tensor, k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Gradients of k and v [T, D] from that of their table, which is changed on the way."""
+    dk, dv, dim = torch.zeros_like(k), torch.zeros_like(v), k.shape[1]
+    coarse = list(zip(plan.levels[:-1], plan.levels[1:], plan.shares[plan.finest :], strict=True))
+    for below, above, share in reversed(coarse):
+        gradient[below] += merge_pairs_gradient(gradient[above][: len(share)], table[below], share, groups)
+    for start in range(0, len(plan.order), PLACES_AT_ONCE):
+        places = slice(start, start + PLACES_AT_ONCE)
+        finer = _finest_levels(k, v, plan, groups, places)
+        spread = gradient[start // plan.smallest :][: len(finer[-1])]
+        for level in range(plan.finest - 1, -1, -1):
+            share = _stretch(plan.shares[level], places, 2 ** (level + 1))
+            spread = merge_pairs_gradient(spread, finer[level], share, groups)
+        filled = slice(0, max(0, plan.count - start))
+        tokens = plan.order[places][filled]
+        dk.index_add_(0, tokens, spread[filled, :dim])
+        dv.index_add_(0, tokens, spread[filled, -dim:])
+    dk.index_add_(0, plan.exact, gradient[plan.nodes :, :dim])
+    dv.index_add_(0, plan.exact, gradient[plan.nodes :, -dim:])
+    return dk, dv
+
+
+def merge_pairs(nodes: Tensor, share: Tensor, groups: Tensor, out: Tensor) -> None:
+    """Nodes 2i and 2i + 1 of [2n, D + G + D] become node i of `out`. share [n, 1] of the left one; groups [D, G]."""
+    dim, width = groups.shape
+    share = share.to(nodes)
+    left, right = nodes[0::2], nodes[1::2]
+    torch.lerp(right, left, share, out=out)
+    gap = left[:, :dim] - right[:, :dim]
+    out[:, dim : dim + width] += (gap.square_() @ _means(groups)).mul_(share * (1 - share))
+
+
+def merge_pairs_gradient(gradient: Tensor, nodes: Tensor, share: Tensor, groups: Tensor) -> Tensor:
+    """Gradient [2n, C] of `nodes` from that of what they were merged into, [n, C]."""
+    dim, width = groups.shape
+    share = share.to(nodes)
+    spread = torch.empty_like(nodes)
+    left, right = spread[0::2], spread[1::2]
+    torch.mul(gradient, share, out=left)
+    torch.sub(gradient, left, out=right)
+    gap = nodes[0::2, :dim] - nodes[1::2, :dim]
+    through = (gradient[:, dim : dim + width] @ _means(groups).T).mul_(gap).mul_(2 * share * (1 - share))
+    left[:, :dim] += through
+    right[:, :dim] -= through
+    return spread
+
+
+def _finest_levels(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, places: slice) -> list[Tensor]:
+    """A stretch of places: single triangles, pairs, fours, up to the smallest nodes that the table holds."""
+    levels = [_single(k, v, plan.order[places], groups.shape[1])]
+    for level in range(plan.finest):
+        share = _stretch(plan.shares[level], places, 2 ** (level + 1))
+        levels.append(levels[-1].new_empty(len(share), levels[-1].shape[1]))
+        merge_pairs(levels[-2], share, groups, levels[-1])
+    return levels
+
+
+def _single(k: Tensor, v: Tensor, tokens: Tensor, width: int) -> Tensor:
+    return torch.cat([k.index_select(0, tokens), k.new_zeros(len(tokens), width), v.index_select(0, tokens)], 1)
+
+
+def _stretch(values: Tensor, places: slice, size: int) -> Tensor:
+    """The part of `values`, one for each `size` places, that belongs to these places."""
+    return values[places.start // size : places.stop // size]
+
+
+def _means(groups: Tensor) -> Tensor:
+    """[D, G] that takes the mean over each group."""
+    return groups / groups.sum(0).clamp_min(1)

@@ -1,0 +1,82 @@
+"""The mechanism: exact softmax for scenes of few triangles, blocks and their keys for the others.
+
+Cost O(N K D) time; memory beyond q, k, v and out is a table of about N / K nodes per 8 keys for one head at a time.
+Queries that are registers or emitters read all N keys exactly. In the exact sum a pooled key or value would get the
+gradient of each triangle; here a cluster's triangles share one, which is the only approximation of the gradients.
+
+The tree and its budget are our own; kin are Barnes & Hut's trees of masses (Nature 324, 1986), and, for language,
+Multipole Attention (Hooper et al., arXiv 2506.13059).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from rfcli.attention.context import Context
+from rfcli.attention.nearfar.blocks import ReadBlocks
+from rfcli.attention.nearfar.plan import ScenePlan, plan_scene
+from rfcli.attention.nearfar.rope_groups import COORDINATES, rope_groups
+from rfcli.attention.sdpa import SoftmaxAttention
+
+KEYS = 1024
+EXACT = 2  # a scene of up to so many times as many triangles as keys is read exactly, which takes no longer
+MOST_FREQUENCIES = 6  # of the published models
+
+
+class NearFar(nn.Module):
+    """Softmax over K keys a query, triangles and clusters of them; no parameters.
+
+    keys: K. A scene of up to twice as many triangles is read exactly.
+    frequencies: F, how many frequencies of RoPE turn q and k; by default as many as fit, up to the published models' 6.
+    """
+
+    def __init__(self, heads: int, head_dim: int, keys: int = KEYS, frequencies: int | None = None) -> None:
+        super().__init__()
+        if keys < 1:
+            raise ValueError(f"nearfar needs at least one key, got {keys}.")
+        self.keys = keys
+        self.softmax = SoftmaxAttention()
+        fitting = head_dim // (2 * COORDINATES)
+        self.frequencies = min(MOST_FREQUENCIES, fitting) if frequencies is None else frequencies
+        if self.frequencies > fitting:
+            raise ValueError(
+                f"{frequencies} RoPE frequencies do not fit into {head_dim} channels; at most {fitting} do."
+            )
+
+    def plan(self, context: Context) -> tuple[ScenePlan | None, ...]:
+        """For `context.plan`: a plan per scene, None where it is read exactly. The same for all layers and heads."""
+        assert context.features is not None
+        shape = context.features.shape[:2]
+        exact = torch.zeros(shape, dtype=torch.bool, device=context.features.device)
+        if context.emitters is not None:
+            exact |= context.emitters
+        exact[:, : context.registers] = True
+        real = torch.ones_like(exact) if context.key_mask is None else context.key_mask
+        log_weight = exact.float().zero_() if context.log_weight is None else context.log_weight.float()
+        pooled, exact = real & ~exact, real & exact
+        scenes = zip(context.features, pooled, exact, log_weight, strict=True)
+        most = EXACT * self.keys
+        return tuple(plan_scene(*scene, self.keys) if int(scene[1].sum()) > most else None for scene in scenes)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
+        """q, k, v [B, H, N, D] -> [B, H, N, D] in q's dtype; inside, float32 or better. What padding reads is moot.
+
+        Raises ValueError where there are more tokens than are read exactly and the context holds no plan.
+        """
+        plans, most = context.plan, EXACT * self.keys
+        if plans is None and q.shape[2] > most:
+            raise ValueError(f"nearfar needs Context(plan=layer.plan(context)) for more than {most} tokens.")
+        if plans is None or all(plan is None for plan in plans):
+            return self.softmax(q, k, v, context)  # type: ignore[no-any-return]
+        wide = torch.float64 if q.dtype == torch.float64 else torch.float32
+        groups = rope_groups(q.shape[-1], self.frequencies).to(q.device, wide)
+        with torch.autocast(q.device.type, enabled=False):
+            out: Tensor = ReadBlocks.apply(q.to(wide), k.to(wide), v.to(wide), plans, groups).to(q.dtype)
+        bias = context.key_bias()
+        for number, plan in enumerate(plans):
+            scene = slice(number, number + 1)
+            own = Context(log_weight=None if bias is None else bias[scene])
+            if plan is None:
+                out[scene] = self.softmax(q[scene], k[scene], v[scene], own)
+            elif len(plan.exact):
+                out[scene, :, plan.exact] = self.softmax(q[scene, :, plan.exact], k[scene], v[scene], own)
+        return out

@@ -1,0 +1,131 @@
+"""What near-far attention works out once per scene: the tree over its triangles, and the keys of each block."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from rfcli.attention.nearfar.frontier import Nodes, choose_nodes
+from rfcli.attention.nearfar.tree import balanced_order, sums_over_nodes
+
+BLOCK = 128  # queries that share their keys
+NEIGHBOURHOOD = 8  # the smallest clusters hold about 1 / (8 K) of the triangles
+FEATURE_WEIGHT = 0.25  # of the variance of normals and colours beside that of positions
+TINY = 1e-9
+
+
+@dataclass(frozen=True)
+class ScenePlan:
+    """One scene: N triangles in the tree, at P places (N rounded up to whole blocks); M nodes; E exact tokens.
+
+    exact   [E] tokens that every query reads and that are never pooled: registers and emitters.
+    order   [P] the token at each place; places from `count` on are empty and hold a stand-in.
+    count   N.
+    finest  the smallest nodes that are keys hold 2^finest places.
+    levels  where the nodes of each level stand among the M, from the smallest up to the root.
+    shares  of merging places into pairs, pairs into fours, ...: [n, 1] the left one's share of their weight.
+    rows    [P / 128, E + K] int32, the keys of each block: nodes 0 .. M - 1, then M + e for exact token e.
+    bias    [P / 128, E + K] log weight of each key, -inf in slots that are left over.
+    """
+
+    exact: Tensor
+    order: Tensor
+    count: int
+    finest: int
+    levels: list[slice]
+    shares: list[Tensor]
+    rows: Tensor
+    bias: Tensor
+
+    @property
+    def nodes(self) -> int:
+        """M."""
+        return int(self.levels[-1].stop)
+
+    @property
+    def smallest(self) -> int:
+        """Places of the smallest nodes that are keys."""
+        return 1 << self.finest
+
+
+def plan_scene(features: Tensor, pooled: Tensor, exact: Tensor, log_weight: Tensor, keys: int) -> ScenePlan:
+    """The plan of one scene of T tokens.
+
+    features [T, F]: position, then whatever else makes triangles alike, scaled so that a difference of 1 counts as
+    much as one of half the scene's extent in position. pooled, exact [T] bool: tokens of the tree, and the exact
+    ones. log_weight [T] of the tokens as keys. keys: K, nodes that a block may read; fewer than there are triangles.
+    """
+    tokens = pooled.nonzero()[:, 0]
+    count = len(tokens)
+    smallest = smallest_cluster(count, keys)
+    described = features[tokens].float()
+    extent = (described[:, :3].amax(0) - described[:, :3].amin(0)).max() / 2
+    described[:, :3] /= extent.clamp_min(TINY)
+    order = balanced_order(described, smallest)
+
+    empty = -count % BLOCK
+    place = torch.nn.functional.pad(order, (0, empty))
+    filled = torch.nn.functional.pad(torch.ones_like(order, dtype=torch.float32), (0, empty))
+    log_mean = log_weight[tokens].logsumexp(0) - torch.tensor(float(count)).log()
+    weight = (log_weight[tokens][place] - log_mean).exp() * filled
+
+    described = described[place]
+    nodes, total = _describe_nodes(described, weight, filled, smallest)
+    centre, radius = _describe_blocks(described, filled)
+    chosen = choose_nodes(nodes, centre, radius, keys)
+    bias = (total.log() + log_mean)[chosen.clamp_min(0)].masked_fill(chosen < 0, -torch.inf)
+
+    front = exact.nonzero()[:, 0]
+    front_rows = torch.arange(len(total), len(total) + len(front), device=chosen.device).expand(len(chosen), -1)
+    ends = [*nodes.starts[1:], len(total)]
+    return ScenePlan(
+        exact=front,
+        order=tokens[place],
+        count=count,
+        finest=smallest.bit_length() - 1,
+        levels=[slice(start, end) for start, end in zip(nodes.starts, ends, strict=True)],
+        shares=_left_shares(weight),
+        rows=torch.cat([front_rows, chosen.clamp_min(0)], 1).int(),
+        bias=torch.cat([log_weight[front].expand(len(chosen), -1), bias], 1),
+    )
+
+
+def smallest_cluster(count: int, keys: int) -> int:
+    """Triangles of the smallest nodes: a power of two, 1 .. 128. Finer ones would be built and hardly be read."""
+    return min(BLOCK, 1 << max(0, (count // (NEIGHBOURHOOD * keys)).bit_length() - 1))
+
+
+def _left_shares(weight: Tensor) -> list[Tensor]:
+    """[n, 1] for the n nodes of each level: the left child's share of a node's weight; one half where that is 0."""
+    sums = sums_over_nodes(weight[:, None])
+    return [
+        torch.where(whole > 0, halves[0::2] / whole.clamp_min(torch.finfo(whole.dtype).tiny), 0.5)
+        for halves, whole in ((halves, whole[: len(halves) // 2]) for halves, whole in pairwise(sums))
+    ]
+
+
+def _describe_nodes(features: Tensor, weight: Tensor, filled: Tensor, smallest: int) -> tuple[Nodes, Tensor]:
+    """The nodes as `choose_nodes` wants them, and the weight of each. features [P, F]; weight, filled [P]."""
+    axes = features.shape[1]
+    columns = [filled[:, None], weight[:, None], weight[:, None] * features, weight[:, None] * features.square()]
+    levels = sums_over_nodes(torch.cat(columns, 1).view(-1, smallest, 2 + 2 * axes).sum(1))
+    holds, total, first, second = torch.split(torch.cat(levels), [1, 1, axes, axes], 1)
+    mean = first / total.clamp_min(TINY)
+    variance = (second / total.clamp_min(TINY) - mean.square()).clamp_min(0)
+    spread = total[:, 0] * (variance[:, :3].sum(1) + FEATURE_WEIGHT * variance[:, 3:].sum(1) + TINY)
+    spread[holds[:, 0] == 0] = -1
+    spread[: len(levels[0])] = -1
+    starts = [0]
+    for level in levels[:-1]:
+        starts.append(starts[-1] + len(level))
+    return Nodes(starts, holds[:, 0] > 0, mean[:, :3].contiguous(), spread), total[:, 0]
+
+
+def _describe_blocks(features: Tensor, filled: Tensor) -> tuple[Tensor, Tensor]:
+    """Centre [Q, 3] and root mean square radius [Q] of each block of queries, all of which count alike."""
+    position, filled = features[:, :3].view(-1, BLOCK, 3), filled.view(-1, BLOCK, 1)
+    number = filled.sum(1)
+    centre = (position * filled).sum(1) / number
+    squared = ((position - centre[:, None]) * filled).square().sum((1, 2)) / number[:, 0]
+    return centre, squared.sqrt()

@@ -1,0 +1,177 @@
+"""What the mechanisms cost beside softmax, as ratios in one run: `python tests/benchmarks/attention_cost.py`.
+
+Six heads of 128 channels on a random scene, one thread of the CPU, float32. Softmax above LARGEST_SOFTMAX triangles is
+taken to grow as N^2 from there, and is marked. The mechanisms take turns, and the fastest turn of each counts, in
+processor time, so that other work on the machine hardly matters. `--most 16384` ends sooner.
+"""
+
+import argparse
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing import get_context
+
+import torch
+from torch import Tensor, nn
+
+from rfcli.attention import Context, create
+from rfcli.model import PRESETS
+from rfcli.model.encodings import rope_rotation
+from rfcli.model.surface_features import surface_features
+from rfcli.model.view_independent import Layer, token_vertices
+from rfcli.study.peak_memory import PeakMemory
+from rfcli.study.soup import triangle_soup
+
+HEADS, DIM = 6, 128
+LARGEST_SOFTMAX = 16384
+CPU = torch.device("cpu")
+MECHANISMS: dict[str, tuple[str, dict[str, int]]] = {
+    "sdpa": ("sdpa", {}),
+    "performer": ("performer", {}),
+    "nearfar 1024": ("nearfar", {"keys": 1024}),
+    "nearfar 512": ("nearfar", {"keys": 512}),
+}
+
+
+def operation(label: str, triangles: int) -> tuple[nn.Module, list[Tensor], Context]:
+    """The mechanism, q, k and v, and its context with the plan."""
+    name, options = MECHANISMS[label]
+    layer = create(name, heads=HEADS, head_dim=DIM, **options)
+    scene = triangle_soup(triangles, 0, CPU)
+    context = Context(emitters=scene.emitters, features=surface_features(scene, 0))
+    if hasattr(layer, "plan"):
+        context = replace(context, plan=layer.plan(context))
+    generator = torch.Generator().manual_seed(0)
+    return layer, [torch.randn(1, HEADS, triangles, DIM, generator=generator) for _ in range(3)], context
+
+
+def fastest(work: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
+    """Seconds of the fastest turn of each; at least two turns each, for about `seconds` in all."""
+    best = dict.fromkeys(work, math.inf)
+    begun, turns = time.perf_counter(), 0
+    while turns < 2 or (time.perf_counter() - begun < seconds and turns < 20):
+        for label, run in work.items():
+            start = time.process_time()
+            run()
+            best[label] = min(best[label], time.process_time() - start)
+        turns += 1
+    return best
+
+
+def forward_seconds(triangles: int) -> dict[str, float]:
+    """Seconds of one call of each mechanism; softmax scaled from LARGEST_SOFTMAX beyond it."""
+    labels = [label for label in MECHANISMS if label != "sdpa" or triangles <= LARGEST_SOFTMAX]
+    made = {label: operation(label, triangles) for label in labels}
+    with torch.inference_mode():
+        return fastest({label: lambda m=made[label]: m[0](*m[1], m[2]) for label in labels}, 8.0)
+
+
+def backward_seconds(triangles: int) -> dict[str, float]:
+    """Seconds of forward and backward together."""
+
+    def run(layer: nn.Module, inputs: list[Tensor], context: Context) -> None:
+        leaves = [x.requires_grad_() for x in inputs]
+        torch.autograd.grad(layer(*leaves, context).sum(), leaves)
+
+    made = {label: operation(label, triangles) for label in MECHANISMS}
+    return fastest({label: lambda m=made[label]: run(*m) for label in MECHANISMS}, 8.0)
+
+
+class _Nothing(nn.Module):
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
+        return v
+
+
+def layer_seconds(triangles: int) -> dict[str, float]:
+    """A whole layer of the base model; `without` has no attention: products, norms and RoPE alone."""
+    config = PRESETS["base"]
+    scene = triangle_soup(triangles, 0, CPU)
+    rotation = rope_rotation(
+        token_vertices(scene.triangles, scene.centre(), 0), torch.linspace(1, 5, config.vertex_pe_num_freqs // 2), DIM
+    )
+    x = torch.randn(1, triangles, config.latent_dim)
+    work: dict[str, Callable[[], object]] = {}
+    for label in ["without", "performer", "nearfar 1024", "nearfar 512"]:
+        mechanism, context = (_Nothing(), Context()) if label == "without" else operation(label, triangles)[::2]
+        layer = Layer(config, mechanism)
+        work[label] = lambda layer=layer, context=context: layer(x, rotation, context)
+    with torch.inference_mode():
+        return fastest(work, 20.0)
+
+
+def extra_bytes(label: str, triangles: int) -> int:
+    """Peak memory of plan and call beyond q, k, v and out, in a process of its own."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(_measure_extra, (label, triangles))
+
+
+def _measure_extra(label: str, triangles: int) -> int:
+    torch.set_num_threads(1)
+    layer, inputs, context = operation(label, triangles)
+    small = operation(label, 2048)
+    with torch.inference_mode():
+        small[0](*small[1], small[2])
+        out = 4 * inputs[0].numel()
+        peak = PeakMemory(CPU)
+        if hasattr(layer, "plan"):
+            context = replace(context, plan=layer.plan(context))
+        layer(*inputs, context)
+        return (peak.bytes() or 0) - out
+
+
+def softmax_seconds(measured: dict[int, dict[str, float]], triangles: int) -> float:
+    known = measured[triangles].get("sdpa")
+    if known is not None:
+        return known
+    largest = max(n for n, row in measured.items() if "sdpa" in row)
+    return measured[largest]["sdpa"] * (triangles / largest) ** 2
+
+
+def growth(measured: dict[int, dict[str, float]], label: str) -> float:
+    """Exponent of the operation from 4k (or the smallest above) to the largest count."""
+    counts = [n for n in sorted(measured) if n >= 4096]
+    first, last = counts[0], counts[-1]
+    return math.log(measured[last][label] / measured[first][label]) / math.log(last / first)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--most", type=int, default=65536, help="largest number of triangles")
+    told = parser.parse_args()
+    torch.set_num_threads(1)
+    counts = [n for n in (1024, 1536, 2048, 4096, 8192, 16384, 32768, 65536) if n <= told.most]
+    linear = [label for label in MECHANISMS if label != "sdpa"]
+
+    print(f"processor seconds, {HEADS} heads x {DIM}, float32, torch {torch.__version__}")
+    print(f"{'triangles':>10}" + "".join(f"{label:>14}" for label in MECHANISMS), flush=True)
+    measured: dict[int, dict[str, float]] = {}
+    for count in counts:
+        measured[count] = forward_seconds(count)
+        softmax = softmax_seconds(measured, count)
+        cells = [f"{softmax:.3f}{'' if 'sdpa' in measured[count] else '*'}"]
+        cells += [f"{measured[count][label]:.3f}" for label in linear]
+        print(f"{count:>10}" + "".join(f"{cell:>14}" for cell in cells), flush=True)
+    print("* by N^2\n\ntimes faster than softmax")
+    for count in counts:
+        ratios = [f"{softmax_seconds(measured, count) / measured[count][label]:.1f}" for label in linear]
+        print(f"{count:>10}{'':>14}" + "".join(f"{ratio:>14}" for ratio in ratios))
+
+    def line(title: str, values: dict[str, str]) -> None:
+        print(f"{title}: " + ", ".join(f"{label} {value}" for label, value in values.items()), flush=True)
+
+    most = counts[-1]
+    if most > 4096:
+        line("exponent from 4k", {label: f"{growth(measured, label):.2f}" for label in linear})
+    both = backward_seconds(min(8192, most))
+    ratios = {label: f"{both['sdpa'] / both[label]:.1f}x" for label in linear}
+    line(f"forward and backward at {min(8192, most)}, times faster than softmax", ratios)
+    whole = layer_seconds(most)
+    shares = {label: f"{whole[label] / whole['without']:.2f}" for label in linear}
+    line(f"layer of the base model at {most} against the same without attention", shares)
+    memory = {label: f"{extra_bytes(label, most) / most / 1000:.2f} kB" for label in linear}
+    line(f"memory at {most} beyond q, k, v and out, a triangle", memory)
+
+
+if __name__ == "__main__":
+    main()
