@@ -26,7 +26,8 @@ def random_objects(rng: np.random.Generator, faces: int) -> list[Piece]:
         tumble(rng, mesh)
         mesh.apply_scale(rng.uniform(*SIZES[count]))
         place(rng, mesh, placed)
-        pieces.append(piece(mesh, random_material(rng, len(mesh.faces)), smooth=bool(rng.random() < 0.5)))
+        material, smooth = random_material(rng, len(mesh.faces)), bool(rng.random() < 0.5)
+        pieces.append(piece(mesh, material, smooth, two_sided=not mesh.is_watertight))
     return pieces
 
 

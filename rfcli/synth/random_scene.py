@@ -24,7 +24,7 @@ def draw(seed: int, index: int, attempt: int, options: SceneOptions) -> Triangle
     taken = sum(len(part.triangles) for part in (*template.pieces, *lights))
     objects = random_objects(rng, triangles - taken)
     solid = [*template.pieces, *objects]
-    cameras = random_cameras(rng, template, np.concatenate([part.triangles for part in solid]), options.views)
+    cameras = random_cameras(rng, template, solid, options.views)
     if cameras is None:
         raise RejectedError("no open view")
     parts = [*solid, *lights]

@@ -19,11 +19,12 @@ def test_a_camera_is_a_rotation_that_looks_down_minus_z_with_up_up() -> None:
 
 def test_a_wall_is_seen_from_its_front_only_and_not_from_too_near() -> None:
     wall = np.asarray(grid_mesh(rectangle(2, 2, 4, 4)).triangles)  # faces +z
-    straight_down = np.eye(4)
+    straight_down, one_sided = np.eye(4), np.zeros(len(wall), bool)
     for height, seen in ((1.5, True), (0.2, False)):
         straight_down[2, 3] = height
-        assert sees(straight_down, 40.0, wall) == seen
+        assert sees(straight_down, 40.0, wall, one_sided) == seen
     from_behind = np.diag([-1.0, 1.0, -1.0, 1.0])
     from_behind[2, 3] = -1.5
-    assert not sees(from_behind, 40.0, wall)
-    assert not sees(from_behind @ np.diag([1.0, -1.0, -1.0, 1.0]), 40.0, wall)  # looks away
+    assert not sees(from_behind, 40.0, wall, one_sided)
+    assert sees(from_behind, 40.0, wall, ~one_sided)  # a sheet has no wrong side
+    assert not sees(from_behind @ np.diag([1.0, -1.0, -1.0, 1.0]), 40.0, wall, one_sided)  # looks away
