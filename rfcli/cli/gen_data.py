@@ -28,6 +28,10 @@ def gen_data(
     spp: Annotated[int, typer.Option(min=1, help="Paths per pixel.")] = 32,
     denoise: Annotated[bool, typer.Option(help="Pass the images through Open Image Denoise.")] = True,
     triangles: Annotated[str, typer.Option(metavar="LOW-HIGH", help="Triangles of a scene.")] = "256-1536",
+    meshes: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Meshes, in sub-folders too, of which half of the objects are made."),
+    ] = None,
     workers: Annotated[
         int, typer.Option(min=0, help="Processes; 0 for one a core. The data are the same for any number.")
     ] = 0,
@@ -47,17 +51,24 @@ def gen_data(
         low, high = triangle_range("--triangles", triangles)
         from rfcli.dataset.generate import generate, open_dataset
         from rfcli.dataset.manifest import read_manifest
-        from rfcli.synth import RenderedScenes, SceneOptions
+        from rfcli.synth import RenderedScenes, SceneOptions, find_meshes
         from rfcli.truth import PathTracer
 
         look, final = PathTracer(8, denoise=False, threads=1), PathTracer(spp, denoise, threads=1)
-        source = RenderedScenes(seed, SceneOptions((low, high), views), resolution, look, final)
+        own = None
+        if meshes is not None:
+            own = find_meshes(meshes, console.detail)
+            console.say(f"{len(own.names)} meshes in {meshes}; {len(own.broken)} more are broken and left out.")
+            for name, reason in own.broken.items():
+                console.say(f"  {name}: {reason}")
+        source = RenderedScenes(seed, SceneOptions((low, high), views, own), resolution, look, final)
         options = {
             "views": views,
             "resolution": resolution,
             "triangles": [low, high],
             "spp": spp,
             "denoise": denoise,
+            **({"meshes": str(own)} if own else {}),
         }
         kept = open_dataset(out, options, seed)
         if kept:
@@ -90,6 +101,7 @@ def gen_data(
             bytes=size,
             skipped=reasons.total(),
             skipped_for=dict(reasons),
+            broken_meshes=dict(own.broken) if own else {},
             scenes_per_second=len(fresh) / seconds,
             samples_per_second=len(fresh) * views * resolution**2 * spp / seconds,
         )

@@ -5,6 +5,7 @@ import trimesh
 from trimesh.transformations import random_rotation_matrix, rotation_matrix
 
 from rfcli.synth.materials import random_material
+from rfcli.synth.own_meshes import LEAST, SHARE, OwnMeshes, own_shape
 from rfcli.synth.parts import Floats, Piece, piece
 from rfcli.synth.shapes import random_shape
 from rfcli.synth.templates import FLOOR
@@ -13,15 +14,18 @@ SIZES = {1: (0.35, 0.75), 2: (0.3, 0.6), 3: (0.25, 0.5)}  # longest side, by num
 EDGE = 0.47  # objects stay within this distance of the axes
 
 
-def random_objects(rng: np.random.Generator, faces: int) -> list[Piece]:
-    """Objects of together at most `faces` faces, apart from each other, above the floor and inside the walls."""
+def random_objects(rng: np.random.Generator, faces: int, meshes: OwnMeshes | None = None) -> list[Piece]:
+    """Objects of together at most `faces` faces, apart from each other, above the floor and inside the walls.
+
+    meshes: what half of them, where they have faces enough, are made of. Raises RejectedError where one has too many.
+    """
     most = min(3, faces // 40)
     count = int(rng.integers(1, max(1, most) + 1))
     shares = rng.uniform(0.6, 1.6, count)
     placed: list[Floats] = []  # x, y, radius of each object from above
     pieces = []
     for share in shares / np.cumsum(shares[::-1])[::-1]:  # of what is left: a shape may need less than it is given
-        mesh = random_shape(rng, max(20, int(share * faces)))
+        mesh = an_object(rng, max(20, int(share * faces)), meshes)
         faces -= len(mesh.faces)
         tumble(rng, mesh)
         mesh.apply_scale(rng.uniform(*SIZES[count]))
@@ -29,6 +33,13 @@ def random_objects(rng: np.random.Generator, faces: int) -> list[Piece]:
         material, smooth = random_material(rng, len(mesh.faces)), bool(rng.random() < 0.5)
         pieces.append(piece(mesh, material, smooth, two_sided=not mesh.is_watertight))
     return pieces
+
+
+def an_object(rng: np.random.Generator, faces: int, meshes: OwnMeshes | None) -> trimesh.Trimesh:
+    """A procedural shape, or one of the user's meshes."""
+    if meshes is not None and faces >= LEAST and rng.random() < SHARE:
+        return own_shape(rng, meshes, faces)
+    return random_shape(rng, faces)
 
 
 def tumble(rng: np.random.Generator, mesh: trimesh.Trimesh) -> None:

@@ -7,11 +7,8 @@ from rfcli.synth.cameras import random_cameras
 from rfcli.synth.lights import random_lights
 from rfcli.synth.objects import random_objects
 from rfcli.synth.options import SceneOptions
+from rfcli.synth.rejection import RejectedError
 from rfcli.synth.templates import random_template
-
-
-class RejectedError(Exception):
-    """This draw makes no good scene; the message is the reason, a few words."""
 
 
 def draw(seed: int, index: int, attempt: int, options: SceneOptions) -> TriangleScene:
@@ -22,7 +19,7 @@ def draw(seed: int, index: int, attempt: int, options: SceneOptions) -> Triangle
     template = random_template(rng, triangles)
     lights = random_lights(rng, template.name)
     taken = sum(len(part.triangles) for part in (*template.pieces, *lights))
-    objects = random_objects(rng, triangles - taken)
+    objects = random_objects(rng, triangles - taken, options.meshes)
     solid = [*template.pieces, *objects]
     cameras = random_cameras(rng, template, solid, options.views)
     if cameras is None:

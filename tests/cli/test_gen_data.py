@@ -5,6 +5,7 @@ from pathlib import Path
 
 import imageio.v3 as imageio
 import pytest
+import trimesh
 
 from rfcli.dataset.manifest import read_manifest
 from rfcli.dataset.sample import read_sample
@@ -42,6 +43,29 @@ def test_a_dataset_grows_where_it_was(rf: Rf, tmp_path: Path) -> None:
     assert "spp is 2 there and 4 here" in other.stderr
 
 
+def test_meshes_of_ones_own_are_used_counted_and_compared(rf: Rf, tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "deep"
+    folder.mkdir(parents=True)
+    trimesh.creation.icosphere(2).export(folder / "ball.stl")
+    trimesh.creation.box().export(folder / "box.obj")
+    (folder / "torn.ply").write_bytes(b"ply")
+    large = ("--views", 1, "--resolution", 16, "--spp", 1, "--triangles", "500-700", "--scenes", 3)
+    run = rf("gen-data", *large, "--meshes", "mine", "--workers", 1, "--json")
+    assert run.exit_code == 0, run.output
+    assert set(json.loads(run.stdout)["broken_meshes"]) == {"deep/torn.ply"}
+    assert "2 meshes in mine; 1 more are broken" in run.stderr
+    assert "deep/torn.ply: " in run.stderr
+    assert json.loads(Path("data/dataset.json").read_text())["options"]["meshes"].startswith("2 meshes")
+    assert rf("gen-data", *large, "--meshes", "mine", "--workers", 2, "--out", "again").exit_code == 0
+    for entry, other in zip(read_manifest("data"), read_manifest("again"), strict=True):
+        assert entry.sha256 == other.sha256
+    trimesh.creation.box((1, 2, 3)).export(folder / "box.obj")
+    changed = rf("gen-data", *large, "--meshes", "mine")
+    assert changed.exit_code == 2
+    assert "meshes is 2 meshes with hash" in changed.stderr
+    assert rf("gen-data", *large).exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
@@ -53,6 +77,7 @@ def test_a_dataset_grows_where_it_was(rf: Rf, tmp_path: Path) -> None:
         (("--spp", "0"), "--spp"),
         (("--resolution", "1"), "--resolution"),
         (("--out", "taken/data"), "taken"),
+        (("--meshes", "gone"), "--meshes gone"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(

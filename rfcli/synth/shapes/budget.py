@@ -15,7 +15,8 @@ FLAT = 1e-4  # height of a triangle over its longest side, as a part of it, belo
 def decimate(mesh: trimesh.Trimesh, faces: int) -> trimesh.Trimesh:
     """The mesh with at most `faces` faces, collapsing edges by quadric error (Garland and Heckbert 1997).
 
-    A closed mesh stays closed, with two faces at every edge.
+    A closed mesh stays closed, with two faces at every edge. A heap of many loose parts cannot be brought down that
+    far; what comes then has too many faces, or none.
     """
     if len(mesh.faces) <= faces:
         return mesh
@@ -28,9 +29,10 @@ def decimate(mesh: trimesh.Trimesh, faces: int) -> trimesh.Trimesh:
         coarse = trimesh.Trimesh(fewer.astype(np.float64), without_folds(kept), process=False)
         if coarse.is_watertight < mesh.is_watertight:
             coarse = pulled_apart(coarse)
-        close_short_edges(coarse)
-        flip_needles(coarse)
-        if len(coarse.faces) <= faces and coarse.is_watertight >= mesh.is_watertight:
+        if len(coarse.faces) > 0:
+            close_short_edges(coarse)
+            flip_needles(coarse)
+        if 0 < len(coarse.faces) <= faces and coarse.is_watertight >= mesh.is_watertight:
             break
     return coarse
 
