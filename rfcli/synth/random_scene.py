@@ -22,8 +22,6 @@ def draw(seed: int, index: int, attempt: int, options: SceneOptions) -> Triangle
     objects = random_objects(rng, triangles - taken, options.meshes)
     solid = [*template.pieces, *objects]
     cameras = random_cameras(rng, template, solid, options.views)
-    if cameras is None:
-        raise RejectedError("no open view")
     parts = [*solid, *lights]
     arrays = (
         np.concatenate([part.triangles for part in parts]),
