@@ -22,10 +22,9 @@ def test_a_camera_is_a_rotation_that_looks_down_minus_z_with_up_up() -> None:
     assert pose[:3, 3] == pytest.approx(eye)
 
 
-def box(side: float, one_sided: bool = True) -> Piece:
-    return piece(
-        boxes([((-side / 2,) * 3, (side / 2,) * 3)], 12), materials(np.ones((12, 3)), 0, 1), False, not one_sided
-    )
+def box(side: float) -> Piece:
+    mesh = boxes([((-side / 2,) * 3, (side / 2,) * 3)], 12)
+    return piece(mesh, materials(np.ones((12, 3)), 0, 1), smooth=False)
 
 
 def test_a_wall_is_seen_from_its_front_only_and_not_from_too_near() -> None:
