@@ -5,12 +5,12 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from rfcli.cli.console import Console
-from rfcli.cli.options import ConfigFile, Json, Out, Quiet, Seed, Verbose, triangle_range
+from rfcli.cli.options import ConfigFile, Json, Quiet, Seed, Verbose, triangle_range
 
 if TYPE_CHECKING:
     from rfcli.dataset.manifest import Entry
@@ -22,7 +22,14 @@ PREVIEW_COLUMNS = 8
 
 def gen_data(
     scenes: Annotated[int, typer.Option(min=1, help="Scenes in the dataset; more than are there extends it.")] = 774,
-    out: Out = Path("data"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write to: data, data-validation or data-test."),
+    ] = None,
+    split: Annotated[
+        Literal["train", "validation", "test"],
+        typer.Option(help="Held-out splits share no scene and no shape with the others, whatever their seeds."),
+    ] = "train",
     views: Annotated[int, typer.Option(min=1, help="Cameras of a scene.")] = 4,
     resolution: Annotated[int, typer.Option(min=8, max=4096, help="Pixels along an image's side.")] = 128,
     spp: Annotated[int, typer.Option(min=1, help="Paths per pixel.")] = 32,
@@ -49,6 +56,7 @@ def gen_data(
     """
     with Console("gen-data", json=json, quiet=quiet, verbose=verbose) as console:
         low, high = triangle_range("--triangles", triangles)
+        out = out or Path("data" if split == "train" else f"data-{split}")
         from rfcli.dataset.generate import generate, open_dataset
         from rfcli.dataset.manifest import read_manifest
         from rfcli.synth import RenderedScenes, SceneOptions, find_meshes
@@ -57,17 +65,21 @@ def gen_data(
         look, final = PathTracer(8, denoise=False, threads=1), PathTracer(spp, denoise, threads=1)
         own = None
         if meshes is not None:
-            own = find_meshes(meshes, console.detail)
-            console.say(f"{len(own.names)} meshes in {meshes}; {len(own.broken)} more are broken and left out.")
+            own = find_meshes(meshes, split, console.detail)
+            console.say(
+                f"{len(own.names)} meshes in {meshes} for {split}; {own.others} more belong to other splits, "
+                f"{len(own.broken)} are broken and left out."
+            )
             for name, reason in own.broken.items():
                 console.say(f"  {name}: {reason}")
-        source = RenderedScenes(seed, SceneOptions((low, high), views, own), resolution, look, final)
+        source = RenderedScenes(seed, SceneOptions((low, high), views, own, split), resolution, look, final)
         options = {
             "views": views,
             "resolution": resolution,
             "triangles": [low, high],
             "spp": spp,
             "denoise": denoise,
+            **({"split": split} if split != "train" else {}),
             **({"meshes": str(own)} if own else {}),
         }
         kept = open_dataset(out, options, seed)

@@ -12,6 +12,7 @@ from rfcli.errors import InputError
 from rfcli.scene.mesh import read_mesh
 from rfcli.synth.rejection import RejectedError
 from rfcli.synth.shapes.budget import decimate
+from rfcli.synth.splits import Split, split_of
 
 SHARE = 0.5  # of the objects that have faces enough
 LEAST = 100  # faces, below which a mesh of one's own would not be recognised
@@ -22,12 +23,13 @@ Y_UP = (".glb", ".gltf")  # formats whose vertical is y; the others are taken to
 class OwnMeshes:
     """The usable mesh files of a folder and its sub-folders: their paths in it, sorted, and a hash of what they hold.
 
-    broken: why each of the others cannot be used.
+    others: how many belong to another split. broken: why each of the rest cannot be used.
     """
 
     folder: Path
     names: tuple[str, ...]
     sha256: str
+    others: int
     broken: Mapping[str, str]
 
     def __str__(self) -> str:
@@ -35,16 +37,20 @@ class OwnMeshes:
         return f"{len(self.names)} meshes with hash {self.sha256[:16]}"
 
 
-def find_meshes(folder: Path, looked_at: Callable[[str], None] = lambda name: None) -> OwnMeshes:
+def find_meshes(
+    folder: Path, split: Split = "train", looked_at: Callable[[str], None] = lambda name: None
+) -> OwnMeshes:
     """Read every mesh below `folder` once, in any format that trimesh knows, and keep those that can be used.
 
-    looked_at: told each file's name. Raises InputError, naming --meshes, where there is no usable mesh.
+    split: an eighth of the files is held out, by their content, for validation and test; training never sees them.
+
+    looked_at: told each file's name. Raises InputError, naming --meshes, where nothing is left.
     """
     if not folder.is_dir():
         raise InputError(f"--meshes {folder} is not a folder; give one that holds meshes.")
     suffixes = {f".{name}" for name in trimesh.exchange.load.mesh_formats()}
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
-    names, broken, digest = [], {}, hashlib.sha256()
+    names, others, broken, digest = [], 0, {}, hashlib.sha256()
     for path in files:
         name = path.relative_to(folder).as_posix()
         looked_at(name)
@@ -53,12 +59,20 @@ def find_meshes(folder: Path, looked_at: Callable[[str], None] = lambda name: No
         except InputError as error:
             broken[name] = str(error).removeprefix(f"{path}: ")
         else:
-            names.append(name)
-            digest.update(f"{name}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
+            content = path.read_bytes()
+            if split_of(content) == split:
+                names.append(name)
+                digest.update(f"{name}\n".encode() + hashlib.sha256(content).digest())
+            else:
+                others += 1
+    if not names and others:
+        raise InputError(
+            f"--meshes {folder}: its {others} meshes belong to other splits than {split}; give more of them."
+        )
     if not names:
         found = f"only broken meshes ({', '.join(broken)})" if broken else f"no {', '.join(sorted(suffixes))} file"
         raise InputError(f"--meshes {folder} holds {found}; give a folder with at least one usable mesh.")
-    return OwnMeshes(folder, tuple(names), digest.hexdigest(), broken)
+    return OwnMeshes(folder, tuple(names), digest.hexdigest(), others, broken)
 
 
 def own_shape(rng: np.random.Generator, meshes: OwnMeshes, faces: int) -> trimesh.Trimesh:

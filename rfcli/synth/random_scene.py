@@ -1,4 +1,4 @@
-"""Random scenes, a pure function of (seed, index)."""
+"""Random scenes, a pure function of seed, index and options."""
 
 import numpy as np
 
@@ -8,12 +8,13 @@ from rfcli.synth.lights import random_lights
 from rfcli.synth.objects import random_objects
 from rfcli.synth.options import SceneOptions
 from rfcli.synth.rejection import RejectedError
+from rfcli.synth.splits import stream
 from rfcli.synth.templates import random_template
 
 
 def draw(seed: int, index: int, attempt: int, options: SceneOptions) -> TriangleScene:
     """One draw of a scene; depends on nothing but its arguments. Raises RejectedError."""
-    rng = np.random.default_rng([seed, index, attempt])
+    rng = stream(seed, index, attempt, options.split)
     low, high = options.triangles
     triangles = int(np.exp(rng.uniform(np.log(low), np.log(high + 1))))
     template = random_template(rng, triangles)

@@ -7,9 +7,10 @@ import pytest
 import trimesh
 
 from rfcli.errors import InputError
-from rfcli.synth import SceneOptions, find_meshes, random_scene
+from rfcli.synth import SceneOptions, find_meshes, own_meshes, random_scene
 from rfcli.synth.own_meshes import own_shape, upright
 from rfcli.synth.rejection import RejectedError
+from rfcli.synth.splits import SPLITS
 
 
 @pytest.fixture
@@ -33,9 +34,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def all_for_training(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Three files are too few to hold some back."""
+    if "held_out" not in request.node.name:
+        monkeypatch.setattr(own_meshes, "split_of", lambda content: "train")
+
+
 def test_usable_ones_are_found_and_broken_ones_named(folder: Path) -> None:
     seen: list[str] = []
-    found = find_meshes(folder, seen.append)
+    found = find_meshes(folder, looked_at=seen.append)
     assert found.names == ("more/deep/cup.stl", "more/tower.GLB", "pear.ply")
     assert set(found.broken) == {"torn.obj", "empty.ply", "more/flat.obj"}
     assert "0 faces" in found.broken["more/flat.obj"]
@@ -104,3 +112,20 @@ def test_a_folder_without_usable_meshes_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "torn.obj").write_text("f 1 2 3\n")
     with pytest.raises(InputError, match=r"torn\.obj"):
         find_meshes(tmp_path)
+
+
+def test_held_out_files_are_those_that_training_never_sees(tmp_path: Path) -> None:
+    for i in range(100):
+        trimesh.creation.box((1.0, 1.0, 1.0 + i)).export(tmp_path / f"{i:02d}.stl")
+    found = {split: find_meshes(tmp_path, split) for split in SPLITS}
+    assert sum(len(meshes.names) for meshes in found.values()) == 100
+    assert sorted(name for meshes in found.values() for name in meshes.names) == sorted(
+        p.name for p in tmp_path.iterdir()
+    )
+    assert len(found["train"].names) > 75
+    assert found["train"].others == 100 - len(found["train"].names)
+    for name in (*found["validation"].names, *found["test"].names):
+        (tmp_path / name).unlink()
+    assert find_meshes(tmp_path).names == found["train"].names
+    with pytest.raises(InputError, match="other splits than test"):
+        find_meshes(tmp_path, "test")
