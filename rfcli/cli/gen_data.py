@@ -5,12 +5,12 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from rfcli.cli.console import Console
-from rfcli.cli.options import ConfigFile, Json, Out, Quiet, Seed, Verbose, triangle_range
+from rfcli.cli.options import ConfigFile, Json, Quiet, Seed, Verbose, triangle_range
 
 if TYPE_CHECKING:
     from rfcli.dataset.manifest import Entry
@@ -22,12 +22,23 @@ PREVIEW_COLUMNS = 8
 
 def gen_data(
     scenes: Annotated[int, typer.Option(min=1, help="Scenes in the dataset; more than are there extends it.")] = 774,
-    out: Out = Path("data"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write to: data, data-validation or data-test."),
+    ] = None,
+    split: Annotated[
+        Literal["train", "validation", "test"],
+        typer.Option(help="Held-out splits share no scene and no shape with the others, whatever their seeds."),
+    ] = "train",
     views: Annotated[int, typer.Option(min=1, help="Cameras of a scene.")] = 4,
     resolution: Annotated[int, typer.Option(min=8, max=4096, help="Pixels along an image's side.")] = 128,
     spp: Annotated[int, typer.Option(min=1, help="Paths per pixel.")] = 32,
     denoise: Annotated[bool, typer.Option(help="Pass the images through Open Image Denoise.")] = True,
     triangles: Annotated[str, typer.Option(metavar="LOW-HIGH", help="Triangles of a scene.")] = "256-1536",
+    meshes: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Meshes, in sub-folders too, of which half of the objects are made."),
+    ] = None,
     workers: Annotated[
         int, typer.Option(min=0, help="Processes; 0 for one a core. The data are the same for any number.")
     ] = 0,
@@ -45,19 +56,31 @@ def gen_data(
     """
     with Console("gen-data", json=json, quiet=quiet, verbose=verbose) as console:
         low, high = triangle_range("--triangles", triangles)
+        out = out or Path("data" if split == "train" else f"data-{split}")
         from rfcli.dataset.generate import generate, open_dataset
         from rfcli.dataset.manifest import read_manifest
-        from rfcli.synth import RenderedScenes, SceneOptions
+        from rfcli.synth import RenderedScenes, SceneOptions, find_meshes
         from rfcli.truth import PathTracer
 
         look, final = PathTracer(8, denoise=False, threads=1), PathTracer(spp, denoise, threads=1)
-        source = RenderedScenes(seed, SceneOptions((low, high), views), resolution, look, final)
+        own = None
+        if meshes is not None:
+            own = find_meshes(meshes, split, console.detail)
+            console.say(
+                f"{len(own.names)} meshes in {meshes} for {split}; {own.others} more belong to other splits, "
+                f"{len(own.broken)} are broken and left out."
+            )
+            for name, reason in own.broken.items():
+                console.say(f"  {name}: {reason}")
+        source = RenderedScenes(seed, SceneOptions((low, high), views, own, split), resolution, look, final)
         options = {
             "views": views,
             "resolution": resolution,
             "triangles": [low, high],
             "spp": spp,
             "denoise": denoise,
+            **({"split": split} if split != "train" else {}),
+            **({"meshes": str(own)} if own else {}),
         }
         kept = open_dataset(out, options, seed)
         if kept:
@@ -90,6 +113,7 @@ def gen_data(
             bytes=size,
             skipped=reasons.total(),
             skipped_for=dict(reasons),
+            broken_meshes=dict(own.broken) if own else {},
             scenes_per_second=len(fresh) / seconds,
             samples_per_second=len(fresh) * views * resolution**2 * spp / seconds,
         )

@@ -1,31 +1,45 @@
 """Random cameras that look into a template from its open side."""
 
-import numpy as np
+from collections import Counter
 
-from rfcli.synth.parts import Floats
+import numpy as np
+import numpy.typing as npt
+
+from rfcli.synth.parts import Floats, Piece
 from rfcli.synth.rays import first_hits
+from rfcli.synth.rejection import RejectedError
 from rfcli.synth.templates import FLOOR, Template
 
 TRIES = 30
 
 
 def random_cameras(
-    rng: np.random.Generator, template: Template, triangles: Floats, views: int
-) -> tuple[Floats, Floats] | None:
-    """Poses c2w [views, 4, 4] and fields of view [views] in degrees; None where the scene offers too few.
+    rng: np.random.Generator, template: Template, solid: list[Piece], views: int
+) -> tuple[Floats, Floats]:
+    """Poses c2w [views, 4, 4] and fields of view [views] in degrees.
+
+    solid: all that is not a light. Raises RejectedError, with the commonest fault, where the scene offers too few.
 
     Distance 1.5..2, field of view 30..60, the point looked at up to 0.2 off the centre, as published.
     """
+    triangles = np.concatenate([part.triangles for part in solid])
+    two_sided = np.repeat([part.two_sided for part in solid], [len(part.triangles) for part in solid])
     poses: list[Floats] = []
     fovs: list[float] = []
+    faults: Counter[str] = Counter()
     for _ in range(TRIES * views):
         if len(poses) == views:
             break
         pose, fov = random_camera(rng, template)
-        if sees(pose, fov, triangles):
+        reason = fault(pose, fov, triangles, two_sided)
+        if reason is None:
             poses.append(pose)
             fovs.append(fov)
-    return (np.array(poses), np.array(fovs)) if len(poses) == views else None
+        else:
+            faults[reason] += 1
+    if len(poses) < views:
+        raise RejectedError(faults.most_common(1)[0][0])
+    return np.array(poses), np.array(fovs)
 
 
 def random_camera(rng: np.random.Generator, template: Template) -> tuple[Floats, float]:
@@ -50,11 +64,18 @@ def look_at(eye: Floats, target: Floats) -> Floats:
     return pose
 
 
-def sees(pose: Floats, fov: float, triangles: Floats) -> bool:
-    """Whether a coarse grid of rays mostly meets the scene, and mostly from its front, not from too near."""
+def fault(pose: Floats, fov: float, triangles: Floats, two_sided: npt.NDArray[np.bool_]) -> str | None:
+    """What is wrong with a view, by a coarse grid of rays; None where it mostly meets the scene, and from its front.
+
+    two_sided [N]: triangles that have no wrong side.
+    """
     line = np.linspace(-0.8, 0.8, 6) * np.tan(np.radians(fov) / 2)
     x, y = np.meshgrid(line, line)
     rays = np.stack([x, y, -np.ones_like(x)], axis=-1).reshape(-1, 3) @ pose[:3, :3].T
-    distance, front = first_hits(pose[:3, 3], rays, triangles)
+    distance, front, nearest = first_hits(pose[:3, 3], rays, triangles)
     hit = np.isfinite(distance)
-    return bool(hit.mean() > 0.35 and front[hit].mean() > 0.9 and distance.min() > 0.4)
+    if hit.mean() <= 0.35:
+        return "camera sees nothing"
+    if (front | two_sided[nearest])[hit].mean() <= 0.9:
+        return "camera inside something"  # or behind a wall
+    return "camera too near" if distance.min() <= 0.4 else None

@@ -3,19 +3,24 @@
 from dataclasses import dataclass
 
 from rfcli.errors import InputError
+from rfcli.synth.own_meshes import OwnMeshes
+from rfcli.synth.splits import SPLITS, Split
 
 SMALLEST = 128  # triangles: a coarse room with a simple object in it
 
 
 @dataclass(frozen=True)
 class SceneOptions:
-    """Range of a scene's total triangle count (drawn log-uniformly) and number of cameras.
+    """Range of a scene's total triangle count (drawn log-uniformly), number of cameras,
+    meshes of which half of the objects are made, and the split, of which none shares scenes or shapes with another.
 
-    Raises InputError where the range is empty or too small, or there are no views.
+    Raises InputError where the range is empty or too small, there are no views, or no such split.
     """
 
     triangles: tuple[int, int] = (256, 1536)
     views: int = 4
+    meshes: OwnMeshes | None = None
+    split: Split = "train"
 
     def __post_init__(self) -> None:
         low, high = self.triangles
@@ -26,3 +31,5 @@ class SceneOptions:
             )
         if self.views < 1:
             raise InputError(f"--views is {self.views}; give at least 1.")
+        if self.split not in SPLITS:
+            raise InputError(f"--split is {self.split}; give {', '.join(SPLITS)}.")

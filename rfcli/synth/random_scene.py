@@ -1,4 +1,4 @@
-"""Random scenes, a pure function of (seed, index)."""
+"""Random scenes, a pure function of seed, index and options."""
 
 import numpy as np
 
@@ -7,26 +7,22 @@ from rfcli.synth.cameras import random_cameras
 from rfcli.synth.lights import random_lights
 from rfcli.synth.objects import random_objects
 from rfcli.synth.options import SceneOptions
+from rfcli.synth.rejection import RejectedError
+from rfcli.synth.splits import stream
 from rfcli.synth.templates import random_template
-
-
-class RejectedError(Exception):
-    """This draw makes no good scene; the message is the reason, a few words."""
 
 
 def draw(seed: int, index: int, attempt: int, options: SceneOptions) -> TriangleScene:
     """One draw of a scene; depends on nothing but its arguments. Raises RejectedError."""
-    rng = np.random.default_rng([seed, index, attempt])
+    rng = stream(seed, index, attempt, options.split)
     low, high = options.triangles
     triangles = int(np.exp(rng.uniform(np.log(low), np.log(high + 1))))
     template = random_template(rng, triangles)
     lights = random_lights(rng, template.name)
     taken = sum(len(part.triangles) for part in (*template.pieces, *lights))
-    objects = random_objects(rng, triangles - taken)
+    objects = random_objects(rng, triangles - taken, options.meshes)
     solid = [*template.pieces, *objects]
-    cameras = random_cameras(rng, template, np.concatenate([part.triangles for part in solid]), options.views)
-    if cameras is None:
-        raise RejectedError("no open view")
+    cameras = random_cameras(rng, template, solid, options.views)
     parts = [*solid, *lights]
     arrays = (
         np.concatenate([part.triangles for part in parts]),

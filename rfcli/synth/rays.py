@@ -6,8 +6,10 @@ import numpy.typing as npt
 from rfcli.synth.parts import Floats
 
 
-def first_hits(origin: Floats, rays: Floats, triangles: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Distances [R] in units of the rays' lengths (inf for a miss), and whether the front was met.
+def first_hits(
+    origin: Floats, rays: Floats, triangles: Floats
+) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Distances [R] in units of the rays' lengths (inf for a miss), whether the front was met, and of which triangle.
 
     Möller and Trumbore (1997), every ray against every triangle. origin [3], rays [R, 3],
     triangles [N, 3, 3]. The front is the side with counter-clockwise corners.
@@ -25,4 +27,4 @@ def first_hits(origin: Floats, rays: Floats, triangles: Floats) -> tuple[Floats,
     t = np.where(inside, t, np.inf)
     nearest = t.argmin(axis=1)
     rows = np.arange(len(rays))
-    return t[rows, nearest], facing[rows, nearest] > 0
+    return t[rows, nearest], facing[rows, nearest] > 0, nearest

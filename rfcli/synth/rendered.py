@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from rfcli.scene import TriangleScene
 from rfcli.synth.options import SceneOptions
-from rfcli.synth.random_scene import RejectedError, draw
+from rfcli.synth.random_scene import draw
+from rfcli.synth.rejection import RejectedError
 
 LOOK_RESOLUTION = 32
 DARK = 0.02  # mean of log10(1 + radiance) below which a picture counts as unlit

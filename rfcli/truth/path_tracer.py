@@ -25,8 +25,9 @@ class PathTracer:
 
     samples_per_pixel: paths per pixel; their random numbers are fixed by `seed`, the geometry and the view.
     denoise: pass the image through Open Image Denoise: 16 paths denoised came nearer to 1,024 than 64 paths raw, by 2
-    to 15 dB over random scenes. Albedo and normals of the first hits as guides gained nothing where materials are
-    constant per triangle (-0.3 dB) and are not rendered.
+    to 15 dB over random scenes. Albedo and normals of the first hits are no guides to it: where materials are constant
+    per triangle they gained 0.1 dB at 44 % more time (16 samples of them beside 32 paths, 14 scenes), lost 0.4 dB
+    where they cost little (4 samples), and a quarter more paths gained 0.25 dB.
     threads: 0 for all cores; 1 where several processes render at once.
     Raises InputError where samples_per_pixel is not positive.
     """

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import imageio.v3 as imageio
 import pytest
+import trimesh
 
 from rfcli.dataset.manifest import read_manifest
 from rfcli.dataset.sample import read_sample
@@ -42,6 +43,48 @@ def test_a_dataset_grows_where_it_was(rf: Rf, tmp_path: Path) -> None:
     assert "spp is 2 there and 4 here" in other.stderr
 
 
+def write_box(path: Path, height: int) -> None:
+    """In bytes that no library decides, since they decide to which split the file belongs."""
+    box = trimesh.creation.box((2, 2, 2 * height))
+    vertices = "".join("{:.0f} {:.0f} {:.0f}\n".format(*vertex) for vertex in box.vertices)
+    faces = "".join("3 {} {} {}\n".format(*face) for face in box.faces)
+    path.write_text(f"OFF\n8 12 0\n{vertices}{faces}", newline="\n")
+
+
+def test_meshes_of_ones_own_are_used_counted_and_compared(rf: Rf, tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "deep"
+    folder.mkdir(parents=True)
+    write_box(folder / "cube.off", 1)
+    write_box(folder / "box.off", 2)
+    (folder / "torn.ply").write_bytes(b"ply")
+    large = ("--views", 1, "--resolution", 16, "--spp", 1, "--triangles", "500-700", "--scenes", 3)
+    run = rf("gen-data", *large, "--meshes", "mine", "--workers", 1, "--json")
+    assert run.exit_code == 0, run.output
+    assert set(json.loads(run.stdout)["broken_meshes"]) == {"deep/torn.ply"}
+    assert "2 meshes in mine for train; 0 more belong to other splits, 1 are broken" in run.stderr
+    assert "deep/torn.ply: " in run.stderr
+    assert json.loads(Path("data/dataset.json").read_text())["options"]["meshes"].startswith("2 meshes")
+    assert rf("gen-data", *large, "--meshes", "mine", "--workers", 2, "--out", "again").exit_code == 0
+    for entry, other in zip(read_manifest("data"), read_manifest("again"), strict=True):
+        assert entry.sha256 == other.sha256
+    write_box(folder / "box.off", 3)
+    changed = rf("gen-data", *large, "--meshes", "mine")
+    assert changed.exit_code == 2
+    assert "meshes is 2 meshes with hash" in changed.stderr
+    assert rf("gen-data", *large).exit_code == 2
+
+
+@pytest.mark.parametrize(("split", "folder"), [("validation", "data-validation"), ("test", "data-test")])
+def test_a_held_out_split_has_a_folder_and_scenes_of_its_own(rf: Rf, split: str, folder: str) -> None:
+    for chosen in ("train", split):
+        assert rf("gen-data", "--scenes", 1, *SMALL, "--split", chosen).exit_code == 0
+    entry, other = (read_manifest(name)[0] for name in ("data", folder))
+    assert entry.sha256 != other.sha256
+    mixed = rf("gen-data", "--scenes", 2, *SMALL, "--split", split, "--out", "data")
+    assert mixed.exit_code == 2
+    assert f"split is None there and {split} here" in mixed.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
@@ -53,6 +96,7 @@ def test_a_dataset_grows_where_it_was(rf: Rf, tmp_path: Path) -> None:
         (("--spp", "0"), "--spp"),
         (("--resolution", "1"), "--resolution"),
         (("--out", "taken/data"), "taken"),
+        (("--meshes", "gone"), "--meshes gone"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(

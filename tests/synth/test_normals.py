@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rfcli.synth.normals import corner_normals
-from rfcli.synth.shapes.parts import boxes
+from rfcli.synth.shapes.boxes import boxes
 from rfcli.synth.shapes.sphere_like import geodesic_sphere
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from rfcli.scene import TriangleScene
 from rfcli.synth import RenderedScenes, SceneOptions
-from rfcli.synth.random_scene import RejectedError
+from rfcli.synth.rejection import RejectedError
 from rfcli.synth.rendered import judge
 
 Images = npt.NDArray[np.float32]

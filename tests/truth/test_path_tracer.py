@@ -19,25 +19,27 @@ def trace(what: TriangleScene, resolution: int = 16, spp: int = 64, seed: int = 
 
 
 @pytest.mark.parametrize(
-    ("diffuse", "specular", "roughness", "tolerance"),
+    ("diffuse", "specular", "roughness"),
     [
-        (WHITE, 0.0, 1.0, 0.01),
-        ((0.5, 0.3, 0.1), 0.0, 1.0, 0.01),
-        ((0.0, 0.0, 0.0), 1.0, 0.05, 0.01),
-        ((0.0, 0.0, 0.0), 1.0, 0.5, 0.02),
-        ((0.0, 0.0, 0.0), 1.0, 1.0, 0.05),  # exact in the mean over directions, not in each
-        ((0.5, 0.3, 0.1), 0.4, 0.7, 0.02),
+        (WHITE, 0.0, 1.0),
+        ((0.5, 0.3, 0.1), 0.0, 1.0),
+        ((0.0, 0.0, 0.0), 1.0, 0.05),
+        ((0.0, 0.0, 0.0), 1.0, 0.5),
+        ((0.0, 0.0, 0.0), 1.0, 1.0),
+        ((0.5, 0.3, 0.1), 0.4, 0.7),
     ],
 )
 def test_a_ball_in_a_white_furnace_is_as_bright_as_its_albedo(
-    diffuse: tuple[float, float, float], specular: float, roughness: float, tolerance: float
+    diffuse: tuple[float, float, float], specular: float, roughness: float
 ) -> None:
-    furnace = ball(3.0, 80, material(1, emission=WHITE))
-    body = ball(0.3, 500, material(1, diffuse, specular, roughness))
-    view = camera((0.0, -1.2, 0.0), (0.0, 0.0, 0.0))
-    image = trace(scene([body, furnace], [view], 20.0), spp=128)[0]  # the ball fills the picture
-    albedo = np.array(diffuse) + specular
-    assert image.mean(axis=(0, 1)) == pytest.approx(albedo, rel=tolerance)
+    """From far away a ball shows every angle with the weight of its cosine, so its mean is the mean albedo."""
+    furnace = ball(30.0, 80, material(1, emission=WHITE))
+    body = ball(0.3, 8000, material(1, diffuse, specular, roughness))
+    far, half = 20.0, np.radians(0.9)
+    image = trace(scene([body, furnace], [camera((0.0, -far, 0.0), (0.0, 0.0, 0.0))], 1.8), resolution=24, spp=256)[0]
+    covered = np.pi * (0.3 / far) ** 2 / (2 * np.tan(half)) ** 2  # of the picture, by the ball
+    missing = (1 - image).mean(axis=(0, 1)) / covered  # around the ball the furnace is seen, radiance 1
+    assert 1 - missing == pytest.approx(np.array(diffuse) + specular, rel=0.01)
 
 
 def test_a_small_light_above_a_floor_follows_the_inverse_square_law() -> None:
@@ -55,14 +57,25 @@ def test_a_small_light_above_a_floor_follows_the_inverse_square_law() -> None:
 def test_light_inside_a_diffuse_sphere_adds_up_over_all_bounces() -> None:
     """In a sphere of albedo a every bounce spreads evenly, so that indirect irradiance is a / (1 - a) power / area."""
     albedo, radiance, side = 0.7, 100.0, 0.05
-    wall = ball(1.0, 1280, material(1, (albedo,) * 3))
+    wall = ball(1.0, 5120, material(1, (albedo,) * 3))
     light = quad((0, 0, 0), (side / 2, 0, 0), (0, side / 2, 0), material(2, emission=(radiance,) * 3))
     inside = scene([wall, light], [camera((0.0, 0.0, 0.3), (0.0, 0.0, 1.0))], 10.0)
-    image = trace(inside, resolution=8, spp=1024)[0]
+    image = trace(inside, resolution=8, spp=2048)[0]
     direct = radiance * side**2  # above the light, at distance 1
     power = 2 * np.pi * radiance * side**2
     expected = albedo / np.pi * (direct + albedo / (1 - albedo) * power / (4 * np.pi))
-    assert image.mean() == pytest.approx(expected, rel=0.015)
+    assert image.mean() == pytest.approx(expected, rel=0.01)
+
+
+def test_a_patch_under_a_facing_patch_follows_its_form_factor() -> None:
+    """Irradiance at the centre below a parallel square of half side a at distance 1 (Siegel and Howell, B-4)."""
+    a, radiance = 0.4, 5.0
+    floor = quad((0, 0, 0), (0.5, 0, 0), (0, 0.5, 0), material(2, (0.6, 0.4, 0.2)))
+    light = quad((0, 0, 1), (a, 0, 0), (0, -a, 0), material(2, emission=(radiance,) * 3))
+    image = trace(scene([floor, light], [camera((0, -1, 0.5), (0, 0, 0))], 0.5), resolution=4, spp=1024)[0]
+    form_factor = 4 / np.pi * a / np.sqrt(1 + a**2) * np.arctan(a / np.sqrt(1 + a**2))
+    expected = np.array([0.6, 0.4, 0.2]) * radiance * form_factor
+    assert image.mean(axis=(0, 1)) == pytest.approx(expected, rel=0.01)
 
 
 def lit_floor(rows: Array) -> TriangleScene:

@@ -1,4 +1,4 @@
-"""Shapes made of boxes: one, a table, a chair, stairs, an arch."""
+"""Closed boxes with cells of one size: one by itself, or the boards and blocks that other shapes are made of."""
 
 import numpy as np
 import trimesh
@@ -12,37 +12,6 @@ def box(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
     """A box with sides 0.4 to 1; every third is a cube."""
     size = np.ones(3) if rng.random() < 1 / 3 else rng.uniform(0.4, 1.0, 3)
     return boxes([((0.0, 0.0, 0.0), (size[0], size[1], size[2]))], faces)
-
-
-def table(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """A top on four legs."""
-    w, d, h = rng.uniform(0.7, 1.2), rng.uniform(0.5, 1.0), rng.uniform(0.4, 0.9)
-    return boxes([*legs(w, d, h, rng.uniform(0.05, 0.12)), ((0, 0, h), (w, d, h + rng.uniform(0.05, 0.12)))], faces)
-
-
-def chair(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """A seat on four legs with a back."""
-    w, d, h, t = rng.uniform(0.45, 0.6), rng.uniform(0.45, 0.6), rng.uniform(0.4, 0.55), rng.uniform(0.05, 0.09)
-    back = ((0.0, d - t, h + t), (w, d, h + rng.uniform(0.4, 0.7)))
-    return boxes([*legs(w, d, h, t), ((0.0, 0.0, h), (w, d, h + t)), back], faces)
-
-
-def stairs(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """Steps that rise to one side."""
-    count, rise, run = int(rng.integers(3, 6)), rng.uniform(0.12, 0.25), rng.uniform(0.15, 0.3)
-    width = rng.uniform(0.4, 1.0)
-    return boxes([((i * run, 0.0, 0.0), ((i + 1) * run, width, (i + 1) * rise)) for i in range(count)], faces)
-
-
-def arch(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """Two posts under a beam."""
-    w, d, h, t = rng.uniform(0.6, 1.2), rng.uniform(0.2, 0.6), rng.uniform(0.5, 1.2), rng.uniform(0.12, 0.25)
-    return boxes([((0.0, 0.0, 0.0), (t, d, h)), ((w - t, 0.0, 0.0), (w, d, h)), ((0.0, 0.0, h), (w, d, h + t))], faces)
-
-
-def legs(width: float, depth: float, height: float, thick: float) -> list[Box]:
-    """Four legs in the corners."""
-    return [((x, y, 0.0), (x + thick, y + thick, height)) for x in (0.0, width - thick) for y in (0.0, depth - thick)]
 
 
 def boxes(corners: list[Box], faces: int) -> trimesh.Trimesh:

@@ -1,0 +1,48 @@
+from collections import Counter
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from rfcli.errors import InputError
+from rfcli.synth import SceneOptions, random_scene
+from rfcli.synth.splits import SPLITS, split_of, stream
+
+
+def test_training_scenes_are_those_of_the_plain_seed() -> None:
+    assert (stream(3, 5, 1, "train").random(4) == np.random.default_rng([3, 5, 1]).random(4)).all()
+
+
+def test_no_stream_of_one_split_is_one_of_another() -> None:
+    """Neighbouring seeds, scenes and attempts, and a seed of 64 bits whose words look like those of another scene."""
+    seeds = (0, 1, 2, 5 + (7 << 32))
+    first = {
+        split: {stream(s, i, a, split).random() for s in seeds for i in range(8) for a in range(3)} for split in SPLITS
+    }
+    assert all(len(numbers) == 4 * 8 * 3 for numbers in first.values())
+    for one, other in combinations(SPLITS, 2):
+        assert not first[one] & first[other]
+
+
+def test_splits_share_no_shape() -> None:
+    triangles = {}
+    for split in SPLITS:
+        scene = [random_scene(0, i, SceneOptions((256, 600), 1, split=split)).triangles for i in range(4)]
+        objects = np.concatenate([s[(np.abs(s[..., :2]) < 0.45).all(axis=(1, 2))] for s in scene])
+        sides = np.linalg.norm(objects - np.roll(objects, 1, axis=1), axis=2)
+        triangles[split] = {tuple(np.round(np.sort(row), 6)) for row in sides}
+    for one, other in combinations(SPLITS, 2):
+        shared = triangles[one] & triangles[other]
+        assert len(shared) < 0.02 * len(triangles[one])  # cells of the walls of a room are alike everywhere
+
+
+def test_files_are_dealt_out_by_their_content() -> None:
+    dealt = Counter(split_of(f"mesh {i}".encode()) for i in range(1600))
+    assert dealt["validation"] == pytest.approx(100, abs=35)
+    assert dealt["test"] == pytest.approx(100, abs=35)
+    assert split_of(b"mesh 7") == split_of(b"mesh 7")
+
+
+def test_an_unknown_split_is_refused() -> None:
+    with pytest.raises(InputError, match="--split"):
+        SceneOptions((256, 600), 1, split="exam")  # type: ignore[arg-type]
