@@ -67,7 +67,7 @@ def layer_mechanism(config: RenderFormerConfig, index: int) -> nn.Module:
         options.setdefault("seed", 0)
         options["seed"] += index
     if config.attention == "nearfar":
-        options["frequencies"] = config.rope_dim // 2
+        options["frequencies"] = config.rope_dim // 2 if config.pe_type == "rope" else 0
     return create(config.attention, heads=config.num_heads, head_dim=config.head_dim, **options)
 
 

@@ -33,5 +33,5 @@ def _hidden(scene: TriangleScene, walls: np.ndarray[tuple[int, ...], np.dtype[np
     eye = turn @ scene.c2w[0, :3, 3].astype(np.float64)
     right = turn @ scene.c2w[0, :3, 0].astype(np.float64)
     rays = np.stack([offset * right - eye for offset in (-SIDE, 0.0, SIDE)])
-    distances, _ = first_hits(eye, rays, walls)
+    distances, *_ = first_hits(eye, rays, walls)
     return bool((distances < 1 - SIDE / np.linalg.norm(eye)).any())
