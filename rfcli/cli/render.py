@@ -52,7 +52,7 @@ def render(
     view: Annotated[str | None, typer.Option(metavar="0,2", help="Render these cameras only. (default: all)")] = None,
     resolution: Annotated[
         int | None,
-        typer.Option(metavar="PIXELS", help="Side of the image, a multiple of 8. (default: the model's, else 256)"),
+        typer.Option(metavar="PIXELS", help="Side of the image, a multiple of 8. (default: 256, or the model's own)"),
     ] = None,
     exposure: Annotated[float, typer.Option(help="Brightness of the PNG, in stops.")] = 0.0,
     tone_mapping: Annotated[
@@ -209,10 +209,11 @@ def _network(
     trained_with = read_config(locate(name) / CONFIG).attention
     if network.config.attention != trained_with and network.config.attention in NEED_TRAINING:
         console.warn(f"this model learned with {trained_with}; with {attention} it needs rf finetune to be right.")
-    learned = network.config.training_resolution
+    renderer = NetworkRenderer(name, network, chosen_precision(precision, next(network.parameters()).device))
+    learned = renderer.bound_to
     if resolution and learned and not learned / 2 <= resolution <= 2 * learned:
         console.warn(f"this model learned at {learned} pixels, which is far from --resolution {resolution}.")
-    return NetworkRenderer(name, network, chosen_precision(precision, next(network.parameters()).device))
+    return renderer
 
 
 def _newest_run() -> str:

@@ -64,7 +64,14 @@ class NetworkRenderer:
 
     @property
     def home(self) -> int:
-        return self.model.config.training_resolution or RESOLUTION
+        return self.bound_to or RESOLUTION
+
+    @property
+    def bound_to(self) -> int | None:
+        """The resolution of training, far from which the network sees badly. None where that is not known, and with
+        first-hit visibility: which triangle a pixel sees is then computed, at any resolution."""
+        config = self.model.config
+        return config.training_resolution if config.visibility == "attention" else None
 
     @property
     def device(self) -> str:
