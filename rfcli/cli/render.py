@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rfcli.scene import TriangleScene
 
-    Images = npt.NDArray[np.float32]  # [V, H, W, 3], linear
+    Images = npt.NDArray[np.float32]  # [V, H, W, 3], linear; 4 from models with alpha
 
 RUNS = (Path("runs/train"), Path("runs/finetune"))  # where training leaves models
 BUNDLED = "tiny"
@@ -186,5 +186,5 @@ def _write(stem: Path, image: "Images", exposure: float, about: dict[str, str]) 
 
     exr, png = stem.with_name(f"{stem.name}.exr"), stem.with_name(f"{stem.name}.png")
     write_exr(exr, image, {**about, "rf": rfcli.__version__})
-    write_png(png, to_display(image, exposure))
+    write_png(png, to_display(image[..., :3], exposure))
     return [png, exr]

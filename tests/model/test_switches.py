@@ -69,6 +69,7 @@ ALONE: list[dict[str, Any]] = [
 ]
 TOGETHER: list[dict[str, Any]] = [
     {**NERF, **LAYER_NORM, "activation": "gelu", "bias": True},
+    {**NERF, "vertex_pe_num_freqs": 12},
     {**NERF, **LAYER_NORM, "use_vn_encoder": False, "use_dpt_decoder": False, "turn_to_cam_coord": False},
     {**NERF, "vn_encoder_norm_type": "none", "num_heads": 8, "view_transformer_n_heads": 24, "vertex_pe_num_freqs": 0},
     {**NERF, "view_transformer_include_self_attn": False, "qk_norm": False, "use_ldr": True, "num_register_tokens": 0},
