@@ -56,6 +56,7 @@ ALONE: list[dict[str, Any]] = [
     {"num_register_tokens": 0},
     {"view_transformer_latent_dim": 120, "view_transformer_n_heads": 3},
     {"view_transformer_latent_dim": 40, "view_transformer_n_heads": 1},
+    {"latent_dim": 144, "vertex_pe_num_freqs": 8},  # the view stage's heads have room for 4 only
     {"view_transformer_include_self_attn": False},
     {"vdir_num_freqs": 1},
     {"vdir_num_freqs": 4},
