@@ -39,6 +39,7 @@ def save_scene(scene: TriangleScene, path: str | Path, official: bool = False) -
 def load_model(name: str, attention: str | None = None, device: str = "auto") -> RenderFormer:
     """Load a model in eval mode: "tiny" (bundled), a checkpoint directory, or a Hugging Face id.
 
+    name may also be a `.safetensors` file beside its config.json, and an id may name a revision: owner/name@revision.
     attention: run the view-independent stage with another mechanism than the checkpoint's own.
     device: auto | cpu | cuda | mps.
     Raises InputError where the checkpoint is missing or does not fit its config.
@@ -62,8 +63,11 @@ def render(
 ) -> torch.Tensor:
     """Linear HDR images [B, V, H, W, 3] of B scenes of N triangles seen by V cameras; inputs are never changed.
 
+    Models with include_alpha give a fourth channel, models with use_ldr the LDR image that they learned.
+
     triangles [B, N, 3, 3], vn [B, N, 3, 3], c2w [B, V, 4, 4], fov [B, V] or [B, V, 1] in degrees;
-    either texture [B, N, 13, 32, 32] or material [B, N, 13]; mask [B, N], True for real triangles.
+    either material [B, N, 13] or texture [B, N, 13, P, P], P being the model's, or any where it reads one pixel only;
+    mask [B, N], True for real triangles.
     precision: fp32 | bf16 | auto, of the view-independent stage only; the view-dependent stage stays fp32. auto times
     a product and takes bf16 where it is faster.
     """

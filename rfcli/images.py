@@ -17,16 +17,17 @@ Display = npt.NDArray[np.uint8]
 
 
 def write_exr(path: str | Path, image: Linear, metadata: dict[str, str] | None = None) -> None:
-    """Write a linear HDR image [H, W, 3] as an RGB float32 EXR, losslessly compressed.
+    """Write a linear HDR image [H, W, 3], or with alpha [H, W, 4], as a float32 EXR, losslessly compressed.
 
     metadata: text attributes for the file's header (what made the image).
     Raises InputError where the file cannot be written.
     """
-    pixels = np.ascontiguousarray(_checked(image), dtype=np.float32)
+    alpha = image.ndim == 3 and image.shape[-1] == 4
+    pixels = np.ascontiguousarray(image if alpha else _checked(image), dtype=np.float32)
     header = {**(metadata or {}), "compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     try:
         with replacing(Path(path)) as beside:
-            OpenEXR.File(header, {"RGB": pixels}).write(str(beside))
+            OpenEXR.File(header, {"RGBA" if alpha else "RGB": pixels}).write(str(beside))
     except (OSError, RuntimeError) as error:
         raise InputError(f"{path}: the image cannot be written; choose a folder that exists and is yours.") from error
 

@@ -25,6 +25,14 @@ def test_exr_keeps_every_bit_and_the_metadata(tmp_path: Path) -> None:
         assert file.header()["scene"] == "cornell-box.json"
 
 
+def test_exr_keeps_alpha(tmp_path: Path) -> None:
+    image = np.concatenate([hdr(), np.linspace(0, 1, 35, dtype=np.float32).reshape(5, 7, 1)], axis=-1)
+    write_exr(tmp_path / "a.exr", image)
+    np.testing.assert_array_equal(read_exr(tmp_path / "a.exr"), image[..., :3])
+    with OpenEXR.File(str(tmp_path / "a.exr")) as file:
+        np.testing.assert_array_equal(file.channels()["RGBA"].pixels, image)
+
+
 def test_exr_of_a_view_into_a_larger_array(tmp_path: Path) -> None:
     image = hdr(8, 8)[::2, 1:7]
     write_exr(tmp_path / "a.exr", image)

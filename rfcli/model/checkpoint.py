@@ -47,10 +47,13 @@ def read_config(path: Path) -> RenderFormerConfig:
         raise InputError(f"{path}: {error}") from None
 
 
-def read_checkpoint(directory: Path) -> RenderFormer:
-    """The model in `directory`, in eval mode on the CPU. Raises InputError where files are missing or do not fit."""
+def read_checkpoint(directory: Path, weights: str = WEIGHTS) -> RenderFormer:
+    """The model in `directory`, in eval mode on the CPU. weights: the name of the file that holds them.
+
+    Raises InputError where files are missing or do not fit.
+    """
     config = read_config(directory / CONFIG)
-    path = directory / WEIGHTS
+    path = directory / weights
     try:
         state = load_file(path)
     except FileNotFoundError:

@@ -81,7 +81,7 @@ class RenderFormer(nn.Module):
 
     def rotation(self, batch: SceneBatch) -> Rotation | None:
         """RoPE's cosines and sines [B, R + N, D / 2] of registers and triangles in world space; None without RoPE."""
-        vertices = token_vertices(batch.triangles, batch.centre(), self.config.num_register_tokens)
+        vertices = token_vertices(batch.triangles, batch.mask, self.config.num_register_tokens)
         return rotation(self.transformer.rope_emb, vertices, self.config.head_dim)
 
     def view_independent(self, batch: SceneBatch) -> Tensor:
@@ -109,23 +109,22 @@ class RenderFormer(nn.Module):
         registers, stage = self.config.num_register_tokens, self.view_transformer
         cameras, fov = c2w.flatten(0, 1).float(), fov.reshape(-1).float()
         corners = rearrange(to_camera(batch.triangles.flatten(1, 2), c2w), "b v (n k) c -> (b v) n k c", k=3)
+        mask = repeat(batch.mask, "b n -> (b v) n", v=views)
         directions = pixel_directions(fov, resolution)
         rays = torch.nn.functional.normalize(directions, dim=-1)
 
         hits = None
         if stage.first_hit:
             if visible is None:
-                mask = repeat(batch.mask, "b n -> (b v) n", v=views)
                 seen = [visible_triangles(*view, resolution) for view in zip(corners, mask, fov, strict=True)]
                 visible = torch.stack(seen)
             hits = hit_geometry(visible.view(-1, resolution, resolution), corners, directions)
         if self.config.turn_to_cam_coord:
-            centre = rearrange(to_camera(batch.centre()[:, None], c2w), "b v 1 c -> (b v) c")
-            vertices = token_vertices(corners, centre, registers)
+            vertices = token_vertices(corners, mask, registers)
             places = seen_places(directions, hits, torch.zeros_like(cameras[:, :3, 3]), self.config.patch_size)
             image = stage(tokens, vertices, rays, places, self.key_context(batch), hits)
         else:
-            vertices = token_vertices(batch.triangles, batch.centre(), registers)
+            vertices = token_vertices(batch.triangles, batch.mask, registers)
             directions = to_world(directions, cameras)
             places = seen_places(directions, hits, cameras[:, :3, 3], self.config.patch_size)
             image = stage(tokens, vertices, to_world(rays, cameras), places, self.key_context(batch), hits)

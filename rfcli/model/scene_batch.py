@@ -62,11 +62,6 @@ class SceneBatch:
         assert self.texture is not None
         return self.texture[..., 0, 0]
 
-    def centre(self) -> Tensor:
-        """[B, 3] mean of all vertices of the real triangles: where the registers sit."""
-        weight = self.mask[:, :, None].to(self.triangles.dtype)
-        return (self.triangles.mean(2) * weight).sum(1) / weight.sum(1)
-
 
 def log_emission(surface: Tensor) -> Tensor:
     """A copy of material [B, N, 13] or texture [B, N, 13, P, P] with emission e replaced by log10(1 + e)."""

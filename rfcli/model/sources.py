@@ -10,36 +10,59 @@ from rfcli.model.device import pick_device
 from rfcli.model.renderformer import RenderFormer
 
 BUNDLED = {"tiny": "rf-tiny"}
+SUFFIX = ".safetensors"
 
 
 def locate(name: str) -> Path:
-    """The folder of the checkpoint that `name` means. Raises InputError where there is none."""
+    """The folder of the checkpoint that `name` means. Raises InputError where there is none.
+
+    name: a bundled model, a folder, a file of weights with config.json beside it, or a Hugging Face id `owner/name`
+    or `owner/name@revision` (a branch, a tag or a commit).
+    """
     if name in BUNDLED:
         return Path(str(files("rfcli") / "weights" / BUNDLED[name]))
     path = Path(name)
     if path.is_dir():
         return path
-    if path.suffix == ".safetensors" and path.is_file():
-        if path.name != WEIGHTS:
-            raise InputError(f"{path}: weights are read from a file named {WEIGHTS} beside its {CONFIG}.")
+    if path.suffix == SUFFIX and path.is_file():
         return path.parent
-    if name.count("/") == 1 and not name.startswith((".", "/")) and not path.suffix:
-        return _download(name)
+    repository, _, revision = name.partition("@")
+    if repository.count("/") == 1 and not name.startswith((".", "/", "~")) and path.suffix not in (SUFFIX, ".json"):
+        return _download(repository, revision or None)
     bundled = ", ".join(BUNDLED)
     raise InputError(f"No model '{name}': give a bundled one ({bundled}), a checkpoint folder, or a Hugging Face id.")
 
 
-def _download(repository: str) -> Path:
+def _download(repository: str, revision: str | None) -> Path:
+    """The folder in Hugging Face's cache; only what is not in it yet is fetched, and never a pickle."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
+    wanted = repository if revision is None else f"{repository}@{revision}"
     try:
-        return Path(snapshot_download(repository, allow_patterns=[CONFIG, WEIGHTS]))
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=[CONFIG, WEIGHTS]))
     except HFValidationError:
-        raise InputError(f"'{repository}' is neither a folder nor a valid Hugging Face id.") from None
+        raise InputError(f"'{wanted}' is neither a folder nor a valid Hugging Face id.") from None
+    except RevisionNotFoundError:
+        raise InputError(
+            f"'{repository}' has no revision '{revision}' on Hugging Face; correct what follows @."
+        ) from None
+    except GatedRepoError:
+        raise InputError(
+            f"'{repository}' asks for consent on Hugging Face; give it on its page, then run `hf auth login`."
+        ) from None
+    except RepositoryNotFoundError:
+        raise InputError(f"'{wanted}' is neither a folder here nor a public model on Hugging Face.") from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise InputError(
-            f"Could not fetch '{repository}' from Hugging Face, nor is it in the local cache "
+            f"Could not fetch '{wanted}' from Hugging Face, nor is it in the local cache "
             f"({type(error).__name__}); go online once, or download its {CONFIG} and {WEIGHTS} into a folder "
             "and give that folder."
         ) from None
@@ -47,7 +70,8 @@ def _download(repository: str) -> Path:
 
 def load(name: str, attention: str | None = None, device: str = "auto") -> RenderFormer:
     """The model called `name`, in eval mode; see `rfcli.load_model`."""
-    model = read_checkpoint(locate(name)).to(pick_device(device))
+    weights = Path(name).name if name.endswith(SUFFIX) else WEIGHTS
+    model = read_checkpoint(locate(name), weights).to(pick_device(device))
     if attention is not None and attention != model.config.attention:
         model = convert(model, attention)
     return model

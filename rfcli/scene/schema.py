@@ -49,6 +49,8 @@ class Material(Description):
     """A diffuse and a GGX lobe, added, and emission; constant over the object unless diffuse is drawn at random.
 
     With rand_tri_diffuse_seed, each triangle or shading group draws its diffuse colour from 0..random_diffuse_max.
+    Triangles coloured one by one are shaded flat, whatever smooth_shading says: the official converter takes the mesh
+    apart to colour them.
     """
 
     diffuse: Reflectance
@@ -59,6 +61,11 @@ class Material(Description):
     rand_tri_diffuse_seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     random_diffuse_max: Unit = 1.0
     random_diffuse_type: Literal["per-triangle", "per-shading-group"] = "per-shading-group"
+
+    @property
+    def colours_every_triangle(self) -> bool:
+        """Whether each triangle draws a colour of its own."""
+        return self.rand_tri_diffuse_seed is not None and self.random_diffuse_type == "per-triangle"
 
 
 class Object(Description):

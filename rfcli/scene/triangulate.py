@@ -54,7 +54,9 @@ def shaded_mesh(part: Object, folder: Path) -> trimesh.Trimesh:
     if part.remesh:
         mesh = remesh(mesh, part.remesh_target_face_num)
     place(mesh, part.transform)
-    return smooth(mesh) if part.material.smooth_shading else flat(mesh)
+    if part.material.smooth_shading:
+        mesh = smooth(mesh)  # even where flat follows: colours are drawn in the order of the smoothing groups
+    return flat(mesh) if part.material.colours_every_triangle or not part.material.smooth_shading else mesh
 
 
 def material_rows(material: Material, mesh: trimesh.Trimesh) -> FloatArray:
@@ -66,8 +68,7 @@ def material_rows(material: Material, mesh: trimesh.Trimesh) -> FloatArray:
     if material.rand_tri_diffuse_seed is None:
         steps = np.floor(np.array(material.diffuse) * 255)
     else:
-        per_triangle = material.random_diffuse_type == "per-triangle"
-        group = np.arange(len(mesh.faces)) if per_triangle else shading_groups(mesh)
+        group = np.arange(len(mesh.faces)) if material.colours_every_triangle else shading_groups(mesh)
         generator = np.random.RandomState(material.rand_tri_diffuse_seed)
         levels = max(1, math.ceil(256 * material.random_diffuse_max))
         steps = generator.randint(0, levels, (group.max() + 1, 3))[group]

@@ -32,8 +32,14 @@ def read_dataset(
 ) -> TrainingData:
     """The finished scenes of a dataset, split; where `triangles` is given, only scenes of that many.
 
-    Raises InputError where there are too few to train on.
+    Raises InputError where there are too few to train on, or the model makes or reads what datasets do not hold.
     """
+    for name, needed in (("use_ldr", False), ("include_alpha", False), ("texture_channels", 13)):
+        if getattr(config, name) != needed:
+            raise InputError(
+                f"config field {name} = {getattr(config, name)!r}: such models render, but datasets hold linear "
+                "radiance without alpha and materials of 13 channels; train one without it."
+            )
     entries = read_manifest(folder)
     if not entries:
         raise InputError(f"{folder} holds no scenes; make some with `rf gen-data`, or name a dataset with --data.")

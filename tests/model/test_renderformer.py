@@ -17,6 +17,9 @@ VARIANTS = [
     {"visibility": "attention", "turn_to_cam_coord": False, "key_weight": "normalised", "use_dpt_decoder": False},
     {"view_transformer_use_swin_attn": True, "attention": "performer"},
     {"attention": "nearfar", "attention_options": {"keys": 4}},
+    {"pe_type": "nerf", "token_position_freqs": None, "norm_type": "layer_norm", "bias": True, "activation": "gelu"},
+    {"pe_type": "nerf", "token_position_freqs": None, "turn_to_cam_coord": True, "attention": "performer"},
+    {"view_transformer_latent_dim": 80, "view_transformer_include_self_attn": False, "use_vn_encoder": False},
 ]
 
 

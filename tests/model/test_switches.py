@@ -56,6 +56,7 @@ ALONE: list[dict[str, Any]] = [
     {"num_register_tokens": 0},
     {"view_transformer_latent_dim": 120, "view_transformer_n_heads": 3},
     {"view_transformer_latent_dim": 40, "view_transformer_n_heads": 1},
+    {"latent_dim": 144, "vertex_pe_num_freqs": 8},  # the view stage's heads have room for 4 only
     {"view_transformer_include_self_attn": False},
     {"vdir_num_freqs": 1},
     {"vdir_num_freqs": 4},
@@ -69,6 +70,7 @@ ALONE: list[dict[str, Any]] = [
 ]
 TOGETHER: list[dict[str, Any]] = [
     {**NERF, **LAYER_NORM, "activation": "gelu", "bias": True},
+    {**NERF, "vertex_pe_num_freqs": 12},
     {**NERF, **LAYER_NORM, "use_vn_encoder": False, "use_dpt_decoder": False, "turn_to_cam_coord": False},
     {**NERF, "vn_encoder_norm_type": "none", "num_heads": 8, "view_transformer_n_heads": 24, "vertex_pe_num_freqs": 0},
     {**NERF, "view_transformer_include_self_attn": False, "qk_norm": False, "use_ldr": True, "num_register_tokens": 0},

@@ -108,7 +108,7 @@ class Twin:
         return image if self.c["use_ldr"] else 10**image - 1
 
     def with_registers(self, places: Tensor) -> Tensor:
-        centre = places.reshape(-1, 3).mean(0).repeat(3)
+        centre = (places.reshape(-1, 3).mean(0) * len(places) / (len(places) + 1e-5)).repeat(3)
         return torch.cat([centre.expand(self.c["num_register_tokens"], 9), places])
 
     def triangle_tokens(self, places: Tensor, vn: Tensor, texture: Tensor) -> Tensor:

@@ -56,6 +56,32 @@ def test_random_diffuse_per_triangle_draws_three_numbers_a_face(write_scene, smo
     np.testing.assert_array_equal(scene.material[:, DIFFUSE], np.float16(draws / 255).astype(np.float32))
 
 
+SLICES = 24
+CONE = (
+    "v 0 0 0.3\n"
+    + "".join(f"v {np.cos(angle)} {np.sin(angle)} 0\n" for angle in np.linspace(0, 2 * np.pi, SLICES + 1)[:-1])
+    + "".join(f"f 1 {i + 2} {(i + 1) % SLICES + 2}\n" for i in range(SLICES))
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "flat"),
+    [
+        ({}, False),
+        ({"rand_tri_diffuse_seed": 7, "random_diffuse_type": "per-shading-group"}, False),
+        ({"random_diffuse_type": "per-triangle"}, False),  # says nothing without a seed
+        ({"rand_tri_diffuse_seed": 7, "random_diffuse_type": "per-triangle"}, True),
+    ],
+)
+def test_triangles_coloured_one_by_one_are_flat(write_scene, options: dict[str, object], flat: bool) -> None:
+    """The slices of a shallow cone, smoothed together else."""
+    scene = load(write_scene(description(smooth_shading=True, **options), CONE))
+    edges = scene.triangles[:, 1:] - scene.triangles[:, :1]
+    faces = np.cross(edges[:, 0], edges[:, 1])
+    faces /= np.linalg.norm(faces, axis=1, keepdims=True)
+    assert np.allclose(scene.vn, faces[:, None], atol=1e-6) == flat
+
+
 def test_random_diffuse_per_shading_group_draws_three_numbers_a_group(write_scene) -> None:
     options = {"rand_tri_diffuse_seed": 42, "random_diffuse_type": "per-shading-group", "smooth_shading": True}
     scene = load(write_scene(description(**options), TWO_PARTS))

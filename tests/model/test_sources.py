@@ -1,0 +1,127 @@
+"""Where a model's name leads. The hub is played by functions that record what they are asked."""
+
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import pytest
+import torch
+from huggingface_hub.errors import (
+    GatedRepoError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+import rfcli
+from rfcli.errors import InputError
+from rfcli.model import save_checkpoint
+from rfcli.model.sources import locate
+from tests.model.scenes import small_model
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_checkpoint(small_model(), tmp_path / "model", "# A card\n")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    """What the hub was asked for; it always answers with `folder`."""
+    calls: list[tuple[str, dict[str, Any]]] = []
+
+    def snapshot_download(repository: str, **options: Any) -> str:
+        calls.append((repository, options))
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    return calls
+
+
+def answer(kind: type[Exception]) -> Exception:
+    """An error as the hub raises it, without the response that its constructor wants."""
+    return kind.__new__(kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "repository", "revision"),
+    [
+        ("microsoft/renderformer-v1-base", "microsoft/renderformer-v1-base", None),
+        ("microsoft/renderformer-v1.1-swin-large", "microsoft/renderformer-v1.1-swin-large", None),
+        ("someone/model@main", "someone/model", "main"),
+        ("someone/model-v1.1@v2.0", "someone/model-v1.1", "v2.0"),
+        ("someone/model@refs/pr/3", "someone/model", "refs/pr/3"),
+    ],
+)
+def test_an_id_and_its_revision_reach_the_hub(
+    asked: list[tuple[str, dict[str, Any]]], name: str, repository: str, revision: str | None
+) -> None:
+    model = rfcli.load_model(name, device="cpu")
+    expected = small_model().state_dict()
+    assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
+    assert [(call[0], call[1]["revision"]) for call in asked] == [(repository, revision)]
+    assert asked[0][1]["allow_patterns"] == ["config.json", "model.safetensors"]  # and so no pickle
+
+
+def test_weights_of_any_name_beside_their_config(folder: Path, asked: list[tuple[str, dict[str, Any]]]) -> None:
+    (folder / "model.safetensors").rename(folder / "best-of.3.safetensors")
+    model = rfcli.load_model(str(folder / "best-of.3.safetensors"), device="cpu")
+    assert torch.equal(model.tri_token, small_model().tri_token)
+    with pytest.raises(InputError, match=r"model\.safetensors is missing"):
+        rfcli.load_model(str(folder), device="cpu")
+    (folder / "config.json").unlink()
+    with pytest.raises(InputError, match=r"config\.json is missing"):
+        rfcli.load_model(str(folder / "best-of.3.safetensors"), device="cpu")
+    assert not asked
+
+
+def test_a_folder_comes_before_the_hub(
+    folder: Path, asked: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parents[1])
+    assert locate(f"{folder.parent.name}/model") == Path(folder.parent.name, "model")
+    assert not asked
+
+
+@pytest.mark.parametrize("name", ["./someone/model", "/someone", "~/model", "a/b/c", "a/b.safetensors", "a/b.json"])
+def test_paths_are_not_looked_for_on_the_hub(asked: list[tuple[str, dict[str, Any]]], name: str) -> None:
+    with pytest.raises(InputError, match="No model"):
+        locate(name)
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (LocalEntryNotFoundError("offline"), r"Could not fetch 'some/one@v2'.*nor is it in the local cache.*folder"),
+        (ConnectionError("no route"), r"Could not fetch 'some/one@v2'.*go online once"),
+        (answer(RevisionNotFoundError), "'some/one' has no revision 'v2'"),
+        (answer(GatedRepoError), "'some/one' asks for consent"),
+        (answer(RepositoryNotFoundError), "'some/one@v2' is neither a folder here nor a public"),
+    ],
+)
+def test_what_the_hub_answers_is_one_sentence(monkeypatch: pytest.MonkeyPatch, error: Exception, message: str) -> None:
+    def snapshot_download(repository: str, **options: Any) -> str:
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    with pytest.raises(InputError, match=message) as caught:
+        rfcli.load_model("some/one@v2", device="cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_offline_the_cache_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: Path) -> None:
+    """The cache as huggingface_hub lays it out, and no network."""
+    commit = "0" * 40
+    cached = tmp_path / "hub" / "models--someone--model"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text(commit)
+    (cached / "snapshots").mkdir()
+    folder.rename(cached / "snapshots" / commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert rfcli.load_model("someone/model", device="cpu").config == small_model().config
+    assert rfcli.load_model("someone/model@main", device="cpu").config == small_model().config
+    with pytest.raises(InputError, match="Could not fetch 'someone/model@v9'"):
+        rfcli.load_model("someone/model@v9", device="cpu")
