@@ -104,14 +104,15 @@ def render(
 ) -> None:
     """Render scenes: a PNG to look at and an EXR (linear, HDR) to keep for each camera.
 
-    Files are called like the scene, with -view0, -view1, ... where it has several cameras. Several pictures also
-    go on a contact-sheet.png. A mesh is put on a lit stage: floor, wall, light and camera.
+    Files are called like the scene, with -view0, -view1, ... for several cameras.
+    Several pictures also go on a contact-sheet.png.
+    A mesh is put on a lit stage: floor, wall, light and camera.
 
-    --compare writes NAME-compare.png, reference, picture and error side by side, with PSNR, SSIM, HDR-FLIP, and LPIPS
-    where its backbone is in torchvision's cache.
+    --compare also writes NAME-compare.png: reference, picture and error, with
+    PSNR, SSIM, HDR-FLIP, and LPIPS where torchvision's cache has its backbone.
 
-    A video is NAME-orbit.mp4 and .gif, from the scene's first camera or those of --view. Its frames stay in
-    NAME-orbit-frames: the same command goes on from them, and other --fps cost nothing.
+    A video is NAME-orbit.mp4 and .gif, from the first camera or those of --view.
+    Its frames stay in NAME-orbit-frames: the same command goes on from them.
 
     Example: rf render examples/cornell-box.json --resolution 128
 

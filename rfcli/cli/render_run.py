@@ -37,7 +37,9 @@ def make_pictures(console: Console, studio: "Studio", jobs: "Sequence[Job]", ref
 def make_videos(console: Console, studio: "Studio", jobs: "Sequence[Job]", motion: "Motion", fps: float) -> Made:
     """One video per camera."""
     from rfcli.pictures.animation import Animation
+    from rfcli.pictures.video import check_ffmpeg
 
+    check_ffmpeg()
     animations = [Animation(studio, job, view, motion) for job in jobs for view in job.views]
     files: list[Path] = []
     for animation in animations:

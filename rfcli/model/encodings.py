@@ -25,10 +25,10 @@ def nerf_width(channels: int, frequencies: int) -> int:
 def rope_frequencies(dim: int, double_max: bool) -> Tensor:
     """[dim / 2] angular frequencies, radians per unit length: geometric, 1 to dim / 2 - 1 (dim - 1 if double_max)."""
     highest = dim - 1 if double_max else dim / 2 - 1
-    exponents = torch.linspace(0.0, math.log2(highest), dim // 2) if dim > 2 else torch.zeros(dim // 2)
-    # not exp2: on the meta device, where checkpoints are first built, it loads torch's compiler, which takes 0.8 s
-    frequencies: Tensor = 2.0**exponents
-    return frequencies
+    # on the CPU whatever the default device: on meta, where checkpoints begin, exp2 would load torch's compiler (0.8 s)
+    if dim <= 2:
+        return torch.ones(dim // 2, device="cpu")
+    return torch.exp2(torch.linspace(0.0, math.log2(highest), dim // 2, device="cpu"))
 
 
 def rope_rotation(vertices: Tensor, frequencies: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:

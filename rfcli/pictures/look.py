@@ -27,8 +27,8 @@ class Look:
         self.develop(np.zeros((1, 1, 3), dtype=np.float32))
 
     def develop(self, image: Linear) -> Display:
-        """Linear [H, W, 3] to what a display shows."""
-        return to_display(image, self.exposure, self.tone_mapping)
+        """Linear [H, W, 3], or 4 with alpha, to what a display shows: without alpha."""
+        return to_display(image[..., :3], self.exposure, self.tone_mapping)
 
 
 @dataclass(frozen=True)

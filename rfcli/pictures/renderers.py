@@ -15,7 +15,7 @@ from rfcli.scene import TriangleScene
 if TYPE_CHECKING:
     from rfcli.model import RenderFormer
 
-Image = npt.NDArray[np.float32]  # [H, W, 3], linear
+Image = npt.NDArray[np.float32]  # [H, W, 3], linear; 4 from models with alpha
 
 RESOLUTION = 256  # where nothing says at which resolution a renderer is at home
 

@@ -9,8 +9,19 @@ import imageio.v2 as imageio
 from PIL import Image
 
 from rfcli.atomic import replacing
+from rfcli.errors import InputError
 from rfcli.images import Display
 from rfcli.pictures.files import thumbnail
+
+
+def check_ffmpeg() -> None:
+    """Raises InputError where there is no ffmpeg: neither imageio-ffmpeg's own nor the system's."""
+    import imageio_ffmpeg
+
+    try:
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError:
+        raise InputError("Videos need ffmpeg, and there is none here; install it, or render pictures.") from None
 
 
 def write_mp4(path: Path, frames: Iterable[Display], fps: float) -> None:

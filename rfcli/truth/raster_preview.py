@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,13 @@ class RasterPreview:
 
 
 def load_pyrender() -> Any:
-    """The module, told to render off screen where there is no display."""
+    """The module, told to render off screen where there is no display.
+
+    Mesa and Triton, which torch loads when it makes an optimiser, bring an LLVM each; the process survives both only
+    where Triton's is loaded first.
+    """
+    with suppress(ImportError):
+        import triton  # noqa: F401
     if sys.platform.startswith("linux"):
         os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
     try:

@@ -8,7 +8,7 @@ import pytest
 
 from rfcli.errors import InputError
 from rfcli.pictures.frames import Frames
-from rfcli.pictures.video import write_gif, write_mp4
+from rfcli.pictures.video import check_ffmpeg, write_gif, write_mp4
 
 
 def greys(size: int, count: int = 6) -> list[np.ndarray]:
@@ -44,6 +44,17 @@ def test_a_stopped_video_leaves_nothing_half_written(tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             write(tmp_path / f"v.{write.__name__[-3:]}", frames(), 24)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_ffmpeg_there_is_no_video(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_ffmpeg()
+
+    def none() -> str:
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    monkeypatch.setattr("imageio_ffmpeg.get_ffmpeg_exe", none)
+    with pytest.raises(InputError, match="ffmpeg"):
+        check_ffmpeg()
 
 
 def test_frames_go_on_and_start_anew_when_something_changes(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The preview: the same view of the scene as the path tracer's."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -46,3 +47,20 @@ def test_unlit_scenes_are_not_black() -> None:
     except InputError as error:
         pytest.skip(str(error))
     assert np.all(image > 0.02)
+
+
+def test_an_optimiser_can_be_made_after_a_preview() -> None:
+    """In a process of its own, which a clash between the LLVMs of Mesa and Triton would end."""
+    code = """if True:
+        from rfcli.errors import InputError
+        from rfcli.truth import RasterPreview
+        from tests.truth.test_raster_preview import two_squares
+        try:
+            RasterPreview().render(two_squares(), 8)
+        except InputError:
+            pass
+        import torch
+        torch.optim.AdamW([torch.zeros(1, requires_grad=True)]).step()
+        import torch._dynamo
+    """
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
