@@ -69,8 +69,8 @@ def dense_near_far(q: Tensor, k: Tensor, v: Tensor, context: Context, frequencie
             continue
         out = torch.zeros_like(q[scene]).index_copy(1, plan.exact, exact[scene][:, plan.exact])
         table = _keys(k[scene], v[scene], log_weight[scene].double(), plan, frequencies)
-        for block, (rows, bias_of_slots) in enumerate(zip(plan.rows.tolist(), plan.bias, strict=True)):
-            used = [row for row, slot in zip(rows, bias_of_slots.isfinite().tolist(), strict=True) if slot]
+        for block, rows in enumerate(plan.rows.tolist()):
+            used = [row for row in rows if row < len(table)]
             tokens = plan.order[block * BLOCK : min((block + 1) * BLOCK, plan.count)]
             out = out.index_copy(1, tokens, _read(q[scene][:, tokens], [table[row] for row in used], frequencies))
         scenes.append(out)
