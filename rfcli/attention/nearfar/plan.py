@@ -1,5 +1,6 @@
 """What near-far attention works out once per scene: the tree over its triangles, and the keys of each block."""
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -56,7 +57,7 @@ def plan_scene(features: Tensor, pooled: Tensor, exact: Tensor, log_weight: Tens
 
     features [T, F]: position, then whatever else makes triangles alike, scaled so that a difference of 1 counts as
     much as one of half the scene's extent in position. pooled, exact [T] bool: tokens of the tree, and the exact
-    ones. log_weight [T] of the tokens as keys. keys: K, nodes that a block may read; fewer than there are triangles.
+    ones. log_weight [T] of the tokens as keys. keys: K, nodes that a block may read.
     """
     tokens = pooled.nonzero()[:, 0]
     count = len(tokens)
@@ -69,7 +70,7 @@ def plan_scene(features: Tensor, pooled: Tensor, exact: Tensor, log_weight: Tens
     empty = -count % BLOCK
     place = torch.nn.functional.pad(order, (0, empty))
     filled = torch.nn.functional.pad(torch.ones_like(order, dtype=torch.float32), (0, empty))
-    log_mean = log_weight[tokens].logsumexp(0) - torch.tensor(float(count)).log()
+    log_mean = log_weight[tokens].logsumexp(0) - math.log(count)
     weight = (log_weight[tokens][place] - log_mean).exp() * filled
 
     described = described[place]
