@@ -2,39 +2,40 @@
 
     exp(q . k / sqrt(D)) = E_w[ phi_w(q) phi_w(k) ],   phi_w(x) = exp(w . x' - |x'|^2 / 2),   x' = x / D^(1/4)
 
-with m directions w (orthogonal in blocks, arXiv 2009.14794). Then
+with m directions w, orthogonal in blocks (Choromanski et al., arXiv 2009.14794); `rfcli.attention.feature_sums` has the
+sums over them. The paper's other kernel, phi_w(x) = max(0, w . x') + 0.001, is not softmax's, and learns well.
 
-    out_i = sum_f phi_f(q_i) S_f / sum_f phi_f(q_i) z_f,   S_f = sum_j phi_f(k_j) v_j,   z_f = sum_j phi_f(k_j)
-
-Features span hundreds of powers of e, so S and z are kept relative to M_f, the largest exponent of feature f over the
-keys, and M_f is added back to the exponent of the queries. This is exact: no epsilon drowns small features, and
-nothing overflows. |q'|^2 / 2 and every other factor of one query cancels in the fraction.
-
-Cost O(N m D) time; O(chunk m) memory beyond q, k, v and out.
+Cost O(N m D) time.
 """
+
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from rfcli.attention.context import Context
+from rfcli.attention.feature_sums import attend_by_features
 from rfcli.attention.orthogonal import orthogonal_gaussian
 
-CHUNK = 2048  # tokens whose features exist at once: a few MB, and products large enough to run at full speed
+RELU_FLOOR = 1e-3  # the paper's: keeps every pair of tokens in sight of one another
 
 
 class Performer(nn.Module):
-    """FAVOR+ with the softmax kernel.
+    """FAVOR+.
 
     features: m, random directions per head. seed: of the directions, which are stored in the checkpoint.
+    kernel: softmax, whose estimate this is, or relu.
     """
 
     directions: Tensor  # [H, m, D]
 
-    def __init__(self, heads: int, head_dim: int, features: int = 256, seed: int = 0) -> None:
+    def __init__(self, heads: int, head_dim: int, features: int = 256, seed: int = 0, kernel: str = "softmax") -> None:
         super().__init__()
         if features < 1:
             raise ValueError(f"performer needs at least one feature, got {features}.")
-        self.features = features
+        if kernel not in EXPONENTS:
+            raise ValueError(f"performer has no kernel '{kernel}'; choose one of: {', '.join(EXPONENTS)}.")
+        self.features, self.kernel = features, kernel
         self.register_buffer("directions", torch.empty(heads, features, head_dim))
         self.redraw(seed)
 
@@ -50,43 +51,22 @@ class Performer(nn.Module):
         dtype = q.dtype
         with torch.autocast(q.device.type, enabled=False):
             wide = torch.float64 if dtype == torch.float64 else torch.float32
-            directions = self.directions.to(wide) * q.shape[-1] ** -0.25
-            summary, largest = summarise_keys(k.to(wide), v.to(wide), directions, context.key_bias())
-            return query_summary(q.to(wide), summary, largest, directions).to(dtype)
+            directions = self.directions.to(wide).transpose(-1, -2) * q.shape[-1] ** -0.25
+
+            exponents = partial(EXPONENTS[self.kernel], directions)
+            bias = context.key_bias()
+            return attend_by_features(q.to(wide), k.to(wide), v.to(wide), exponents, exponents, bias).to(dtype)
 
 
-def summarise_keys(k: Tensor, v: Tensor, directions: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The N keys and values as one summary.
-
-    k, v [B, H, N, D]; directions [H, m, D], already divided by D^(1/4); bias [B, N] added to the keys' exponents.
-    Returns S_f with z_f as last column [B, H, m, D + 1], relative to exp(M_f), and M_f [B, H, m].
-    """
-    scale = k.shape[-1] ** -0.5
-    summary = k.new_zeros(*k.shape[:2], directions.shape[1], v.shape[-1] + 1)
-    largest = k.new_full(summary.shape[:-1], float("-inf"))
-    for start in range(0, k.shape[2], CHUNK):
-        part = slice(start, start + CHUNK)
-        exponent = k[:, :, part] @ directions.transpose(-1, -2)
-        exponent = exponent - 0.5 * scale * k[:, :, part].square().sum(-1, keepdim=True)
-        if bias is not None:
-            exponent = exponent + bias[:, None, part, None]
-        # The maximum only chooses units: the result does not depend on it, so no gradient flows through it.
-        updated = torch.maximum(largest, exponent.detach().amax(2))
-        reference = updated.masked_fill(updated == float("-inf"), 0.0)  # so far nothing but padding
-        weights = torch.exp(exponent - reference[:, :, None])
-        ones = torch.ones_like(v[:, :, part, :1])
-        part_summary = weights.transpose(-1, -2) @ torch.cat([v[:, :, part], ones], -1)
-        summary = summary * torch.exp(largest - reference)[..., None] + part_summary
-        largest = updated
-    return summary, largest
+def softmax_exponents(directions: Tensor, x: Tensor) -> Tensor:
+    """[..., D] -> [..., m], w . x' - |x'|^2 / 2. directions [D, m], divided by D^(1/4)."""
+    halved_norm: Tensor = 0.5 * x.shape[-1] ** -0.5 * x.square().sum(-1, keepdim=True)
+    return x @ directions - halved_norm
 
 
-def query_summary(q: Tensor, summary: Tensor, largest: Tensor, directions: Tensor) -> Tensor:
-    """What each query reads from the summary. q [B, H, M, D] -> [B, H, M, D]."""
-    parts = []
-    for start in range(0, q.shape[2], CHUNK):
-        exponent = q[:, :, start : start + CHUNK] @ directions.transpose(-1, -2) + largest[:, :, None]
-        exponent = exponent - exponent.detach().amax(-1, keepdim=True)
-        sums = torch.exp(exponent) @ summary
-        parts.append(sums[..., :-1] / sums[..., -1:])
-    return torch.cat(parts, 2)
+def relu_exponents(directions: Tensor, x: Tensor) -> Tensor:
+    """[..., D] -> [..., m], log(max(0, w . x') + floor). directions [D, m], divided by D^(1/4)."""
+    return (torch.relu(x @ directions) + RELU_FLOOR).log()
+
+
+EXPONENTS = {"softmax": softmax_exponents, "relu": relu_exponents}

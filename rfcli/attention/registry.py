@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from rfcli.attention.hedgehog import Hedgehog
 from rfcli.attention.nearfar import NearFar
 from rfcli.attention.performer import Performer
 from rfcli.attention.sdpa import SoftmaxAttention
@@ -21,7 +22,7 @@ def _softmax(heads: int, head_dim: int) -> nn.Module:
     return SoftmaxAttention()
 
 
-OURS: dict[str, Factory] = {"sdpa": _softmax, "performer": Performer, "nearfar": NearFar}
+OURS: dict[str, Factory] = {"sdpa": _softmax, "performer": Performer, "hedgehog": Hedgehog, "nearfar": NearFar}
 
 
 def names() -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from rfcli.model.checkpoint import MECHANISM
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.renderformer import RenderFormer
 
-NEED_TRAINING = frozenset({"performer"})  # mechanisms that stand in for softmax only after fine-tuning
+NEED_TRAINING = frozenset({"performer", "hedgehog"})  # mechanisms that stand in for softmax only after fine-tuning
 
 
 def with_attention(config: RenderFormerConfig, attention: str, **options: Any) -> RenderFormerConfig:

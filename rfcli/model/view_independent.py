@@ -60,8 +60,8 @@ class ViewIndependentTransformer(nn.Module):
 
 
 def layer_mechanism(config: RenderFormerConfig, index: int) -> nn.Module:
-    """The attention of layer `index`. Random features are drawn apart for every layer; near-far attention is told how
-    many frequencies turn its keys."""
+    """The attention of layer `index`. Random directions are drawn apart for every layer; near-far attention is told
+    how many frequencies turn its keys."""
     options = dict(config.attention_options)
     if config.attention == "performer":
         options.setdefault("seed", 0)

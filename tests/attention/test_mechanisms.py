@@ -1,6 +1,7 @@
 """What holds for every mechanism behind the registry."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -8,15 +9,19 @@ from torch import Tensor
 
 from rfcli.attention import Context, create, names
 from tests.attention.scenes import cloud, partial_cloud, planned, sequence
-from tests.attention.twins import dense_favor, dense_near_far, dense_softmax
+from tests.attention.twins import dense_favor, dense_hedgehog, dense_near_far, dense_relu, dense_softmax
 
 SHAPES = [(1, 1, 1, 32), (1, 3, 17, 64), (2, 2, 130, 96), (3, 1, 257, 128), (1, 2, 2500, 32)]
 FEW_KEYS = {"keys": 12}  # so that near-far attention pools in small scenes too
-LAYERS = [*((name, {}) for name in names()), ("nearfar", FEW_KEYS)]
+LAYERS = [*((name, {}) for name in names()), ("performer", {"kernel": "relu"}), ("nearfar", FEW_KEYS)]
 every_layer = pytest.mark.parametrize(("name", "options"), LAYERS)
 
 
 def twin(name: str, layer: torch.nn.Module, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
+    if name == "hedgehog":
+        return dense_hedgehog(q, k, v, layer.query_map.double(), layer.key_map.double(), context.key_bias())
+    if name == "performer" and layer.kernel == "relu":
+        return dense_relu(q, k, v, layer.directions.double(), context.key_bias())
     if name == "performer":
         return dense_favor(q, k, v, layer.directions.double(), context.key_bias())
     if name == "nearfar":
@@ -28,7 +33,7 @@ def twin(name: str, layer: torch.nn.Module, q: Tensor, k: Tensor, v: Tensor, con
 @pytest.mark.parametrize("masked", [False, True])
 @every_layer
 def test_equals_its_dense_float64_twin(
-    name: str, options: dict[str, int], masked: bool, shape: tuple[int, int, int, int]
+    name: str, options: dict[str, Any], masked: bool, shape: tuple[int, int, int, int]
 ) -> None:
     batch, heads, tokens, dim = shape
     if name == "performer" and tokens > 2000:
@@ -44,7 +49,7 @@ def test_equals_its_dense_float64_twin(
 
 
 @every_layer
-def test_gradients_equal_the_twins(name: str, options: dict[str, int]) -> None:
+def test_gradients_equal_the_twins(name: str, options: dict[str, Any]) -> None:
     q, k, v = (x.requires_grad_() for x in sequence(2, 2, 60, 32))
     layer = create(name, heads=2, head_dim=32, **options)
     context = planned(layer, partial_cloud(2, 60))
@@ -56,7 +61,7 @@ def test_gradients_equal_the_twins(name: str, options: dict[str, int]) -> None:
 
 
 @every_layer
-def test_padded_keys_do_not_exist(name: str, options: dict[str, int]) -> None:
+def test_padded_keys_do_not_exist(name: str, options: dict[str, Any]) -> None:
     q, k, v = sequence(1, 2, 50, 64)
     layer = create(name, heads=2, head_dim=64, **options)
     scene = cloud(1, 50)
@@ -81,7 +86,7 @@ def test_a_key_of_weight_two_is_a_key_twice(name: str) -> None:
 
 
 @every_layer
-def test_order_of_the_triangles_does_not_matter(name: str, options: dict[str, int]) -> None:
+def test_order_of_the_triangles_does_not_matter(name: str, options: dict[str, Any]) -> None:
     q, k, v = sequence(1, 2, 300, 64)
     layer = create(name, heads=2, head_dim=64, **options)
     scene = cloud(1, 300)
@@ -94,7 +99,7 @@ def test_order_of_the_triangles_does_not_matter(name: str, options: dict[str, in
 
 @pytest.mark.parametrize("scale", [0.0, 60.0])
 @every_layer
-def test_finite_for_identical_keys_and_logits_of_sixty(name: str, options: dict[str, int], scale: float) -> None:
+def test_finite_for_identical_keys_and_logits_of_sixty(name: str, options: dict[str, Any], scale: float) -> None:
     q, k, v = (x.float() for x in sequence(1, 1, 40, 64))
     q, k = torch.nn.functional.normalize(q, dim=-1), torch.nn.functional.normalize(k, dim=-1)
     factor = (scale * 64**0.5) ** 0.5  # unit vectors times this give logits of up to `scale`
@@ -107,7 +112,7 @@ def test_finite_for_identical_keys_and_logits_of_sixty(name: str, options: dict[
 
 
 @every_layer
-def test_half_precision_comes_back_as_it_went_in(name: str, options: dict[str, int]) -> None:
+def test_half_precision_comes_back_as_it_went_in(name: str, options: dict[str, Any]) -> None:
     q, k, v = sequence(1, 2, 200, 64)
     layer = create(name, heads=2, head_dim=64, **options)
     context = planned(layer, partial_cloud(1, 200))
@@ -117,8 +122,3 @@ def test_half_precision_comes_back_as_it_went_in(name: str, options: dict[str, i
     real = context.key_mask[0]
     close = twin(name, layer, *(x.bfloat16().double() for x in (q, k, v)), context)[:, :, real]
     assert (out[:, :, real] - close).abs().max() <= 0.02 * close.abs().max()
-
-
-def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"Unknown attention 'sdap'.*sdpa"):
-        create("sdap", heads=1, head_dim=32)

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from rfcli.attention import Context, create
+from rfcli.attention.feature_sums import CHUNK
 from rfcli.attention.orthogonal import orthogonal_gaussian
-from rfcli.attention.performer import CHUNK, Performer
+from rfcli.attention.performer import Performer
 from tests.attention.twins import dense_softmax
 
 
@@ -37,7 +38,7 @@ def test_sequences_longer_than_a_chunk_agree_with_one_chunk(monkeypatch: pytest.
     for context in (Context(), Context(key_mask=mask)):
         chunked = layer(q, k, v, context)
         with monkeypatch.context() as patch:
-            patch.setattr("rfcli.attention.performer.CHUNK", 10 * CHUNK)
+            patch.setattr("rfcli.attention.feature_sums.CHUNK", 10 * CHUNK)
             assert torch.allclose(layer(q, k, v, context), chunked, atol=1e-5)
 
 
@@ -60,6 +61,8 @@ def test_directions_are_orthogonal_in_blocks_and_gaussian_in_norm(rows: int, dim
     assert abs(mean - dim) < 5 * (2 * dim / rows) ** 0.5
 
 
-def test_no_features_is_an_error() -> None:
+def test_options_that_cannot_be() -> None:
     with pytest.raises(ValueError, match="at least one feature"):
         Performer(1, 32, features=0)
+    with pytest.raises(ValueError, match=r"no kernel 'elu'.*softmax, relu"):
+        Performer(1, 32, kernel="elu")

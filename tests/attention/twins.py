@@ -30,6 +30,31 @@ def dense_favor(q: Tensor, k: Tensor, v: Tensor, directions: Tensor, bias: Tenso
     return torch.einsum("bhij,bhjd->bhid", kernel.softmax(-1), v)
 
 
+def weighted_by(kernel: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+    """A kernel [B, H, N, N] above 0 in place of exp(logit)."""
+    if bias is not None:
+        kernel = kernel * bias[:, None, None, :].to(kernel).exp()
+    return torch.einsum("bhij,bhjd->bhid", kernel / kernel.sum(-1, keepdim=True), v)
+
+
+def dense_relu(q: Tensor, k: Tensor, v: Tensor, directions: Tensor, bias: Tensor | None) -> Tensor:
+    """The kernel sum_f (relu(w_f . q') + 0.001) (relu(w_f . k') + 0.001), x' = x / D^(1/4)."""
+    scale = q.shape[-1] ** -0.25
+    of_q, of_k = (torch.einsum("bhid,hfd->bhif", x * scale, directions).clamp_min(0) + 1e-3 for x in (q, k))
+    return weighted_by(torch.einsum("bhif,bhjf->bhij", of_q, of_k), v, bias)
+
+
+def dense_hedgehog(q: Tensor, k: Tensor, v: Tensor, query_map: Tensor, key_map: Tensor, bias: Tensor | None) -> Tensor:
+    """The kernel phi(q) . phi(k), phi(x) = [softmax(W x), softmax(-W x)]."""
+
+    def features(x: Tensor, rows: Tensor) -> Tensor:
+        spikes = torch.einsum("bhid,hfd->bhif", x, rows)
+        return torch.cat([spikes.softmax(-1), (-spikes).softmax(-1)], -1)
+
+    kernel = torch.einsum("bhif,bhjf->bhij", features(q, query_map), features(k, key_map))
+    return weighted_by(kernel, v, bias)
+
+
 def dense_near_far(q: Tensor, k: Tensor, v: Tensor, context: Context, frequencies: int) -> Tensor:
     """Softmax of each query over the list of keys that its block has in the plan, every cluster summed afresh."""
     bias = context.key_bias()
@@ -44,8 +69,8 @@ def dense_near_far(q: Tensor, k: Tensor, v: Tensor, context: Context, frequencie
             continue
         out = torch.zeros_like(q[scene]).index_copy(1, plan.exact, exact[scene][:, plan.exact])
         table = _keys(k[scene], v[scene], log_weight[scene].double(), plan, frequencies)
-        for block, (rows, bias_of_slots) in enumerate(zip(plan.rows.tolist(), plan.bias, strict=True)):
-            used = [row for row, slot in zip(rows, bias_of_slots.isfinite().tolist(), strict=True) if slot]
+        for block, rows in enumerate(plan.rows.tolist()):
+            used = [row for row in rows if row < len(table)]
             tokens = plan.order[block * BLOCK : min((block + 1) * BLOCK, plan.count)]
             out = out.index_copy(1, tokens, _read(q[scene][:, tokens], [table[row] for row in used], frequencies))
         scenes.append(out)

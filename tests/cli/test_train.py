@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from rfcli.cli.app import app
@@ -92,6 +93,20 @@ def test_keys_are_for_near_far_attention_which_can_be_trained_too(rf: Rf, data: 
     assert tuned.exit_code == 0, tuned.output
     config = read_checkpoint(Path("runs/finetune")).config
     assert (config.attention, config.attention_options) == ("nearfar", {"keys": 99})
+
+
+def test_learned_features_are_kept_when_a_linear_model_is_tuned_further(rf: Rf, data: Path, model: Path) -> None:
+    use = ("finetune", "--data", data, *SHORT, "--steps", 4)
+    first = rf(*use, "--from", model, "--attention", "hedgehog", "--transfer", 3, "--rate", 0.01)
+    assert first.exit_code == 0, first.output
+    learned = read_checkpoint(Path("runs/finetune")).state_dict()
+    maps = [name for name in learned if name.endswith("query_map")]
+    assert maps
+    assert all(not torch.equal(learned[name], torch.eye(learned[name].shape[-1])[None]) for name in maps)
+    again = rf(*use, "--from", "runs/finetune", "--rate", 1e-9, "--out", "runs/again")
+    assert again.exit_code == 0, again.output
+    tuned = read_checkpoint(Path("runs/again")).state_dict()
+    assert all(torch.allclose(tuned[name], value, atol=1e-6) for name, value in learned.items())
 
 
 def test_too_few_scenes_and_a_resolution_that_does_not_divide(rf: Rf, data: Path) -> None:

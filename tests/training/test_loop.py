@@ -103,13 +103,16 @@ def test_short_runs_have_a_schedule(tmp_path: Path, steps: int) -> None:
     assert outcome.steps == steps
 
 
-def test_transfer_brings_linear_layers_to_their_teacher_and_trains_nothing_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("attention", "chosen"), [("performer", {"features": 64}), ("hedgehog", {})])
+def test_transfer_brings_linear_layers_to_their_teacher_and_trains_nothing_else(
+    attention: str, chosen: dict[str, int], tmp_path: Path
+) -> None:
     torch.manual_seed(0)
     teacher, data = fresh_model(), training_data()
-    for attention in teacher.transformer.attentions():  # a fresh model attends to nothing in particular
-        torch.nn.init.normal_(attention.in_proj.weight, std=0.3)
-        torch.nn.init.normal_(attention.out_proj.weight, std=0.3)
-    student = convert(teacher, "performer", features=64)
+    for layer in teacher.transformer.attentions():  # a fresh model attends to nothing in particular
+        torch.nn.init.normal_(layer.in_proj.weight, std=0.3)
+        torch.nn.init.normal_(layer.out_proj.weight, std=0.3)
+    student = convert(teacher, attention, **chosen)
     run = Run(student, teacher, data, options(tmp_path, steps=80, transfer=80, warmup=4, rate=2e-3))
     scenes = run.batch(0).scenes
     kept = {name: value.clone() for name, value in student.state_dict().items() if "multihead_attn" not in name}

@@ -14,32 +14,29 @@ from rfcli.attention.nearfar.plan import BLOCK, ScenePlan
 CHUNK_CPU, CHUNK_ELSEWHERE = 2, 64
 
 
-def read_keys(q: Tensor, table: Tensor, bias: Tensor, groups: Tensor) -> Tensor:
-    """softmax(q . k / sqrt(D) + bias) v per block. q [n, 128, D], table [n, L, D + G + D], bias [n, L] -> q's shape."""
+def read_keys(q: Tensor, table: Tensor, groups: Tensor) -> Tensor:
+    """Softmax over the keys of each block, of its queries q [n, 128, D]; table [n, L, D + G + 1 + D] -> q's shape."""
     extended = extend_queries(q, groups)
     keys, values = torch.split(table, [extended.shape[-1], q.shape[-1]], -1)
-    return torch.bmm(_weights(extended, keys, bias, q.shape[-1]), values)
+    return torch.bmm(_weights(extended, keys, q.shape[-1]), values)
 
 
-def read_keys_gradient(
-    gradient: Tensor, q: Tensor, table: Tensor, bias: Tensor, groups: Tensor
-) -> tuple[Tensor, Tensor]:
+def read_keys_gradient(gradient: Tensor, q: Tensor, table: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of q and table from that of what `read_keys` returns, computed anew."""
     dim = q.shape[-1]
     extended = extend_queries(q, groups)
     keys, values = torch.split(table, [extended.shape[-1], dim], -1)
-    weights = _weights(extended, keys, bias, dim)
+    weights = _weights(extended, keys, dim)
     dlogits = torch.bmm(gradient, values.transpose(1, 2))
     dlogits.sub_(torch.linalg.vecdot(dlogits, weights)[..., None]).mul_(weights).mul_(dim**-0.5)
     dextended = torch.bmm(dlogits, keys)
     dtable = torch.cat([torch.bmm(dlogits.transpose(1, 2), extended), torch.bmm(weights.transpose(1, 2), gradient)], -1)
-    dq = dextended[..., :dim] + q * (dextended[..., dim:] @ groups.T) * dim**-0.5
+    dq = dextended[..., :dim] + q * (dextended[..., dim:-1] @ groups.T) * dim**-0.5
     return dq, dtable
 
 
-def _weights(extended: Tensor, keys: Tensor, bias: Tensor, dim: int) -> Tensor:
-    logits = torch.baddbmm(bias[:, None], extended, keys.transpose(1, 2), alpha=dim**-0.5)
-    return logits.softmax(-1)
+def _weights(extended: Tensor, keys: Tensor, dim: int) -> Tensor:
+    return torch.bmm(extended * dim**-0.5, keys.transpose(1, 2)).softmax(-1)
 
 
 class ReadBlocks(torch.autograd.Function):
@@ -60,9 +57,9 @@ class ReadBlocks(torch.autograd.Function):
         table = None
         for scene, head, plan in planned_heads(plans, q.shape[1]):
             table = key_table(k[scene, head], v[scene, head], plan, groups, table if head else None)
-            for tokens, rows, bias, real in chunks(plan):
+            for tokens, rows, real in chunks(plan):
                 queries = q[scene, head].index_select(0, tokens).view(-1, BLOCK, q.shape[-1])
-                read = read_keys(queries, gather(table, rows), bias.to(q), groups)
+                read = read_keys(queries, gather(table, rows), groups)
                 out[scene, head].index_copy_(0, tokens[:real], read.flatten(0, 1)[:real])
         return out
 
@@ -75,13 +72,11 @@ class ReadBlocks(torch.autograd.Function):
         for scene, head, plan in planned_heads(ctx.plans, q.shape[1]):
             table = key_table(k[scene, head], v[scene, head], plan, groups, table if head else None)
             dtable = torch.zeros_like(table)
-            for tokens, rows, bias, real in chunks(plan):
+            for tokens, rows, real in chunks(plan):
                 wanted = gradient[scene, head].index_select(0, tokens)
                 wanted[real:] = 0
                 queries = q[scene, head].index_select(0, tokens).view(-1, BLOCK, q.shape[-1])
-                dqueries, dgathered = read_keys_gradient(
-                    wanted.view_as(queries), queries, gather(table, rows), bias.to(q), groups
-                )
+                dqueries, dgathered = read_keys_gradient(wanted.view_as(queries), queries, gather(table, rows), groups)
                 dq[scene, head].index_add_(0, tokens, dqueries.flatten(0, 1))
                 dtable.index_add_(0, rows.flatten(), dgathered.flatten(0, 1))
             gradients = key_table_gradient(dtable, table, k[scene, head], v[scene, head], plan, groups)
@@ -97,13 +92,13 @@ def planned_heads(plans: tuple[ScenePlan | None, ...], heads: int) -> Iterator[t
             yield scene, head, plan
 
 
-def chunks(plan: ScenePlan) -> Iterator[tuple[Tensor, Tensor, Tensor, int]]:
-    """Consecutive blocks: their tokens [n 128], rows and bias of their keys [n, L], and how many tokens are real."""
+def chunks(plan: ScenePlan) -> Iterator[tuple[Tensor, Tensor, int]]:
+    """Consecutive blocks: their tokens [n 128], rows of their keys [n, L], and how many of the tokens are real."""
     step = CHUNK_CPU if plan.rows.device.type == "cpu" else CHUNK_ELSEWHERE
     for start in range(0, len(plan.rows), step):
         part = slice(start, start + step)
         tokens = plan.order[start * BLOCK : (start + step) * BLOCK]
-        yield tokens, plan.rows[part], plan.bias[part], min(len(tokens), plan.count - start * BLOCK)
+        yield tokens, plan.rows[part], min(len(tokens), plan.count - start * BLOCK)
 
 
 def gather(table: Tensor, rows: Tensor) -> Tensor:

@@ -6,11 +6,13 @@ Over a cluster with weights w_j, of total W, and with keys of mean k and varianc
 
 to second order, exactly so for keys that are normally distributed. The exponent is one product of longer vectors,
 
-    [q, sums of q^2 over the groups / (2 sqrt(D))] . [k, S] / sqrt(D),
+    [q, sums of q^2 over the groups / (2 sqrt(D)), sqrt(D)] . [k, S, log W] / sqrt(D),
 
 and what is read of the cluster is the mean of its values. Nodes are merged pair by pair: with a the left one's share of
 the weight, means are a left + (1 - a) right, and the variance gains a (1 - a) (left - right)^2 of the keys.
 """
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -21,23 +23,24 @@ PLACES_AT_ONCE = 4096  # bounds memory
 
 
 def extend_queries(q: Tensor, groups: Tensor) -> Tensor:
-    """[..., D] -> [..., D + G], queries of the table's keys. groups [D, G]: 1 where a channel is a member."""
-    return torch.cat([q, (q.square() @ groups) * (0.5 * q.shape[-1] ** -0.5)], -1)
+    """[..., D] -> [..., D + G + 1], queries of the table's keys. groups [D, G]: 1 where a channel is a member."""
+    root = q.shape[-1] ** 0.5
+    return torch.cat([q, (q.square() @ groups) * (0.5 / root), q.new_full((*q.shape[:-1], 1), root)], -1)
 
 
 def key_table(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, out: Tensor | None = None) -> Tensor:
-    """[M + E, D + G + D] mean keys, variances and mean values of the nodes, then of the exact tokens.
+    """[M + E + 1, D + G + 1 + D] mean key, variances, log weight, mean value of every node, then of exact tokens.
 
     k, v [T, D] of one head; groups [D, G]. out: the result of an earlier call with this plan, to be overwritten.
     """
-    table = k.new_zeros(plan.nodes + len(plan.exact), sum(groups.shape) + v.shape[1]) if out is None else out
-    for start in range(0, len(plan.order), PLACES_AT_ONCE):
-        places = slice(start, start + PLACES_AT_ONCE)
-        leaves = _finest_levels(k, v, plan, groups, places)[-1]
-        table[start // plan.smallest :][: len(leaves)] = leaves
+    dim, width = groups.shape
+    table = k.new_zeros(len(plan.log_weight), dim + width + 1 + dim) if out is None else out
+    for places in _stretches(plan):
+        _finest_levels(k, v, plan, groups, places, table[_in_nodes(places, plan.smallest)])
     for below, above, share in zip(plan.levels[:-1], plan.levels[1:], plan.shares[plan.finest :], strict=True):
         merge_pairs(table[below], share, groups, table[above][: len(share)])
-    table[plan.nodes :] = _single(k, v, plan.exact, groups.shape[1])
+    _place_single(k, v, plan.exact, table[plan.nodes : -1])
+    table[:, dim + width] = plan.log_weight
     return table
 
 
@@ -49,24 +52,23 @@ def key_table_gradient(
     coarse = list(zip(plan.levels[:-1], plan.levels[1:], plan.shares[plan.finest :], strict=True))
     for below, above, share in reversed(coarse):
         gradient[below] += merge_pairs_gradient(gradient[above][: len(share)], table[below], share, groups)
-    for start in range(0, len(plan.order), PLACES_AT_ONCE):
-        places = slice(start, start + PLACES_AT_ONCE)
-        finer = _finest_levels(k, v, plan, groups, places)
-        spread = gradient[start // plan.smallest :][: len(finer[-1])]
+    for places in _stretches(plan):
+        spread = gradient[_in_nodes(places, plan.smallest)]
+        finer = _finest_levels(k, v, plan, groups, places, torch.zeros_like(spread))
         for level in range(plan.finest - 1, -1, -1):
-            share = _stretch(plan.shares[level], places, 2 ** (level + 1))
+            share = plan.shares[level][_in_nodes(places, 2 << level)]
             spread = merge_pairs_gradient(spread, finer[level], share, groups)
-        filled = slice(0, max(0, plan.count - start))
+        filled = slice(0, max(0, plan.count - places.start))
         tokens = plan.order[places][filled]
         dk.index_add_(0, tokens, spread[filled, :dim])
         dv.index_add_(0, tokens, spread[filled, -dim:])
-    dk.index_add_(0, plan.exact, gradient[plan.nodes :, :dim])
-    dv.index_add_(0, plan.exact, gradient[plan.nodes :, -dim:])
+    dk.index_add_(0, plan.exact, gradient[plan.nodes : -1, :dim])
+    dv.index_add_(0, plan.exact, gradient[plan.nodes : -1, -dim:])
     return dk, dv
 
 
 def merge_pairs(nodes: Tensor, share: Tensor, groups: Tensor, out: Tensor) -> None:
-    """Nodes 2i and 2i + 1 of [2n, D + G + D] become node i of `out`. share [n, 1] of the left one; groups [D, G]."""
+    """Nodes 2i and 2i + 1 of [2n, C] become node i of `out`. share [n, 1] of the left one; groups [D, G]."""
     dim, width = groups.shape
     share = share.to(nodes)
     left, right = nodes[0::2], nodes[1::2]
@@ -90,23 +92,35 @@ def merge_pairs_gradient(gradient: Tensor, nodes: Tensor, share: Tensor, groups:
     return spread
 
 
-def _finest_levels(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, places: slice) -> list[Tensor]:
-    """A stretch of places: single triangles, pairs, fours, up to the smallest nodes that the table holds."""
-    levels = [_single(k, v, plan.order[places], groups.shape[1])]
+def _finest_levels(
+    k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, places: slice, leaves: Tensor
+) -> list[Tensor]:
+    """A stretch of places: single triangles, pairs, fours, up to the table's smallest nodes, written to `leaves`."""
+    tokens = plan.order[places]
+    levels = [leaves.new_zeros(len(tokens) >> level, leaves.shape[1]) for level in range(plan.finest)] + [leaves]
+    _place_single(k, v, tokens, levels[0])
     for level in range(plan.finest):
-        share = _stretch(plan.shares[level], places, 2 ** (level + 1))
-        levels.append(levels[-1].new_empty(len(share), levels[-1].shape[1]))
-        merge_pairs(levels[-2], share, groups, levels[-1])
+        share = plan.shares[level][_in_nodes(places, 2 << level)]
+        merge_pairs(levels[level], share, groups, levels[level + 1])
     return levels
 
 
-def _single(k: Tensor, v: Tensor, tokens: Tensor, width: int) -> Tensor:
-    return torch.cat([k.index_select(0, tokens), k.new_zeros(len(tokens), width), v.index_select(0, tokens)], 1)
+def _place_single(k: Tensor, v: Tensor, tokens: Tensor, out: Tensor) -> None:
+    """Keys and values of triangles by themselves; their variances are left at zero. out [n, D + G + 1 + D]."""
+    dim = k.shape[1]
+    out[:, :dim] = k.index_select(0, tokens)
+    out[:, -dim:] = v.index_select(0, tokens)
 
 
-def _stretch(values: Tensor, places: slice, size: int) -> Tensor:
-    """The part of `values`, one for each `size` places, that belongs to these places."""
-    return values[places.start // size : places.stop // size]
+def _stretches(plan: ScenePlan) -> Iterator[slice]:
+    """All places, some at a time."""
+    for start in range(0, len(plan.order), PLACES_AT_ONCE):
+        yield slice(start, min(start + PLACES_AT_ONCE, len(plan.order)))
+
+
+def _in_nodes(places: slice, size: int) -> slice:
+    """The same stretch, counted in nodes of `size` places."""
+    return slice(places.start // size, places.stop // size)
 
 
 def _means(groups: Tensor) -> Tensor:

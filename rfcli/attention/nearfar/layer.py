@@ -1,11 +1,12 @@
 """The mechanism: exact softmax for scenes of few triangles, blocks and their keys for the others.
 
-Cost O(N K D) time; memory beyond q, k, v and out is a table of about N / K nodes per 8 keys for one head at a time.
-Queries that are registers or emitters read all N keys exactly. In the exact sum a pooled key or value would get the
-gradient of each triangle; here a cluster's triangles share one, which is the only approximation of the gradients.
+Cost O(N K D) time. Memory beyond q, k, v and out: the plan, 4 bytes per key and 128 queries, and for one head at a
+time a table of up to 32 K nodes (N / 64 beyond two thousand triangles a key). Queries that are registers or emitters
+read all N keys. Gradients are those of the sum as it is computed: the triangles of a cluster share theirs, where
+softmax would tell them apart.
 
-The tree and its budget are our own; kin are Barnes & Hut's trees of masses (Nature 324, 1986), and, for language,
-Multipole Attention (Hooper et al., arXiv 2506.13059).
+The design is our own; kin are Barnes & Hut's trees of masses (Nature 324, 1986) and, for language, Multipole Attention
+(Hooper et al., arXiv 2506.13059).
 """
 
 import torch
@@ -42,6 +43,7 @@ class NearFar(nn.Module):
                 f"{frequencies} RoPE frequencies do not fit into {head_dim} channels; at most {fitting} do."
             )
 
+    @torch.no_grad()
     def plan(self, context: Context) -> tuple[ScenePlan | None, ...]:
         """For `context.plan`: a plan per scene, None where it is read exactly. The same for all layers and heads."""
         assert context.features is not None

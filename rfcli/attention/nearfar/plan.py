@@ -1,5 +1,6 @@
 """What near-far attention works out once per scene: the tree over its triangles, and the keys of each block."""
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,6 +14,7 @@ BLOCK = 128  # queries that share their keys
 NEIGHBOURHOOD = 8  # the smallest clusters hold about 1 / (8 K) of the triangles
 FEATURE_WEIGHT = 0.25  # of the variance of normals and colours beside that of positions
 TINY = 1e-9
+NOTHING = -1e30  # log of a weight of zero, still finite, so that its products with zero are zero
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class ScenePlan:
     finest  the smallest nodes that are keys hold 2^finest places.
     levels  where the nodes of each level stand among the M, from the smallest up to the root.
     shares  of merging places into pairs, pairs into fours, ...: [n, 1] the left one's share of their weight.
-    rows    [P / 128, E + K] int32, the keys of each block: nodes 0 .. M - 1, then M + e for exact token e.
-    bias    [P / 128, E + K] log weight of each key, -inf in slots that are left over.
+    rows    [P / 128, E + K] int32, the keys of each block: nodes 0 .. M - 1, M + e for exact token e, and M + E, which
+            is no key, in slots that are left over.
+    log_weight [M + E + 1] of each of these rows; NOTHING for those that hold no triangle.
     """
 
     exact: Tensor
@@ -36,7 +39,7 @@ class ScenePlan:
     levels: list[slice]
     shares: list[Tensor]
     rows: Tensor
-    bias: Tensor
+    log_weight: Tensor
 
     @property
     def nodes(self) -> int:
@@ -54,7 +57,7 @@ def plan_scene(features: Tensor, pooled: Tensor, exact: Tensor, log_weight: Tens
 
     features [T, F]: position, then whatever else makes triangles alike, scaled so that a difference of 1 counts as
     much as one of half the scene's extent in position. pooled, exact [T] bool: tokens of the tree, and the exact
-    ones. log_weight [T] of the tokens as keys. keys: K, nodes that a block may read; fewer than there are triangles.
+    ones. log_weight [T] of the tokens as keys. keys: K, nodes that a block may read.
     """
     tokens = pooled.nonzero()[:, 0]
     count = len(tokens)
@@ -67,17 +70,18 @@ def plan_scene(features: Tensor, pooled: Tensor, exact: Tensor, log_weight: Tens
     empty = -count % BLOCK
     place = torch.nn.functional.pad(order, (0, empty))
     filled = torch.nn.functional.pad(torch.ones_like(order, dtype=torch.float32), (0, empty))
-    log_mean = log_weight[tokens].logsumexp(0) - torch.tensor(float(count)).log()
+    log_mean = log_weight[tokens].logsumexp(0) - math.log(count)
     weight = (log_weight[tokens][place] - log_mean).exp() * filled
 
     described = described[place]
     nodes, total = _describe_nodes(described, weight, filled, smallest)
     centre, radius = _describe_blocks(described, filled)
     chosen = choose_nodes(nodes, centre, radius, keys)
-    bias = (total.log() + log_mean)[chosen.clamp_min(0)].masked_fill(chosen < 0, -torch.inf)
 
     front = exact.nonzero()[:, 0]
-    front_rows = torch.arange(len(total), len(total) + len(front), device=chosen.device).expand(len(chosen), -1)
+    spare = len(total) + len(front)
+    front_rows = torch.arange(len(total), spare, device=chosen.device).expand(len(chosen), -1)
+    log_total = torch.cat([total.log() + log_mean, log_weight[front], log_weight.new_full((1,), NOTHING)])
     ends = [*nodes.starts[1:], len(total)]
     return ScenePlan(
         exact=front,
@@ -86,8 +90,8 @@ def plan_scene(features: Tensor, pooled: Tensor, exact: Tensor, log_weight: Tens
         finest=smallest.bit_length() - 1,
         levels=[slice(start, end) for start, end in zip(nodes.starts, ends, strict=True)],
         shares=_left_shares(weight),
-        rows=torch.cat([front_rows, chosen.clamp_min(0)], 1).int(),
-        bias=torch.cat([log_weight[front].expand(len(chosen), -1), bias], 1),
+        rows=torch.cat([front_rows, torch.where(chosen < 0, spare, chosen)], 1).int(),
+        log_weight=log_total.clamp_min(NOTHING),
     )
 
 

@@ -1,0 +1,62 @@
+"""Linear attention: softmax's kernel as a sum of products of positive features of q and of k.
+
+    out_i = sum_f phi_f(q_i) S_f / sum_f phi_f(q_i) z_f,   S_f = sum_j phi_f(k_j) v_j,   z_f = sum_j phi_f(k_j)
+
+Features are given as their logarithms, since they may span hundreds of powers of e. S and z are kept relative to M_f,
+the largest exponent of feature f over the keys, and M_f is added back to the exponent of the queries. This is exact: no
+epsilon drowns small features, and nothing overflows. Every factor of one query cancels in the fraction.
+
+Cost O(N m D) time; O(chunk m) memory beyond q, k, v and out.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+CHUNK = 2048  # tokens whose features exist at once: a few MB, and products large enough to run at full speed
+
+Exponents = Callable[[Tensor], Tensor]  # [B, H, n, D] -> [B, H, n, m], logarithms of the m features of each token
+
+
+def attend_by_features(
+    q: Tensor, k: Tensor, v: Tensor, of_queries: Exponents, of_keys: Exponents, bias: Tensor | None
+) -> Tensor:
+    """q [B, H, M, D], k, v [B, H, N, D]; bias [B, N] log weights of the keys, -inf = padding -> [B, H, M, D]."""
+    summary, largest = _summarise_keys(k, v, of_keys, bias)
+    return _read_summary(q, summary, largest, of_queries)
+
+
+def _summarise_keys(k: Tensor, v: Tensor, exponents: Exponents, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+    """S_f with z_f as last column [B, H, m, D + 1], relative to exp(M_f), and M_f [B, H, m]."""
+    summary, largest = None, None
+    for start in range(0, k.shape[2], CHUNK):
+        part = slice(start, start + CHUNK)
+        exponent = exponents(k[:, :, part])
+        if bias is not None:
+            exponent = exponent + bias[:, None, part, None]
+        if summary is None or largest is None:
+            largest = exponent.new_full((*exponent.shape[:2], exponent.shape[-1]), float("-inf"))
+            summary = exponent.new_zeros(*largest.shape, v.shape[-1] + 1)
+        # The maximum only chooses units: the result does not depend on it, so no gradient flows through it.
+        updated = torch.maximum(largest, exponent.detach().amax(2))
+        reference = updated.masked_fill(updated == float("-inf"), 0.0)  # so far nothing but padding
+        weights = torch.exp(exponent - reference[:, :, None])
+        ones = torch.ones_like(v[:, :, part, :1])
+        part_summary = weights.transpose(-1, -2) @ torch.cat([v[:, :, part], ones], -1)
+        summary = summary * torch.exp(largest - reference)[..., None] + part_summary
+        largest = updated
+    assert summary is not None
+    assert largest is not None
+    return summary, largest
+
+
+def _read_summary(q: Tensor, summary: Tensor, largest: Tensor, exponents: Exponents) -> Tensor:
+    """What each query reads. q [B, H, M, D] -> [B, H, M, D]."""
+    parts = []
+    for start in range(0, q.shape[2], CHUNK):
+        exponent = exponents(q[:, :, start : start + CHUNK]) + largest[:, :, None]
+        exponent = exponent - exponent.detach().amax(-1, keepdim=True)
+        sums = torch.exp(exponent) @ summary
+        parts.append(sums[..., :-1] / sums[..., -1:])
+    return torch.cat(parts, 2)
