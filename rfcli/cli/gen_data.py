@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rfcli.cli.console import Console
+from rfcli.cli.inspect_data import check_data, show_statistics
 from rfcli.cli.options import ConfigFile, Json, Quiet, Seed, Verbose, triangle_range
 
 if TYPE_CHECKING:
@@ -42,6 +43,13 @@ def gen_data(
     workers: Annotated[
         int, typer.Option(min=0, help="Processes; 0 for one a core. The data are the same for any number.")
     ] = 0,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Make nothing: verify hashes, ranges and numbers of the dataset that is there."),
+    ] = False,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Make nothing: show how the dataset that is there is distributed.")
+    ] = False,
     seed: Seed = 0,
     config: ConfigFile = None,
     json: Json = False,
@@ -57,6 +65,12 @@ def gen_data(
     with Console("gen-data", json=json, quiet=quiet, verbose=verbose) as console:
         low, high = triangle_range("--triangles", triangles)
         out = out or Path("data" if split == "train" else f"data-{split}")
+        if check or stats:
+            if check:
+                check_data(console, out)
+            if stats:
+                show_statistics(console, out)
+            return
         from rfcli.dataset.generate import generate, open_dataset
         from rfcli.dataset.manifest import read_manifest
         from rfcli.synth import RenderedScenes, SceneOptions, find_meshes
