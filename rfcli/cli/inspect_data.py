@@ -49,15 +49,15 @@ def show_statistics(console: Console, folder: Path) -> None:
     if not entries:
         raise InputError(f"{folder} holds no scenes; run `rf gen-data --out {folder}` first.")
     values = measure(folder, entries)
-    table = Table(box=None)
-    for heading in ("", "lowest", "5 %", "median", "95 %", "highest", "published"):
-        table.add_column(heading, justify="left" if not heading else "right")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("", "low", "5 %", "median", "95 %", "high", "published"):
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     summary = {}
     for quantity in QUANTITIES:
         spread = quantiles(values[quantity.name])
         summary[quantity.name] = spread
         known = "" if quantity.published is None else "{:g} to {:g}, {}".format(*quantity.published)
-        table.add_row(quantity.name, *(f"{value:.3g}" for value in spread), known)
+        table.add_row(quantity.name, *(f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in spread), known)
     console.say(table)
     path = folder / "stats.png"
     draw_statistics(path, values, f"{len(entries)} scenes in {folder}")

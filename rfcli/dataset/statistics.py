@@ -13,7 +13,7 @@ from rfcli.dataset.sample import Sample, read_sample
 from rfcli.scene import DIFFUSE, EMISSION, ROUGHNESS, SPECULAR
 
 Floats = npt.NDArray[np.float64]
-Law = Literal["uniform", "log-uniform"]
+Law = Literal["uniform", "log-uniform", "whole numbers"]
 
 MOST = 2000  # scenes, spread evenly over the dataset, that are looked at
 LIT = 1e-3  # radiance above which a pixel shows something
@@ -29,7 +29,7 @@ class Quantity:
 
 QUANTITIES = (
     Quantity("triangles", (256, 1536, "log-uniform")),  # the published upper bound of the first stage of training
-    Quantity("lights", (1, 8, "uniform")),
+    Quantity("lights", (1, 8, "whole numbers")),
     Quantity("emission summed", (2500, 5000, "uniform")),
     Quantity("roughness", (0.01, 1, "log-uniform")),
     Quantity("diffuse + specular", (0.9, 1, "uniform")),

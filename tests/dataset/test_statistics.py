@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rfcli.dataset.statistics import QUANTITIES, Quantity, measure, of_sample
-from rfcli.dataset.statistics_figure import draw_statistics, published_shares
+from rfcli.dataset.statistics_figure import bins, draw_statistics, published_shares
 from tests.dataset.test_check import sound_sample, write
 
 
@@ -43,3 +43,10 @@ def test_published_shares_are_those_of_a_large_draw(law: str) -> None:
     expected = np.histogram(drawn, edges)[0] / len(drawn)
     assert published_shares(quantity, edges) == pytest.approx(expected, abs=0.005)
     assert published_shares(quantity, edges).sum() == pytest.approx(1.0)
+
+
+def test_whole_numbers_have_a_bin_each() -> None:
+    quantity = Quantity("x", (1, 8, "whole numbers"))
+    edges = bins(quantity, np.array([1.0, 3.0, 9.0]))
+    assert edges == pytest.approx(np.arange(0.5, 10.0))
+    assert published_shares(quantity, edges) == pytest.approx([1 / 8] * 8 + [0.0])
