@@ -35,6 +35,10 @@ def gen_data(
     resolution: Annotated[int, typer.Option(min=8, max=4096, help="Pixels along an image's side.")] = 128,
     spp: Annotated[int, typer.Option(min=1, help="Paths per pixel.")] = 32,
     denoise: Annotated[bool, typer.Option(help="Pass the images through Open Image Denoise.")] = True,
+    light_layers: Annotated[
+        bool,
+        typer.Option("--light-layers", help="Store each light's own image too; takes as long as there are lights."),
+    ] = False,
     triangles: Annotated[str, typer.Option(metavar="LOW-HIGH", help="Triangles of a scene.")] = "256-1536",
     meshes: Annotated[
         Path | None,
@@ -86,13 +90,16 @@ def gen_data(
             )
             for name, reason in own.broken.items():
                 console.say(f"  {name}: {reason}")
-        source = RenderedScenes(seed, SceneOptions((low, high), views, own, split), resolution, look, final)
+        source = RenderedScenes(
+            seed, SceneOptions((low, high), views, own, split), resolution, look, final, light_layers
+        )
         options = {
             "views": views,
             "resolution": resolution,
             "triangles": [low, high],
             "spp": spp,
             "denoise": denoise,
+            **({"light_layers": True} if light_layers else {}),
             **({"split": split} if split != "train" else {}),
             **({"meshes": str(own)} if own else {}),
         }

@@ -6,9 +6,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from rfcli.dataset.manifest import Entry, read_manifest, read_record, sha256_of
-from rfcli.dataset.sample import Sample, read_sample
+from rfcli.dataset.sample import HALF_MAX, Sample, read_sample
 from rfcli.errors import InputError
 from rfcli.scene import DIFFUSE, EMISSION, ROUGHNESS, SPECULAR
 
@@ -81,5 +82,13 @@ def range_faults(sample: Sample) -> Iterator[str]:
         yield "a camera that is no rotation"
     if scene.fov.min() <= 0 or scene.fov.max() >= 180:
         yield "a field of view outside 0..180 degrees"
+    if sample.layers is not None and not adds_up(images, sample.layers):
+        yield "light layers that do not add up to the image"
     if (images.max(axis=(1, 2, 3)) == 0).any():
         yield "a black image"
+
+
+def adds_up(images: npt.NDArray[np.float16], layers: npt.NDArray[np.float16]) -> bool:
+    """Whether the layers' sum is the image, but for the rounding of half precision."""
+    total = np.minimum(layers.sum(axis=0, dtype=np.float64), HALF_MAX)
+    return bool((layers >= 0).all() and np.allclose(total, images, rtol=2e-3, atol=1e-6))

@@ -85,6 +85,16 @@ def test_a_held_out_split_has_a_folder_and_scenes_of_its_own(rf: Rf, split: str,
     assert f"split is None there and {split} here" in mixed.stderr
 
 
+def test_light_layers_are_stored_and_checked(rf: Rf) -> None:
+    assert rf("gen-data", "--scenes", 1, *SMALL, "--light-layers").exit_code == 0
+    sample = read_sample("data/scenes/000000.h5")
+    assert sample.layers is not None
+    assert sample.layers.sum(axis=0, dtype=float) == pytest.approx(sample.images.astype(float), rel=2e-3, abs=1e-6)
+    assert rf("gen-data", "--check").exit_code == 0
+    other = rf("gen-data", "--scenes", 1, *SMALL)
+    assert "light_layers is True there and None here" in other.stderr
+
+
 def test_a_dataset_is_checked_and_shown(rf: Rf, tmp_path: Path) -> None:
     assert rf("gen-data", "--scenes", 2, *SMALL).exit_code == 0
     sound = rf("gen-data", "--check", "--stats", "--json")

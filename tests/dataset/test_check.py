@@ -109,6 +109,14 @@ def test_a_black_image_is_a_fault() -> None:
     assert list(range_faults(replace(sound_sample(0), images=images))) == ["a black image"]
 
 
+def test_layers_add_up_to_the_image() -> None:
+    sample = sound_sample(0)
+    half = (sample.images / 2).astype(np.float16)
+    assert list(range_faults(replace(sample, layers=np.stack([half, sample.images - half])))) == []
+    (found,) = range_faults(replace(sample, layers=np.stack([half, half + np.float16(0.1)])))
+    assert "do not add up" in found
+
+
 def test_no_dataset_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no dataset"):
         list(check(tmp_path))
