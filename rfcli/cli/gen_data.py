@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rfcli.cli.console import Console
+from rfcli.cli.inspect_data import check_data, show_statistics
 from rfcli.cli.options import ConfigFile, Json, Quiet, Seed, Verbose, triangle_range
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ def gen_data(
     resolution: Annotated[int, typer.Option(min=8, max=4096, help="Pixels along an image's side.")] = 128,
     spp: Annotated[int, typer.Option(min=1, help="Paths per pixel.")] = 32,
     denoise: Annotated[bool, typer.Option(help="Pass the images through Open Image Denoise.")] = True,
+    light_layers: Annotated[
+        bool,
+        typer.Option("--light-layers", help="Store each light's own image too; takes as long as there are lights."),
+    ] = False,
     triangles: Annotated[str, typer.Option(metavar="LOW-HIGH", help="Triangles of a scene.")] = "256-1536",
     meshes: Annotated[
         Path | None,
@@ -42,6 +47,13 @@ def gen_data(
     workers: Annotated[
         int, typer.Option(min=0, help="Processes; 0 for one a core. The data are the same for any number.")
     ] = 0,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Make nothing: verify hashes, ranges and numbers of the dataset that is there."),
+    ] = False,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Make nothing: show how the dataset that is there is distributed.")
+    ] = False,
     seed: Seed = 0,
     config: ConfigFile = None,
     json: Json = False,
@@ -57,6 +69,12 @@ def gen_data(
     with Console("gen-data", json=json, quiet=quiet, verbose=verbose) as console:
         low, high = triangle_range("--triangles", triangles)
         out = out or Path("data" if split == "train" else f"data-{split}")
+        if check or stats:
+            if check:
+                check_data(console, out)
+            if stats:
+                show_statistics(console, out)
+            return
         from rfcli.dataset.generate import generate, open_dataset
         from rfcli.dataset.manifest import read_manifest
         from rfcli.synth import RenderedScenes, SceneOptions, find_meshes
@@ -72,13 +90,16 @@ def gen_data(
             )
             for name, reason in own.broken.items():
                 console.say(f"  {name}: {reason}")
-        source = RenderedScenes(seed, SceneOptions((low, high), views, own, split), resolution, look, final)
+        source = RenderedScenes(
+            seed, SceneOptions((low, high), views, own, split), resolution, look, final, light_layers
+        )
         options = {
             "views": views,
             "resolution": resolution,
             "triangles": [low, high],
             "spp": spp,
             "denoise": denoise,
+            **({"light_layers": True} if light_layers else {}),
             **({"split": split} if split != "train" else {}),
             **({"meshes": str(own)} if own else {}),
         }

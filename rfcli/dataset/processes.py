@@ -21,7 +21,8 @@ from rfcli.errors import InputError
 from rfcli.interrupt import deferred_interrupt
 from rfcli.scene import TriangleScene
 
-# From a scene's number to the scene, its images [V, R, R, 3] and the draws rejected before it, by reason.
+# From a scene's number to the scene, its images [V, R, R, 3] or light layers [L, V, R, R, 3], whose sum the images are,
+# and the draws rejected before it, by reason.
 Source = Callable[[int], tuple[TriangleScene, npt.NDArray[np.float32], Mapping[str, int]]]
 
 AHEAD = 8  # scenes, per process, that may be finished or under way while an earlier one takes long
@@ -68,8 +69,16 @@ def make(folder: Path, index: int, source: Source, seed: int) -> Entry:
     scene, images, rejected = source(index)
     name = f"scenes/{index:06d}.h5"
     path = folder / name
-    write_sample(path, Sample(scene, np.clip(images, 0.0, HALF_MAX).astype(np.float16)))
-    return Entry(index, name, seed, len(scene), len(images), path.stat().st_size, sha256_of(path), dict(rejected))
+    write_sample(path, sample_of(scene, images))
+    return Entry(index, name, seed, len(scene), len(scene.c2w), path.stat().st_size, sha256_of(path), dict(rejected))
+
+
+def sample_of(scene: TriangleScene, images: npt.NDArray[np.float32]) -> Sample:
+    """The scene with its images, added up from light layers where that is what there is."""
+    half = np.clip(images, 0.0, HALF_MAX).astype(np.float16)
+    if half.ndim == 4:
+        return Sample(scene, half)
+    return Sample(scene, np.minimum(half.sum(axis=0, dtype=np.float32), HALF_MAX).astype(np.float16), half)
 
 
 def begin_worker() -> None:

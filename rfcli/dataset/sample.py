@@ -19,11 +19,13 @@ FIELDS = ("triangles", "vn", "material", "c2w", "fov")
 class Sample:
     """A scene and its images [V, H, W, 3], linear radiance as float16, clamped to what float16 holds.
 
-    Raises InputError where the images do not fit the scene's cameras or are not finite.
+    layers [L, V, H, W, 3]: the images by each of the lights alone, whose sum they are; None where nobody rendered them.
+    Raises InputError where the images or layers do not fit the scene's cameras, or are not finite.
     """
 
     scene: TriangleScene
     images: npt.NDArray[np.float16]
+    layers: npt.NDArray[np.float16] | None = None
 
     def __post_init__(self) -> None:
         shape = self.images.shape
@@ -31,6 +33,8 @@ class Sample:
             raise InputError(f"images have shape {list(shape)}; {len(self.scene.c2w)} cameras need [V, R, R, 3].")
         if not np.isfinite(self.images).all():
             raise InputError("images hold numbers that are not finite; render the scene again.")
+        if self.layers is not None and (self.layers.shape[1:] != shape or not np.isfinite(self.layers).all()):
+            raise InputError(f"layers have shape {list(self.layers.shape)} or are not finite; render the scene again.")
         object.__setattr__(self, "images", np.clip(self.images, 0.0, HALF_MAX).astype(np.float16))
 
 
@@ -40,6 +44,8 @@ def write_sample(path: str | Path, sample: Sample) -> None:
         for name in FIELDS:
             file.create_dataset(name, data=getattr(sample.scene, name), compression="gzip", compression_opts=1)
         file.create_dataset("images", data=sample.images, compression="gzip", compression_opts=1, shuffle=True)
+        if sample.layers is not None:
+            file.create_dataset("layers", data=sample.layers, compression="gzip", compression_opts=1, shuffle=True)
 
 
 def read_sample(path: str | Path) -> Sample:
@@ -50,6 +56,7 @@ def read_sample(path: str | Path) -> Sample:
             if missing:
                 raise InputError(f"{path} has no {', '.join(missing)}; it is not a sample of `rf gen-data`.")
             arrays = {name: file[name][()] for name in FIELDS}
-            return Sample(TriangleScene(**arrays), file["images"][()])
+            layers = file["layers"][()] if "layers" in file else None
+            return Sample(TriangleScene(**arrays), file["images"][()], layers)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error}); delete it and run `rf gen-data` again.") from error

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfcli.scene import TriangleScene
+from rfcli.scene.light_layers import one_light_each
 from rfcli.synth.options import SceneOptions
 from rfcli.synth.random_scene import draw
 from rfcli.synth.rejection import RejectedError
@@ -31,6 +32,7 @@ class RenderedScenes:
     """Scene and images by index, a pure function of the fields and the index.
 
     look: a quick renderer; the images by which a draw is judged. final: the renderer of the images that are kept.
+    light_layers: render each light by itself, which takes as long as there are lights.
     """
 
     seed: int
@@ -38,9 +40,13 @@ class RenderedScenes:
     resolution: int
     look: Renderer
     final: Renderer
+    light_layers: bool = False
 
     def __call__(self, index: int) -> tuple[TriangleScene, Images, Mapping[str, int]]:
-        """Scene, images [V, R, R, 3], and how many draws were rejected before it for each reason."""
+        """Scene, images, and how many draws were rejected before it for each reason.
+
+        Images are [V, R, R, 3], or with light layers [L, V, R, R, 3], whose sum over the lights is the image.
+        """
         rejected: Counter[str] = Counter()
         for attempt in range(1000):
             try:
@@ -49,8 +55,14 @@ class RenderedScenes:
             except RejectedError as reason:
                 rejected[str(reason)] += 1
             else:
-                return scene, self.final.render(scene, self.resolution), rejected
+                return scene, self.rendered(scene), rejected
         raise RuntimeError(f"1000 draws of scene {index} were all rejected: {dict(rejected)}.")
+
+    def rendered(self, scene: TriangleScene) -> Images:
+        """The images that are kept."""
+        if not self.light_layers:
+            return self.final.render(scene, self.resolution)
+        return np.stack([self.final.render(layer, self.resolution) for layer in one_light_each(scene)])
 
 
 def judge(images: Images) -> None:

@@ -85,6 +85,37 @@ def test_a_held_out_split_has_a_folder_and_scenes_of_its_own(rf: Rf, split: str,
     assert f"split is None there and {split} here" in mixed.stderr
 
 
+def test_light_layers_are_stored_and_checked(rf: Rf) -> None:
+    assert rf("gen-data", "--scenes", 1, *SMALL, "--light-layers").exit_code == 0
+    sample = read_sample("data/scenes/000000.h5")
+    assert sample.layers is not None
+    assert sample.layers.sum(axis=0, dtype=float) == pytest.approx(sample.images.astype(float), rel=2e-3, abs=1e-6)
+    assert rf("gen-data", "--check").exit_code == 0
+    other = rf("gen-data", "--scenes", 1, *SMALL)
+    assert "light_layers is True there and None here" in other.stderr
+
+
+def test_a_dataset_is_checked_and_shown(rf: Rf, tmp_path: Path) -> None:
+    assert rf("gen-data", "--scenes", 2, *SMALL).exit_code == 0
+    sound = rf("gen-data", "--check", "--stats", "--json")
+    assert sound.exit_code == 0, sound.output
+    receipt = json.loads(sound.stdout)
+    assert receipt["scenes"] == 2
+    assert receipt["quantiles"]["field of view"][0] >= 30
+    assert imageio.imread("data/stats.png").shape[2] in (3, 4)
+    assert "every hash, range and number is right" in sound.stderr
+    assert "log-uniform" in sound.stderr
+    (tmp_path / "data" / "scenes" / "000001.h5").write_bytes(b"torn")
+    spoilt = rf("gen-data", "--check")
+    assert spoilt.exit_code == 2
+    assert "scenes/000001.h5: other bytes" in spoilt.stdout
+    assert spoilt.stderr.count("\n") == 1
+    assert "faults in 1 of its files" in spoilt.stderr
+    (tmp_path / "data" / "scenes" / "000001.h5").unlink()  # as the sentence says
+    assert rf("gen-data", "--scenes", 2, *SMALL).exit_code == 0
+    assert rf("gen-data", "--check").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
@@ -96,6 +127,8 @@ def test_a_held_out_split_has_a_folder_and_scenes_of_its_own(rf: Rf, split: str,
         (("--spp", "0"), "--spp"),
         (("--resolution", "1"), "--resolution"),
         (("--out", "taken/data"), "taken"),
+        (("--check",), "data holds no dataset"),
+        (("--stats",), "data holds no scenes"),
         (("--meshes", "gone"), "--meshes gone"),
     ],
 )

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -5,7 +6,8 @@ import numpy as np
 import pytest
 
 import rfcli
-from rfcli.dataset.sample import FIELDS, Sample, read_sample, write_sample
+from rfcli.dataset.processes import sample_of
+from rfcli.dataset.sample import FIELDS, HALF_MAX, Sample, read_sample, write_sample
 from rfcli.errors import InputError
 from tests.dataset.sources import tiny_scene
 
@@ -69,3 +71,27 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
         write_sample(tmp_path / "a.h5", a_sample())
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
     assert (tmp_path / "a.h5").read_bytes() == before
+
+
+def test_light_layers_are_written_where_there_are_some(tmp_path: Path) -> None:
+    layers = np.random.default_rng(1).random((3, 2, 4, 4, 3)).astype(np.float16)
+    write_sample(tmp_path / "a.h5", replace(a_sample(), layers=layers))
+    back = read_sample(tmp_path / "a.h5")
+    assert back.layers is not None
+    assert (back.layers == layers).all()
+    write_sample(tmp_path / "b.h5", a_sample())
+    assert read_sample(tmp_path / "b.h5").layers is None
+
+
+@pytest.mark.parametrize(
+    "layers", [np.zeros((3, 1, 4, 4, 3)), np.zeros((2, 4, 4, 3)), np.full((1, 2, 4, 4, 3), np.inf)]
+)
+def test_layers_that_do_not_fit_are_refused(layers: np.ndarray) -> None:
+    with pytest.raises(InputError, match="layers"):
+        replace(a_sample(), layers=layers.astype(np.float16))
+
+
+def test_images_are_added_up_from_layers() -> None:
+    layers = np.random.default_rng(2).random((3, 2, 4, 4, 3)).astype(np.float32) * 40000
+    sample = sample_of(tiny_scene(3), layers)
+    assert sample.images.astype(float) == pytest.approx(np.minimum(layers.sum(axis=0), HALF_MAX), rel=2e-3)

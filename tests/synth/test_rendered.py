@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from rfcli.scene import TriangleScene
-from rfcli.synth import RenderedScenes, SceneOptions
+from rfcli.synth import RenderedScenes, SceneOptions, random_scene
 from rfcli.synth.rejection import RejectedError
 from rfcli.synth.rendered import judge
 
@@ -55,3 +55,17 @@ def test_one_bad_view_rejects_the_scene() -> None:
     judge(good)
     with pytest.raises(RejectedError):
         judge(np.concatenate([good, np.zeros_like(good)]))
+
+
+def test_light_layers_are_rendered_one_by_one() -> None:
+    index = next(i for i in range(50) if len(lights_of(random_scene(3, i, SceneOptions((256, 300), 1)))) > 1)
+    final = Scripted()
+    source = RenderedScenes(3, SceneOptions((256, 300), 1), 16, Scripted(), final, light_layers=True)
+    scene, images, _ = source(index)
+    count = len(lights_of(scene))
+    assert images.shape == (count, 1, 16, 16, 3)
+    assert final.sizes == [16] * count
+
+
+def lights_of(scene: TriangleScene) -> npt.NDArray[np.float32]:
+    return np.unique(scene.material[scene.emitters], axis=0)

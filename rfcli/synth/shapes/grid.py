@@ -7,9 +7,12 @@ import trimesh
 Points = npt.NDArray[np.float64]
 
 
-def grid_mesh(points: Points, wrap_rows: bool = False, wrap_columns: bool = False) -> trimesh.Trimesh:
+def grid_mesh(
+    points: Points, wrap_rows: bool = False, wrap_columns: bool = False, crossed: npt.NDArray[np.bool_] | None = None
+) -> trimesh.Trimesh:
     """Mesh of a grid of points [R, C, 3], two triangles a cell; wrap: the last row or column meets the first.
 
+    crossed: cells that are cut along the other diagonal, from the next column to the next row.
     Cells that shrink to a line (the poles of a lathe) lose the triangle without area. Normals of the mesh point
     along (next column - point) x (next row - point).
     """
@@ -20,8 +23,11 @@ def grid_mesh(points: Points, wrap_rows: bool = False, wrap_columns: bool = Fals
     if wrap_columns:
         index = np.concatenate([index, index[:, :1]], axis=1)
     a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]
-    faces = np.stack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], 2).reshape(-1, 3)
-    mesh = trimesh.Trimesh(points.reshape(-1, 3), faces, process=False)
+    faces = np.stack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], 2)
+    if crossed is not None:
+        other = np.stack([np.stack([a, b, d], -1), np.stack([b, c, d], -1)], 2)
+        faces = np.where(crossed[..., None, None], other, faces)
+    mesh = trimesh.Trimesh(points.reshape(-1, 3), faces.reshape(-1, 3), process=False)
     mesh.merge_vertices()
     mesh.update_faces(mesh.nondegenerate_faces(height=1e-9))
     return mesh

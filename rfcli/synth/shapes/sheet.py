@@ -1,6 +1,7 @@
 """Thin things, knowingly open: cloth, a bowl, a ribbon. Both of their sides may be seen."""
 
 import numpy as np
+import numpy.typing as npt
 import trimesh
 
 from rfcli.synth.shapes.grid import Points, grid_mesh
@@ -31,7 +32,8 @@ def bowl(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
     rim = 1 + rng.uniform(0.0, 0.2) * radius**3 * np.sin(int(rng.integers(2, 9)) * angle)
     flat = np.sin(opening * radius) * rim
     z = -np.cos(opening * radius) * rng.uniform(0.5, 1.3)
-    return grid_mesh(np.stack([flat * np.cos(angle), rng.uniform(0.6, 1.0) * flat * np.sin(angle), z], axis=-1))
+    points = np.stack([flat * np.cos(angle), rng.uniform(0.6, 1.0) * flat * np.sin(angle), z], axis=-1)
+    return grid_mesh(points, crossed=off_centre(len(points) - 1))
 
 
 def ribbon(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
@@ -57,6 +59,15 @@ def square(faces: int) -> Points:
     """Points [n, n, 2] of the square -1..1, as many as make at most `faces` triangles."""
     line = np.linspace(-1, 1, int((faces / 2) ** 0.5) + 1)
     return np.stack(np.meshgrid(line, line), axis=-1)
+
+
+def off_centre(cells: int) -> npt.NDArray[np.bool_]:
+    """[cells, cells] of a square: whether a cell's other diagonal is the one that points to the centre.
+
+    Along it the corner cells of a disc, whose three outer points lie on the rim, are cut into two real triangles.
+    """
+    near = np.arange(cells) < cells / 2
+    return np.asarray(near[:, None] != near[None])
 
 
 def disc(points: Points) -> Points:
