@@ -2,7 +2,9 @@
 
 A ray d from the camera meets the plane of (a, b, c) inside the triangle where d.(b x c), d.(c x a) and d.(a x b) have
 one sign; these are its barycentric coordinates up to their sum s, and the hit lies at t = a.(b x c) / s
-(Olano and Greer, Triangle Scan Conversion using 2D Homogeneous Coordinates, 1997). Nothing is clipped.
+(Olano and Greer, Triangle Scan Conversion using 2D Homogeneous Coordinates, 1997). Nothing is clipped. A ray that runs
+along the common edge of two triangles has zero there, of whichever sign rounding gives it: both triangles take it,
+else the ray would slip between them.
 """
 
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from rfcli.model.rays import pixel_directions
 
 NEAR = 1e-3
 CANDIDATES = 1 << 21  # (triangle, pixel) pairs tested at once: bounds the memory
+SLACK = 8 * torch.finfo(torch.float32).eps  # rounding of an edge function, relative to the lengths that enter it
 NOTHING = torch.iinfo(torch.int64).max
 
 
@@ -46,6 +49,7 @@ def visible_triangles(triangles: Tensor, mask: Tensor, fov: Tensor, resolution: 
     triangles = triangles.float()
     directions = pixel_directions(fov.float()[None], resolution)[0].reshape(-1, 3)
     edges, volume = _edge_functions(triangles)
+    slack = _edge_slack(triangles)
     left, top, widths, heights = _pixel_bounds(triangles, mask, fov, resolution)
     counts = widths * heights
     nearest = torch.full((resolution * resolution,), NOTHING, dtype=torch.int64, device=triangles.device)
@@ -59,9 +63,10 @@ def visible_triangles(triangles: Tensor, mask: Tensor, fov: Tensor, resolution: 
         row = top[triangle] + step // widths[triangle]
         pixel = row * resolution + column
         weights = torch.einsum("pc,pkc->pk", directions[pixel], edges[triangle])
-        depth = volume[triangle] / weights.sum(-1)
-        inside = (weights >= 0).all(-1) | (weights <= 0).all(-1)
-        hit = inside & (depth > NEAR) & depth.isfinite()
+        blur, total = slack[triangle], weights.sum(-1)
+        depth = volume[triangle] / total
+        inside = (weights >= -blur).all(-1) | (weights <= blur).all(-1)
+        hit = inside & (total.abs() > blur.sum(-1)) & (depth > NEAR)  # seen edge-on, a triangle has no depth
         # Positive floats sort as their bit patterns do: one integer holds depth first, then the triangle.
         key = (depth[hit].view(torch.int32).long() << 32) | triangle[hit]
         nearest.scatter_reduce_(0, pixel[hit], key, "amin")
@@ -109,6 +114,12 @@ def _edge_functions(triangles: Tensor) -> tuple[Tensor, Tensor]:
     a, b, c = triangles.unbind(-2)
     edges = torch.stack([torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)], -2)
     return edges, (a * edges[..., 0, :]).sum(-1)
+
+
+def _edge_slack(triangles: Tensor) -> Tensor:
+    """[..., 3] by how much rounding may move the edge functions of `_edge_functions` for directions of unit depth."""
+    a, b, c = triangles.norm(dim=-1).unbind(-1)
+    return SLACK * torch.stack([b * c, c * a, a * b], -1)
 
 
 def _pixel_bounds(

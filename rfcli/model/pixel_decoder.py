@@ -1,7 +1,8 @@
 """From the light that the tokens carry to the radiance of a pixel, where first-hit visibility is known.
 
 The triangle that a pixel sees is known, so its token need not be searched for by attention: it predicts features of
-the light at its three vertices, which are interpolated to the pixel. With the image features of the view stage they
+the light at its three vertices; corners of neighbours that are one point of a smooth surface share the mean of what
+they predict, and these features are interpolated to the pixel. With the image features of the view stage they
 become what arrives at the surface, diffuse A and specular S, and the surface's own colours finish the pixel:
 
     radiance = diffuse * A + specular * S + emission
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 
 from rfcli.model.first_hit import FirstHits
 from rfcli.model.norms import RMSNorm
+from rfcli.model.scene_batch import SceneBatch
+from rfcli.model.shared_vertices import mean_over_shared, shared_vertices
 
 CHANNELS = 32
 GEOMETRY = 7  # unit normal, unit direction to the camera, roughness
@@ -35,19 +38,21 @@ class PixelDecoder(nn.Module):
         self.light = nn.Conv2d(CHANNELS, 6, 1)
 
     def forward(
-        self, tokens: Tensor, image_features: Tensor, hits: FirstHits, vn: Tensor, material: Tensor, rays: Tensor
+        self, tokens: Tensor, image_features: Tensor, hits: FirstHits, scenes: SceneBatch, rays: Tensor
     ) -> Tensor:
         """log10(1 + radiance) [B V, 3, H, H].
 
-        tokens [B, N, C], vn [B, N, 3, 3] and material [B, N, 13] of the triangles; image_features
-        [B V, CHANNELS, H, H], hits and unit ray directions [B V, H, H, 3] of the views; directions in world space.
+        tokens [B, N, C] of the triangles of `scenes`; image_features [B V, CHANNELS, H, H], hits and unit ray
+        directions in world space [B V, H, H, 3] of the views.
         """
+        vn, material = scenes.vn, scenes.constant_material()
         count = tokens.shape[1]
         views = len(hits.triangle) // len(tokens)
         scene = torch.arange(len(hits.triangle), device=tokens.device)[:, None, None] // views
         row = hits.triangle.clamp_min(0) + scene * count
 
-        at_vertices = self.vertex_features(self.token_norm(tokens)).flatten(0, 1)
+        at_vertices = rearrange(self.vertex_features(self.token_norm(tokens)), "b n (k c) -> b n k c", k=3)
+        at_vertices = mean_over_shared(at_vertices, shared_vertices(scenes.triangles, vn)).flatten(0, 1).flatten(1)
         light = rearrange(F.embedding(row, at_vertices), "v h w (k c) -> v k c h w", k=3)
         weights = rearrange(hits.barycentric, "v h w k -> v k 1 h w").to(light.dtype)
         surface = F.embedding(row, material.flatten(0, 1)) * hits.seen[..., None]

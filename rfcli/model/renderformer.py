@@ -125,8 +125,7 @@ class RenderFormer(nn.Module):
             places = seen_places(directions, hits, cameras[:, :3, 3], self.config.patch_size)
             image = stage(tokens, vertices, to_world(rays, cameras), places, self.context(batch), hits)
         if hits is not None:
-            material, triangles = batch.constant_material(), tokens[:, registers:]
-            image = stage.pixel_decoder(triangles, image, hits, batch.vn, material, to_world(rays, cameras))
+            image = stage.pixel_decoder(tokens[:, registers:], image, hits, batch, to_world(rays, cameras))
         images: Tensor = rearrange(image, "(b v) c h w -> b v h w c", v=views)
         return images
 

@@ -1,5 +1,7 @@
 """The z-buffer against a ray tracer that tries every triangle for every pixel."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -42,6 +44,43 @@ def test_sees_what_a_ray_tracer_sees(count: int, resolution: int, fov: float, di
     hits = hit_geometry(seen[None], triangles[None], pixel_directions(angle[None], resolution))
     same = (seen == expected) & (seen >= 0)
     assert torch.allclose(hits.depth[0][same].double(), depth[same], rtol=1e-4)
+
+
+def box(cells: int) -> Tensor:
+    """[N, 3, 3] the unit cube's faces but the front one, each of cells x cells squares cut along one diagonal."""
+    line = torch.linspace(-0.5, 0.5, cells + 1)
+    x, y = (corner.reshape(-1) for corner in torch.meshgrid(line[:-1], line[:-1], indexing="ij"))
+    step = 1 / cells
+    squares = torch.stack(
+        [torch.stack([x + i * step, y + j * step], -1) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))], 1
+    )
+    halves = torch.cat([squares[:, [0, 1, 2]], squares[:, [0, 2, 3]]])
+
+    def face(axis: int, place: float) -> Tensor:
+        first, second = (a for a in range(3) if a != axis)
+        out = torch.full((*halves.shape[:2], 3), place)
+        out[..., first], out[..., second] = halves.unbind(-1)
+        return out
+
+    return torch.cat([face(2, -0.5), *(face(axis, side) for axis in (0, 1) for side in (-0.5, 0.5))])
+
+
+@pytest.mark.parametrize("cells", [1, 3, 4, 8])
+@pytest.mark.parametrize("resolution", [16, 64, 250, 256])
+def test_no_ray_slips_between_triangles(cells: int, resolution: int) -> None:
+    """On the axis of a box, diagonals and corners of the walls run exactly through the centres of pixels."""
+    triangles = box(cells) - torch.tensor([0.0, 0.0, 1.6])
+    angle = torch.tensor(2 * math.degrees(math.atan(0.5 / 1.1))) - 1e-3  # the open front just fills the picture
+    seen = visible_triangles(triangles, torch.ones(len(triangles), dtype=torch.bool), angle, resolution)
+    assert (seen >= 0).all()
+
+
+def test_a_triangle_seen_edge_on_is_not_seen() -> None:
+    sheet = torch.tensor([[[0.0, -1.0, -1.0], [0.0, 1.0, -1.0], [0.0, 0.0, -3.0]]])  # in the plane x = 0
+    mask = torch.ones(1, dtype=torch.bool)
+    for tilt in (0.0, 1e-9, -1e-9):
+        sheet[0, 2, 0] = tilt
+        assert (visible_triangles(sheet, mask, torch.tensor(45.0), 33) == -1).all()
 
 
 def test_barycentric_weights_rebuild_the_hit_point() -> None:
