@@ -7,11 +7,14 @@ from typing import Any
 
 import imageio.v3 as imageio
 import numpy as np
+import OpenEXR
 import pytest
 
 from rfcli.errors import InputError
 from rfcli.images import read_exr, to_display
+from rfcli.model import save_checkpoint
 from tests.cli.conftest import Rf
+from tests.model.scenes import small_model
 
 
 def render(rf: Rf, *arguments: object) -> dict[str, Any]:
@@ -99,6 +102,14 @@ def test_the_model_says_at_which_resolution_it_is_at_home(rf: Rf, scene: Path, m
     (own / "config.json").write_text(json.dumps({**config, "training_resolution": 24}))
     (own / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes())
     assert {view["resolution"] for view in render(rf, scene, "--model", own)["views"]} == {24}
+
+
+def test_alpha_goes_into_the_exr_and_not_into_the_png(rf: Rf, scene: Path, tmp_path: Path) -> None:
+    save_checkpoint(small_model(visibility="attention", include_alpha=True), tmp_path / "alpha", "# Alpha\n")
+    render(rf, scene, "--model", tmp_path / "alpha", "--resolution", 16, "--view", 0)
+    with OpenEXR.File("heap-view0.exr") as file:
+        assert file.channels()["RGBA"].pixels.shape == (16, 16, 4)
+    assert imageio.imread("heap-view0.png").shape == (16, 16, 3)
 
 
 def test_several_scenes_in_one_run(rf: Rf, scene: Path, model: Path) -> None:
