@@ -17,7 +17,7 @@ from rfcli.model.first_hit import hit_geometry, seen_places, visible_triangles
 from rfcli.model.key_weights import log_key_weight
 from rfcli.model.norms import encoder_norm
 from rfcli.model.rays import pixel_directions, to_camera, to_world
-from rfcli.model.rope import rotation
+from rfcli.model.rope import rotation_by
 from rfcli.model.scene_batch import SceneBatch
 from rfcli.model.triangle_tokens import TokenPositions, encode_surface
 from rfcli.model.view_dependent import ViewDependentStage
@@ -82,7 +82,7 @@ class RenderFormer(nn.Module):
     def rotation(self, batch: SceneBatch) -> Rotation | None:
         """RoPE's cosines and sines [B, R + N, D / 2] of registers and triangles in world space; None without RoPE."""
         vertices = token_vertices(batch.triangles, batch.mask, self.config.num_register_tokens)
-        return rotation(self.transformer.rope_emb, vertices, self.config.head_dim)
+        return rotation_by(self.transformer.rope_emb, vertices, self.config.head_dim)
 
     def view_independent(self, batch: SceneBatch) -> Tensor:
         """[B, R + N, C] tokens that know the light leaving their triangles; the same for every camera."""

@@ -1,7 +1,5 @@
 """RoPE's frequencies, and the rotations that they make of positions."""
 
-from typing import Optional
-
 from torch import Tensor, nn
 
 from rfcli.model.blocks import Rotation
@@ -19,12 +17,12 @@ class RopeFrequencies(nn.Module):
         self.register_buffer("freqs", rope_frequencies(dim, double_max))
 
     @classmethod
-    def of(cls, config: RenderFormerConfig, dim: int) -> Optional["RopeFrequencies"]:
+    def of(cls, config: RenderFormerConfig, dim: int) -> "RopeFrequencies | None":
         """Those of a stage with `dim` rotated channels per coordinate; None where the config tells positions by NeRF
         encodings."""
         return cls(dim, config.rope_double_max_freq) if config.pe_type == "rope" else None
 
 
-def rotation(rope: RopeFrequencies | None, vertices: Tensor, head_dim: int) -> Rotation | None:
+def rotation_by(rope: RopeFrequencies | None, vertices: Tensor, head_dim: int) -> Rotation | None:
     """Cosines and sines [..., head_dim / 2] of vertices [..., 9]; None without RoPE."""
     return None if rope is None else rope_rotation(vertices, rope.freqs, head_dim)

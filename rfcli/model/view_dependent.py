@@ -15,7 +15,7 @@ from rfcli.model.layer_parts import LayerParts
 from rfcli.model.norms import RMSNorm, encoder_norm
 from rfcli.model.pixel_decoder import CHANNELS, PixelDecoder
 from rfcli.model.rays import patches
-from rfcli.model.rope import RopeFrequencies, rotation
+from rfcli.model.rope import RopeFrequencies, rotation_by
 from rfcli.model.swin import window_attention
 
 ELU_ALPHA = 1e-3  # keeps the log image above -0.001 and its gradient alive in the dark
@@ -76,7 +76,7 @@ class ViewLayers(nn.Module):
         self.layers = nn.ModuleList(ViewLayer(config, i) for i in range(config.view_transformer_n_layers))
 
     def rotation(self, vertices: Tensor) -> Rotation | None:
-        return rotation(self.rope_emb, vertices, self.head_dim)
+        return rotation_by(self.rope_emb, vertices, self.head_dim)
 
 
 class ViewDependentStage(nn.Module):

@@ -46,6 +46,10 @@ def read_dataset(
 
     if triangles is not None:
         entries = [entry for entry in entries if triangles[0] <= entry.triangles <= triangles[1]]
+        if not entries:
+            raise InputError(
+                f"{folder} holds no scenes of {triangles[0]:,} to {triangles[1]:,} triangles; widen --triangles."
+            )
 
     def read(held_out: bool, most: int | None) -> list[TrainingScene]:
         chosen = [folder / entry.file for entry in entries if is_validation(entry.index) == held_out]

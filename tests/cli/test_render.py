@@ -17,11 +17,12 @@ import trimesh
 from rfcli.errors import InputError
 from rfcli.images import read_exr, to_display
 from rfcli.metrics.scores import score
-from rfcli.model import RenderFormer
+from rfcli.model import RenderFormer, save_checkpoint
 from rfcli.pictures.frames import Frames
 from rfcli.scene import load
 from rfcli.truth import PathTracer
 from tests.cli.conftest import Rf
+from tests.model.scenes import small_model
 
 
 def render(rf: Rf, *arguments: object) -> dict[str, Any]:
@@ -139,6 +140,14 @@ def trained_at(resolution: int, model: Path, folder: Path) -> Path:
     (folder / "config.json").write_text(json.dumps({**config, "training_resolution": resolution}))
     (folder / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes())
     return folder
+
+
+def test_alpha_goes_into_the_exr_and_not_into_the_png(rf: Rf, scene: Path, tmp_path: Path) -> None:
+    save_checkpoint(small_model(visibility="attention", include_alpha=True), tmp_path / "alpha", "# Alpha\n")
+    render(rf, scene, "--model", tmp_path / "alpha", "--resolution", 16, "--view", 0)
+    with OpenEXR.File("heap-view0.exr") as file:
+        assert file.channels()["RGBA"].pixels.shape == (16, 16, 4)
+    assert imageio.imread("heap-view0.png").shape == (16, 16, 3)
 
 
 def test_several_scenes_in_one_run(rf: Rf, scene: Path, model: Path) -> None:

@@ -112,7 +112,7 @@ def test_learned_features_are_kept_when_a_linear_model_is_tuned_further(rf: Rf, 
 def test_too_few_scenes_and_a_resolution_that_does_not_divide(rf: Rf, data: Path) -> None:
     few = rf("train", "--data", data, "--triangles", "1-2")
     assert few.exit_code == 2
-    assert "holds no scenes" in few.stderr
+    assert "holds no scenes of 1 to 2 triangles; widen --triangles" in few.stderr
     odd = rf("train", "--data", data, "--resolution", 24)
     assert odd.exit_code == 2
     assert "--resolution 24 must divide" in odd.stderr
