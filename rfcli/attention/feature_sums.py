@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-CHUNK = 2048  # tokens whose features exist at once: a few MB, and products large enough to run at full speed
+CHUNK = 768  # tokens whose features exist at once: a few MB, and products large enough to run at full speed
 
 Exponents = Callable[[Tensor], Tensor]  # [B, H, n, D] -> [B, H, n, m], logarithms of the m features of each token
 
@@ -53,10 +53,17 @@ def _summarise_keys(k: Tensor, v: Tensor, exponents: Exponents, bias: Tensor | N
 
 def _read_summary(q: Tensor, summary: Tensor, largest: Tensor, exponents: Exponents) -> Tensor:
     """What each query reads. q [B, H, M, D] -> [B, H, M, D]."""
-    parts = []
-    for start in range(0, q.shape[2], CHUNK):
-        exponent = exponents(q[:, :, start : start + CHUNK]) + largest[:, :, None]
+
+    def read(part: Tensor) -> Tensor:
+        exponent = exponents(part) + largest[:, :, None]
         exponent = exponent - exponent.detach().amax(-1, keepdim=True)
         sums = torch.exp(exponent) @ summary
-        parts.append(sums[..., :-1] / sums[..., -1:])
-    return torch.cat(parts, 2)
+        return sums[..., :-1] / sums[..., -1:]
+
+    parts = torch.split(q, CHUNK, 2)
+    if torch.is_grad_enabled():
+        return torch.cat([read(part) for part in parts], 2)
+    out = torch.empty_like(q, memory_format=torch.contiguous_format)
+    for part, place in zip(parts, torch.split(out, CHUNK, 2), strict=True):
+        place.copy_(read(part))  # without a second copy of the whole
+    return out

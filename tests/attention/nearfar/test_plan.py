@@ -44,6 +44,7 @@ def test_keys_are_those_that_a_greedy_descent_ends_with(tokens: int, keys: int, 
     generator = torch.Generator().manual_seed(7)
     log_weight = torch.randn(1, tokens, generator=generator) if weighted else torch.zeros(1, tokens)
     context = cloud(1, tokens, log_weight=log_weight)
+    context.features[..., 3:] *= 0.1  # so that blocks are small in space, and distances matter
     plan = only_plan(context, keys)
     rows = members(plan)
     features = context.features[0].double()
