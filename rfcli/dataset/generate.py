@@ -18,6 +18,7 @@ from rfcli.dataset.manifest import (
 from rfcli.dataset.processes import Source, made
 from rfcli.errors import InputError
 
+FORMAT = 2  # one higher whenever the same seed and options come to mean other scenes
 VERSIONS_OF = ("rfcli", "numpy", "trimesh", "manifold3d", "mitsuba", "pyoidn")
 
 
@@ -29,7 +30,7 @@ def open_dataset(folder: str | Path, options: Mapping[str, Any], seed: int) -> l
     Raises InputError where the folder holds a dataset of other options or cannot be written.
     """
     folder = Path(folder)
-    record = {"format": 1, "seed": seed, "options": dict(options)}
+    record = {"format": FORMAT, "seed": seed, "options": dict(options)}
     try:
         (folder / "scenes").mkdir(parents=True, exist_ok=True)
         before = read_record(folder)
@@ -73,8 +74,8 @@ def generate(folder: str | Path, scenes: int, source: Source, workers: int) -> I
 
 def compare(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raise InputError that names each option in which the dataset differs."""
-    old = {"seed": before.get("seed"), **before.get("options", {})}
-    new = {"seed": now["seed"], **now["options"]}
+    old = {"format": before.get("format"), "seed": before.get("seed"), **before.get("options", {})}
+    new = {"format": now["format"], "seed": now["seed"], **now["options"]}
     differences = [
         f"{name} is {old.get(name)} there and {new.get(name)} here"
         for name in {**old, **new}
