@@ -72,6 +72,7 @@ def _conclude(settings: StudySettings, setup: dict[str, Any], measured: list[Mea
     write_csv(folder / "results.csv", table)
     where = setup["environment"]
     title = f"view-independent stage, {settings.model} model, {settings.layers} of {setup['model_layers']} layers"
-    machine = f"{where['processor']}, {where['threads']} threads, torch {where['torch']}, {where['precision']}."
+    threads = f"{where['threads']} thread{'s' * (where['threads'] != 1)}"
+    machine = f"{where['processor']}, {threads}, torch {where['torch']}, {where['precision']}."
     drawn = draw_figures(folder, table, title, machine)
     return Study(table, exponents, overtakings, [folder / "results.json", folder / "results.csv", *drawn])
