@@ -11,6 +11,7 @@ from rfcli.study.results import Row
 
 # Okabe and Ito's palette, which people with any colour vision can tell apart; softmax, the reference, is black.
 COLOURS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+LABEL_GAP = 18.0  # pixels between the names of curves that end close together
 SUFFIXES = (".png", ".svg")
 
 
@@ -86,9 +87,10 @@ def _label_ends(axes: Any, rows: Sequence[Row], names: list[str], quantity: Quan
     """Each curve's name beside its last point, moved apart where curves end close together."""
     last = [max((row for row in rows if row.attention == name), key=lambda row: row.triangles) for name in names]
     ends = [(row.triangles, quantity.value(row)) for row in last]
+    axes.autoscale_view()  # limits are otherwise set when the figure is drawn, and positions are unknown until then
     heights = [float(height) for height in axes.transData.transform(ends)[:, 1]]
     for name, end, height, target, colour in zip(
-        names, ends, heights, spread(heights, 16.0), _colours(len(names)), strict=True
+        names, ends, heights, spread(heights, LABEL_GAP, axes.bbox.y1), _colours(len(names)), strict=True
     ):
         axes.annotate(
             name,
@@ -118,12 +120,14 @@ def _dress(axes: Any, counts: list[int], quantity: Quantity) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def spread(heights: list[float], gap: float) -> list[float]:
-    """The heights, in their order, moved up as little as keeps neighbours `gap` apart."""
+def spread(heights: list[float], gap: float, top: float) -> list[float]:
+    """The heights, in their order, moved up as little as keeps neighbours `gap` apart, but then down from `top`."""
     moved = list(heights)
     order = sorted(range(len(heights)), key=lambda index: heights[index])
     for lower, upper in pairwise(order):
         moved[upper] = max(moved[upper], moved[lower] + gap)
+    for place, index in enumerate(reversed(order)):
+        moved[index] = min(moved[index], top - place * gap)
     return moved
 
 

@@ -56,7 +56,11 @@ def test_a_figure_without_any_number_is_not_drawn(tmp_path: Path) -> None:
     [([0.0, 100.0], [0.0, 100.0]), ([50.0, 52.0], [50.0, 66.0]), ([5.0, 0.0, 4.0], [32.0, 0.0, 16.0])],
 )
 def test_labels_keep_their_order_and_distance(heights: list[float], expected: list[float]) -> None:
-    assert spread(heights, 16.0) == expected
+    assert spread(heights, 16.0, top=1000.0) == expected
+
+
+def test_labels_stay_below_the_top() -> None:
+    assert spread([90.0, 95.0, 20.0, 92.0], 16.0, top=100.0) == [68.0, 100.0, 20.0, 84.0]
 
 
 def test_labels_read_as_people_write() -> None:
