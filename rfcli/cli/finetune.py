@@ -21,6 +21,7 @@ from rfcli.cli.options import (
 from rfcli.cli.training_options import (
     Batch,
     Data,
+    OptimizerName,
     Rate,
     Resolution,
     Rotations,
@@ -62,6 +63,7 @@ def finetune(
     views: Views = 2,
     rate: Rate = 5e-4,
     warmup: Warmup = 50,
+    optimizer: OptimizerName = "muon",
     rotations: Rotations = "none",
     validate_every: ValidateEvery = 250,
     device: Device = "auto",
@@ -107,6 +109,7 @@ def finetune(
             views=views,
             rate=rate,
             warmup=warmup,
+            optimizer=optimizer,
             transfer=transfer,
             rotations=rotations,
             validate_every=validate_every,

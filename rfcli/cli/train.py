@@ -10,6 +10,7 @@ from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbos
 from rfcli.cli.training_options import (
     Batch,
     Data,
+    OptimizerName,
     Rate,
     Resolution,
     Rotations,
@@ -32,6 +33,7 @@ def train(
     views: Views = 2,
     rate: Rate = 1e-3,
     warmup: Warmup = 100,
+    optimizer: OptimizerName = "muon",
     rotations: Rotations = "none",
     validate_every: ValidateEvery = 250,
     device: Device = "auto",
@@ -63,6 +65,7 @@ def train(
             views=views,
             rate=rate,
             warmup=warmup,
+            optimizer=optimizer,
             rotations=rotations,
             validate_every=validate_every,
             seed=seed,

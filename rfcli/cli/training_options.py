@@ -22,3 +22,6 @@ Rotations = Annotated[
     typer.Option(help="Rotate scenes at random: not, about the vertical axis, or in any way. none learns fastest."),
 ]
 ValidateEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps between validations and checkpoints.")]
+OptimizerName = Annotated[
+    Literal["muon", "adamw"], typer.Option("--optimizer", help="Muon for the layers' matrices, or AdamW for all.")
+]

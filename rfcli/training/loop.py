@@ -20,6 +20,7 @@ from rfcli.training.batch import TrainingBatch, collate
 from rfcli.training.card import model_card
 from rfcli.training.history import HISTORY, forget_after, record
 from rfcli.training.losses import image_loss
+from rfcli.training.optimizer import make_optimizer
 from rfcli.training.options import TrainOptions
 from rfcli.training.scenes import TrainingData
 from rfcli.training.schedule import learning_rate
@@ -27,7 +28,6 @@ from rfcli.training.state import STATE, TrainState, recorded, save_state
 from rfcli.training.transfer import attention_parameters, transfer_loss
 from rfcli.training.validation import Validation, validate, write_grid
 
-WEIGHT_DECAY = 0.01
 CLIP = 1.0
 REPORT_EVERY = 10
 REDRAW_EVERY = 200  # steps between new random features, where the attention has them
@@ -54,15 +54,6 @@ class Outcome:
     interrupted: bool
 
 
-def make_optimizer(model: RenderFormer, rate: float) -> torch.optim.AdamW:
-    """AdamW that decays matrices and leaves norms, biases and tokens alone."""
-    matrices = [p for name, p in model.named_parameters() if p.dim() > 1 and "token" not in name]
-    decayed = {id(p) for p in matrices}
-    others = [p for p in model.parameters() if id(p) not in decayed]
-    groups = [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
-
-
 class Run:
     """One run of training: the model it changes, and everything it needs to change it by one more step."""
 
@@ -71,7 +62,7 @@ class Run:
     ) -> None:
         self.model, self.teacher, self.data, self.options = model, teacher, data, options
         self.device = next(model.parameters()).device
-        self.optimizer = make_optimizer(model, options.rate)
+        self.optimizer = make_optimizer(model, options.optimizer, options.rate)
         self.perceptual: Perceptual = perceptual_term(self.device)
         self.precision = fastest_precision(self.device)
         self.seconds = 0.0  # spent on steps
@@ -114,15 +105,14 @@ class Run:
         """One optimiser step; the terms of its loss, by name. Gradients that are not finite are dropped."""
         self._redraw(step)
         transferring = self.teacher is not None and step < self.options.transfer
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         batch = self.batch(step)
         with torch.autocast(self.device.type, dtype=self.precision, enabled=self.precision != torch.float32):
             total, terms = self._transfer(batch) if transferring else self._images(batch)
         total.backward()  # type: ignore[no-untyped-call]
         trained = list(attention_parameters(self.model) if transferring else self.model.parameters())
         norm = torch.nn.utils.clip_grad_norm_(trained, CLIP)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate(step, transferring)
+        self.optimizer.set_rate(self._rate(step, transferring))
         if bool(torch.isfinite(norm)):
             self.optimizer.step()
         return {**{name: term.item() for name, term in terms.items()}, "gradient_norm": norm.item()}

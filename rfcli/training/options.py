@@ -14,6 +14,7 @@ class TrainOptions:
     triangles: smallest and largest scenes to learn from, by their triangles; None = all.
     steps: optimiser steps in all. batch: scenes per step, each seen by `views` of its cameras.
     rate: peak learning rate, reached after `warmup` steps.
+    optimizer: muon or adamw.
     transfer: first steps that only teach new attention layers to imitate their softmax teachers.
     rotations: of the augmentation: none, upright (about the vertical axis) or any.
     validate_every: steps between validations, each of which also writes a checkpoint.
@@ -29,6 +30,7 @@ class TrainOptions:
     views: int = 2
     rate: float = 1e-3
     warmup: int = 100
+    optimizer: str = "muon"
     transfer: int = 0
     rotations: str = "none"
     validate_every: int = 250
