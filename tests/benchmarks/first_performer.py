@@ -1,0 +1,108 @@
+"""Why the first Performer went black, as a figure: `python tests/benchmarks/first_performer.py`.
+
+The same trained model and scenes, by path tracing, with softmax attention, with FAVOR+ as it is often written (a small
+epsilon added to its features), with FAVOR+ as it is here, before and after fine-tuning, and with near-far attention.
+The number is PSNR against softmax, on clamp(log2(1 + radiance), 0, 1).
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+import rfcli
+from rfcli.attention import Context
+from rfcli.attention.orthogonal import orthogonal_gaussian
+from rfcli.attention.performer import softmax_exponents
+from rfcli.images import to_display
+from rfcli.metrics.scores import score
+from rfcli.model import RenderFormer, convert
+from rfcli.truth import PathTracer
+
+Image = npt.NDArray[np.float32]
+EPSILON = 1e-4  # of a widely used implementation
+FEATURES = 256
+
+
+class DrownedPerformer(nn.Module):
+    """FAVOR+ whose features get an epsilon, after the largest exponent of all keys was taken off them."""
+
+    def __init__(self, heads: int, head_dim: int) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        drawn = [orthogonal_gaussian(FEATURES, head_dim, generator) for _ in range(heads)]
+        self.register_buffer("directions", torch.stack(drawn).mT * head_dim**-0.25)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
+        of_queries, of_keys = (softmax_exponents(self.directions, x) for x in (q, k))
+        queries = torch.exp(of_queries - of_queries.amax(-1, keepdim=True)) + EPSILON
+        keys = torch.exp(of_keys - of_keys.amax((-1, -2), keepdim=True)) + EPSILON
+        bias = context.key_bias()
+        if bias is not None:
+            keys = keys * bias.exp()[:, None, :, None]
+        return (queries @ (keys.mT @ v)) / (queries @ keys.sum(-2)[..., None])
+
+
+def drowned(model: RenderFormer) -> RenderFormer:
+    """A copy of the model with that attention in its view-independent stage."""
+    copy = convert(model, "sdpa")
+    for attention in copy.transformer.attentions():
+        attention.mechanism = DrownedPerformer(model.config.num_heads, model.config.head_dim)
+    return copy
+
+
+def main() -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scenes", nargs="*", default=["examples/cornell-box.json", "examples/still-life.json"])
+    parser.add_argument("--model", default="tiny")
+    parser.add_argument("--twin", default="tiny-performer", help="the model after rf finetune --performer")
+    parser.add_argument("--keys", type=int, default=128)
+    parser.add_argument("--resolution", type=int, default=256)
+    parser.add_argument("--paths", type=int, default=256)
+    parser.add_argument("--out", type=Path, default=Path("first-performer.png"))
+    arguments = parser.parse_args()
+
+    softmax = rfcli.load_model(arguments.model)
+    models = {
+        "softmax": softmax,
+        "FAVOR+ with an\nepsilon, swapped in": drowned(softmax),
+        "FAVOR+ of rf,\nswapped in": convert(softmax, "performer"),
+        "FAVOR+ of rf,\nfine-tuned": rfcli.load_model(arguments.twin),
+        f"near-far, {arguments.keys} keys,\nno training": convert(softmax, "nearfar", keys=arguments.keys),
+    }
+    columns = ["path tracer", *models]
+    size = (2.0 * len(columns), 2.25 * len(arguments.scenes) + 0.35)
+    figure, axes = plt.subplots(len(arguments.scenes), len(columns), figsize=size, squeeze=False)
+    for name, axis in zip(columns, axes[0], strict=True):
+        axis.set_title(name, fontsize=9)
+    for row, path in zip(axes, arguments.scenes, strict=True):
+        scene = rfcli.load_scene(path)
+        arrays = [torch.from_numpy(x)[None] for x in (scene.triangles, scene.vn, scene.c2w[:1], scene.fov[:1])]
+        material = torch.from_numpy(scene.material)[None]
+        images: list[Image] = [PathTracer(samples_per_pixel=arguments.paths).render(scene, arguments.resolution)[0]]
+        for model in models.values():
+            images.append(
+                rfcli.render(model, *arrays, material=material, resolution=arguments.resolution)[0, 0].numpy()
+            )
+        for axis, image, name in zip(row, images, columns, strict=True):
+            axis.imshow(to_display(image))
+            axis.set_xticks([])
+            axis.set_yticks([])
+            if name not in columns[:2]:
+                scores, _ = score(image, images[1])
+                axis.set_xlabel(f"{scores.psnr:.1f} dB", fontsize=9)
+    figure.tight_layout(pad=0.4)
+    figure.savefig(arguments.out, dpi=110)
+    print(f"{arguments.out}: {len(columns)} columns, {len(arguments.scenes)} scenes.")
+
+
+if __name__ == "__main__":
+    main()
