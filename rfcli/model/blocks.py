@@ -54,7 +54,13 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, norm: nn.Module, rotation: Rotation | None, context: Context) -> Tensor:
         """x [B, N, C] -> [B, N, C]."""
-        return self.projected(self.mechanism(*self.queries_keys_values(x, norm, rotation), context))
+        return self.projected(self._attended(x, norm, rotation, context))
+
+    def _attended(self, x: Tensor, norm: nn.Module, rotation: Rotation | None, context: Context) -> Tensor:
+        """[B, H, N, D] what the mechanism finds; written over q, which nobody else reads, by mechanisms that can."""
+        q, k, v = self.queries_keys_values(x, norm, rotation)
+        over = {"out": q} if getattr(self.mechanism, "takes_out", False) else {}
+        return self.mechanism(q, k, v, context, **over)  # type: ignore[no-any-return]
 
     def projected(self, out: Tensor) -> Tensor:
         """What the mechanism has found, [B, H, N, D] -> [B, N, C]."""

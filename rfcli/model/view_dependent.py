@@ -1,6 +1,7 @@
 """The second stage: rays ask the triangles what they see, and become an image."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -77,6 +78,10 @@ class ViewLayers(nn.Module):
         self.rope_emb = RopeFrequencies.of(config, config.view_rope_dim)
         self.layers = nn.ModuleList(ViewLayer(config, i) for i in range(config.view_transformer_n_layers))
 
+    def each(self) -> list[ViewLayer]:
+        """First to last."""
+        return [cast(ViewLayer, layer) for layer in self.layers]
+
     def rotation(self, vertices: Tensor) -> Rotation | None:
         return rotation_by(self.rope_emb, vertices, self.head_dim)
 
@@ -120,7 +125,7 @@ class ViewDependentStage(nn.Module):
         if self.encodes_positions:
             return None
         rotation = None if world is None else self.transformer.rotation(world)
-        return [layer.keys_values(tokens, rotation) for layer in self.transformer.layers]
+        return [layer.keys_values(tokens, rotation) for layer in self.transformer.each()]
 
     def forward(
         self, scene: LitScene, vertices: Tensor, rays: Tensor, places: Tensor, hits: FirstHits | None
@@ -147,7 +152,7 @@ class ViewDependentStage(nn.Module):
         keys_turn = scene.keys_values is None or self.config.turn_to_cam_coord
         key_rotation = self.transformer.rotation(vertices) if keys_turn else None
         outputs = []
-        for number, layer in enumerate(self.transformer.layers):
+        for number, layer in enumerate(self.transformer.each()):
             kept = None if scene.keys_values is None else scene.keys_values[number]
             x = layer(x, self._read(layer, tokens, kept, key_rotation, views), rotation, context, side)
             outputs.append(x)
