@@ -16,15 +16,25 @@ from torch import Tensor
 
 CHUNK = 768  # tokens whose features exist at once: a few MB, and products large enough to run at full speed
 
-Exponents = Callable[[Tensor], Tensor]  # [B, H, n, D] -> [B, H, n, m], logarithms of the m features of each token
+# [B, H, n, D] -> [B, H, n, m], logarithms of the m features of each token, in memory that is free to be written over
+Exponents = Callable[[Tensor], Tensor]
 
 
 def attend_by_features(
-    q: Tensor, k: Tensor, v: Tensor, of_queries: Exponents, of_keys: Exponents, bias: Tensor | None
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    of_queries: Exponents,
+    of_keys: Exponents,
+    bias: Tensor | None,
+    out: Tensor | None = None,
 ) -> Tensor:
-    """q [B, H, M, D], k, v [B, H, N, D]; bias [B, N] log weights of the keys, -inf = padding -> [B, H, M, D]."""
+    """q [B, H, M, D], k, v [B, H, N, D]; bias [B, N] log weights of the keys, -inf = padding -> [B, H, M, D].
+
+    out: where the result is put if no gradients are wanted; may be q.
+    """
     summary, largest = _summarise_keys(k, v, of_keys, bias)
-    return _read_summary(q, summary, largest, of_queries)
+    return _read_summary(q, summary, largest, of_queries, out)
 
 
 def _summarise_keys(k: Tensor, v: Tensor, exponents: Exponents, bias: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -34,36 +44,36 @@ def _summarise_keys(k: Tensor, v: Tensor, exponents: Exponents, bias: Tensor | N
         part = slice(start, start + CHUNK)
         exponent = exponents(k[:, :, part])
         if bias is not None:
-            exponent = exponent + bias[:, None, part, None]
+            exponent = exponent.add_(bias[:, None, part, None])
         if summary is None or largest is None:
             largest = exponent.new_full((*exponent.shape[:2], exponent.shape[-1]), float("-inf"))
             summary = exponent.new_zeros(*largest.shape, v.shape[-1] + 1)
         # The maximum only chooses units: the result does not depend on it, so no gradient flows through it.
         updated = torch.maximum(largest, exponent.detach().amax(2))
         reference = updated.masked_fill(updated == float("-inf"), 0.0)  # so far nothing but padding
-        weights = torch.exp(exponent - reference[:, :, None])
+        weights = exponent.sub_(reference[:, :, None]).exp_()
         ones = torch.ones_like(v[:, :, part, :1])
         part_summary = weights.transpose(-1, -2) @ torch.cat([v[:, :, part], ones], -1)
-        summary = summary * torch.exp(largest - reference)[..., None] + part_summary
+        summary = torch.addcmul(part_summary, summary, torch.exp(largest - reference)[..., None])
         largest = updated
     assert summary is not None
     assert largest is not None
     return summary, largest
 
 
-def _read_summary(q: Tensor, summary: Tensor, largest: Tensor, exponents: Exponents) -> Tensor:
+def _read_summary(q: Tensor, summary: Tensor, largest: Tensor, exponents: Exponents, out: Tensor | None) -> Tensor:
     """What each query reads. q [B, H, M, D] -> [B, H, M, D]."""
 
-    def read(part: Tensor) -> Tensor:
-        exponent = exponents(part) + largest[:, :, None]
-        exponent = exponent - exponent.detach().amax(-1, keepdim=True)
-        sums = torch.exp(exponent) @ summary
-        return sums[..., :-1] / sums[..., -1:]
+    def read(part: Tensor) -> tuple[Tensor, Tensor]:
+        exponent = exponents(part).add_(largest[:, :, None])
+        exponent = exponent.sub_(exponent.detach().amax(-1, keepdim=True))
+        sums = exponent.exp_() @ summary
+        return sums[..., :-1], sums[..., -1:]
 
     parts = torch.split(q, CHUNK, 2)
     if torch.is_grad_enabled():
-        return torch.cat([read(part) for part in parts], 2)
-    out = torch.empty_like(q, memory_format=torch.contiguous_format)
+        return torch.cat([torch.div(*read(part)) for part in parts], 2)
+    out = torch.empty_like(q, memory_format=torch.contiguous_format) if out is None else out
     for part, place in zip(parts, torch.split(out, CHUNK, 2), strict=True):
-        place.copy_(read(part))  # without a second copy of the whole
+        torch.div(*read(part), out=place)
     return out

@@ -20,19 +20,23 @@ from rfcli.attention.feature_sums import attend_by_features
 class Hedgehog(nn.Module):
     """Linear attention with learned feature maps, query_map and key_map [H, D, D]."""
 
+    takes_out = True
+
     def __init__(self, heads: int, head_dim: int) -> None:
         super().__init__()
         self.query_map = nn.Parameter(torch.eye(head_dim).repeat(heads, 1, 1))
         self.key_map = nn.Parameter(torch.eye(head_dim).repeat(heads, 1, 1))
 
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
-        """q [B, H, M, D], k, v [B, H, N, D] -> [B, H, M, D] in q's dtype; inside, float32 or better."""
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context, out: Tensor | None = None) -> Tensor:
+        """q [B, H, M, D], k, v [B, H, N, D] -> [B, H, M, D] in q's dtype; inside, float32 or better. out: memory that
+        may be used for the result where no gradients are wanted; may be q's."""
         dtype = q.dtype
         with torch.autocast(q.device.type, enabled=False):
             wide = torch.float64 if dtype == torch.float64 else torch.float32
             of_queries, of_keys = (partial(log_spikes, rows.to(wide)) for rows in (self.query_map, self.key_map))
-            bias = context.key_bias()
-            return attend_by_features(q.to(wide), k.to(wide), v.to(wide), of_queries, of_keys, bias).to(dtype)
+            q, k, v, bias = q.to(wide), k.to(wide), v.to(wide), context.key_bias()
+            out = out if dtype == wide else None
+            return attend_by_features(q, k, v, of_queries, of_keys, bias, out).to(dtype)
 
 
 def log_spikes(rows: Tensor, x: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ class Performer(nn.Module):
     """
 
     directions: Tensor  # [H, m, D]
+    takes_out = True
 
     def __init__(self, heads: int, head_dim: int, features: int = 256, seed: int = 0, kernel: str = "softmax") -> None:
         super().__init__()
@@ -46,22 +47,25 @@ class Performer(nn.Module):
         drawn = [orthogonal_gaussian(features, head_dim, generator) for _ in range(heads)]
         self.directions.copy_(torch.stack(drawn))
 
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
-        """q [B, H, M, D], k, v [B, H, N, D] -> [B, H, M, D] in q's dtype; inside, float32 or better."""
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context, out: Tensor | None = None) -> Tensor:
+        """q [B, H, M, D], k, v [B, H, N, D] -> [B, H, M, D] in q's dtype; inside, float32 or better. out: memory that
+        may be used for the result where no gradients are wanted; may be q's."""
         dtype = q.dtype
         with torch.autocast(q.device.type, enabled=False):
             wide = torch.float64 if dtype == torch.float64 else torch.float32
             directions = self.directions.to(wide).transpose(-1, -2) * q.shape[-1] ** -0.25
-
-            exponents = partial(EXPONENTS[self.kernel], directions)
-            bias = context.key_bias()
-            return attend_by_features(q.to(wide), k.to(wide), v.to(wide), exponents, exponents, bias).to(dtype)
+            of_keys = partial(EXPONENTS[self.kernel], directions)
+            # softmax's |q|^2 is a factor of one query, which cancels
+            of_queries = partial(torch.matmul, other=directions) if self.kernel == "softmax" else of_keys
+            q, k, v, bias = q.to(wide), k.to(wide), v.to(wide), context.key_bias()
+            out = out if dtype == wide else None
+            return attend_by_features(q, k, v, of_queries, of_keys, bias, out).to(dtype)
 
 
 def softmax_exponents(directions: Tensor, x: Tensor) -> Tensor:
     """[..., D] -> [..., m], w . x' - |x'|^2 / 2. directions [D, m], divided by D^(1/4)."""
     halved_norm: Tensor = 0.5 * x.shape[-1] ** -0.5 * x.square().sum(-1, keepdim=True)
-    return x @ directions - halved_norm
+    return (x @ directions).sub_(halved_norm)
 
 
 def relu_exponents(directions: Tensor, x: Tensor) -> Tensor:

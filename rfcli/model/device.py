@@ -1,5 +1,6 @@
-"""Where to compute."""
+"""Where to compute, and how much memory is there."""
 
+import psutil
 import torch
 
 from rfcli.errors import InputError
@@ -18,3 +19,10 @@ def pick_device(name: str) -> torch.device:
     if not available[name]:
         raise InputError(f"--device {name} is not available on this machine; use --device cpu.")
     return torch.device(name)
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory at hand on the device."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)

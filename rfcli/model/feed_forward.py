@@ -1,10 +1,9 @@
 """What each token does by itself after it has listened to the others."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-CHUNK = 4096  # tokens whose hidden activations exist at once: all of them would be the peak of the whole model
+from rfcli.model.stretches import by_stretches
 
 
 class FeedForward(nn.Module):
@@ -21,12 +20,7 @@ class FeedForward(nn.Module):
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, N, dim] -> [B, N, dim]."""
-        if torch.is_grad_enabled():
-            return self._whole(x)
-        return torch.cat([self._whole(part) for part in torch.split(x, CHUNK, 1)], 1)
-
-    def _whole(self, x: Tensor) -> Tensor:
+        """[..., dim] -> [..., dim]."""
         out: Tensor = self.dropout(self.w2(self.dropout(self.hidden(x))))
         return out
 
@@ -47,6 +41,12 @@ class GELU(FeedForward):
 
     def hidden(self, x: Tensor) -> Tensor:
         return F.gelu(self.w1(x))
+
+
+def add_feed_forward(x: Tensor, norm: nn.Module, feed_forward: nn.Module, dropout: nn.Module) -> Tensor:
+    """x + dropout(feed_forward(norm(x))) [B, N, dim]. Several times as wide as x, the hidden activations of all tokens
+    would be the peak of the whole model."""
+    return by_stretches(lambda part: [x[:, part] + dropout(feed_forward(norm(x[:, part])))], x)[0]
 
 
 FEED_FORWARD: dict[str, type[FeedForward]] = {"swiglu": SwiGLU, "gelu": GELU}

@@ -19,6 +19,7 @@ from rfcli.model.first_hit import FirstHits
 from rfcli.model.norms import RMSNorm
 from rfcli.model.scene_batch import SceneBatch
 from rfcli.model.shared_vertices import mean_over_shared, shared_vertices
+from rfcli.model.stretches import by_stretches
 
 CHANNELS = 32
 GEOMETRY = 7  # unit normal, unit direction to the camera, roughness
@@ -37,23 +38,29 @@ class PixelDecoder(nn.Module):
         self.refine = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1)
         self.light = nn.Conv2d(CHANNELS, 6, 1)
 
+    def light_at_vertices(self, tokens: Tensor, scenes: SceneBatch) -> Tensor:
+        """[B N, 3 CHANNELS] what the tokens [B, N, C] of the triangles of `scenes` tell of their vertices, which share
+        it with their neighbours; the same for every camera."""
+        features = by_stretches(lambda part: [self.vertex_features(self.token_norm(tokens[:, part]))], tokens)[0]
+        at_vertices = rearrange(features, "b n (k c) -> b n k c", k=3)
+        shared = mean_over_shared(at_vertices, shared_vertices(scenes.triangles, scenes.vn))
+        return shared.flatten(0, 1).flatten(1)
+
     def forward(
-        self, tokens: Tensor, image_features: Tensor, hits: FirstHits, scenes: SceneBatch, rays: Tensor
+        self, vertex_light: Tensor, image_features: Tensor, hits: FirstHits, scenes: SceneBatch, rays: Tensor
     ) -> Tensor:
         """log10(1 + radiance) [B V, 3, H, H].
 
-        tokens [B, N, C] of the triangles of `scenes`; image_features [B V, CHANNELS, H, H], hits and unit ray
-        directions in world space [B V, H, H, 3] of the views.
+        vertex_light: from `light_at_vertices`; image_features [B V, CHANNELS, H, H], hits and unit ray directions in
+        world space [B V, H, H, 3] of the views.
         """
         vn, material = scenes.vn, scenes.constant_material()
-        count = tokens.shape[1]
-        views = len(hits.triangle) // len(tokens)
-        scene = torch.arange(len(hits.triangle), device=tokens.device)[:, None, None] // views
+        count = vn.shape[1]
+        views = len(hits.triangle) // len(vn)
+        scene = torch.arange(len(hits.triangle), device=vn.device)[:, None, None] // views
         row = hits.triangle.clamp_min(0) + scene * count
 
-        at_vertices = rearrange(self.vertex_features(self.token_norm(tokens)), "b n (k c) -> b n k c", k=3)
-        at_vertices = mean_over_shared(at_vertices, shared_vertices(scenes.triangles, vn)).flatten(0, 1).flatten(1)
-        light = rearrange(F.embedding(row, at_vertices), "v h w (k c) -> v k c h w", k=3)
+        light = rearrange(F.embedding(row, vertex_light), "v h w (k c) -> v k c h w", k=3)
         weights = rearrange(hits.barycentric, "v h w k -> v k 1 h w").to(light.dtype)
         surface = F.embedding(row, material.flatten(0, 1)) * hits.seen[..., None]
         corners = rearrange(F.embedding(row, vn.reshape(-1, 9)), "v h w (k c) -> v h w k c", k=3)

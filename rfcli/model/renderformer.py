@@ -15,10 +15,12 @@ from rfcli.model.config import RenderFormerConfig
 from rfcli.model.encodings import nerf_encoding, nerf_width
 from rfcli.model.first_hit import hit_geometry, seen_places, visible_triangles
 from rfcli.model.key_weights import log_key_weight
+from rfcli.model.lit_scene import LitScene
 from rfcli.model.norms import encoder_norm
 from rfcli.model.rays import pixel_directions, to_camera, to_world
 from rfcli.model.rope import rotation_by
 from rfcli.model.scene_batch import SceneBatch
+from rfcli.model.stretches import by_stretches
 from rfcli.model.triangle_tokens import TokenPositions, encode_surface
 from rfcli.model.view_dependent import ViewDependentStage
 from rfcli.model.view_independent import ViewIndependentTransformer, token_vertices
@@ -68,15 +70,20 @@ class RenderFormer(nn.Module):
         """[B, R + N, C] registers and triangles, before they have met."""
         config = self.config
         surface = encode_surface(self.texture_encoder, batch, config)
-        triangles = self.tri_token + self.texture_encoder_norm(surface)
-        if config.use_vn_encoder:
-            normals = nerf_encoding(batch.vn.flatten(2), config.vn_pe_num_freqs)
-            triangles = triangles + self.vn_encoder_norm(self.vn_encoding_proj(normals))
-        if config.pe_type == "nerf":
-            positions = nerf_encoding(batch.triangles.flatten(2), config.vertex_pe_num_freqs)
-            triangles = triangles + self.tri_encoding_norm(self.tri_encoding_proj(positions))
-        if self.token_positions is not None:
-            triangles = triangles + self.token_positions(batch.triangles)
+
+        def embed(part: slice) -> list[Tensor]:
+            triangles = self.tri_token + self.texture_encoder_norm(surface[:, part])
+            if config.use_vn_encoder:
+                normals = nerf_encoding(batch.vn[:, part].flatten(2), config.vn_pe_num_freqs)
+                triangles = triangles + self.vn_encoder_norm(self.vn_encoding_proj(normals))
+            if config.pe_type == "nerf":
+                positions = nerf_encoding(batch.triangles[:, part].flatten(2), config.vertex_pe_num_freqs)
+                triangles = triangles + self.tri_encoding_norm(self.tri_encoding_proj(positions))
+            if self.token_positions is not None:
+                triangles = triangles + self.token_positions(batch.triangles[:, part])
+            return [triangles]
+
+        (triangles,) = by_stretches(embed, surface)
         return torch.cat([self.reg_tokens.expand(len(triangles), -1, -1).to(triangles), triangles], 1)
 
     def rotation(self, batch: SceneBatch) -> Rotation | None:
@@ -86,13 +93,32 @@ class RenderFormer(nn.Module):
 
     def view_independent(self, batch: SceneBatch) -> Tensor:
         """[B, R + N, C] tokens that know the light leaving their triangles; the same for every camera."""
-        tokens: Tensor = self.transformer(self.tokens(batch), self.rotation(batch), self.context(batch))
+        tokens, rotation, context = self.tokens(batch), self.rotation(batch), self.context(batch)
+        for layer in self.transformer.layers:
+            tokens = layer(tokens, rotation, context)
         return tokens
+
+    def lit(self, batch: SceneBatch, tokens: Tensor, keep_keys: bool = False) -> LitScene:
+        """The scenes as `view_dependent` wants them. tokens [B, R + N, C]: from `view_independent`.
+
+        keep_keys: hold the keys and values of all view layers, for more views than one.
+        """
+        registers, stage = self.config.num_register_tokens, self.view_transformer
+        world = None if self.config.turn_to_cam_coord else token_vertices(batch.triangles, batch.mask, registers)
+        return LitScene(
+            batch=batch,
+            tokens=tokens,
+            context=self.key_context(batch),
+            keys_values=stage.keys_values(tokens, world) if keep_keys else None,
+            seen=stage.seen_norm(tokens) if stage.first_hit else None,
+            vertex_light=stage.pixel_decoder.light_at_vertices(tokens[:, registers:], batch)
+            if stage.first_hit
+            else None,
+        )
 
     def view_dependent(
         self,
-        batch: SceneBatch,
-        tokens: Tensor,
+        scene: LitScene,
         c2w: Tensor,
         fov: Tensor,
         resolution: int,
@@ -100,12 +126,12 @@ class RenderFormer(nn.Module):
     ) -> Tensor:
         """Encoded images [B, V, H, W, 3], 4 with alpha, as V cameras of each scene see it; `decode` tells the code.
 
-        tokens [B, R + N, C] from `view_independent`; c2w [B, V, 4, 4]; fov [B, V] degrees; resolution in pixels.
+        scene: from `lit`; c2w [B, V, 4, 4]; fov [B, V] degrees; resolution in pixels.
         visible [B, V, H, W]: the triangle that each pixel sees, where the caller knows it already (-1 = none).
         """
         if resolution < 1 or resolution % self.config.patch_size:
             raise InputError(f"resolution {resolution} must be a multiple of {self.config.patch_size}.")
-        views = c2w.shape[1]
+        batch, views = scene.batch, c2w.shape[1]
         registers, stage = self.config.num_register_tokens, self.view_transformer
         cameras, fov = c2w.flatten(0, 1).float(), fov.reshape(-1).float()
         corners = rearrange(to_camera(batch.triangles.flatten(1, 2), c2w), "b v (n k) c -> (b v) n k c", k=3)
@@ -122,14 +148,14 @@ class RenderFormer(nn.Module):
         if self.config.turn_to_cam_coord:
             vertices = token_vertices(corners, mask, registers)
             places = seen_places(directions, hits, torch.zeros_like(cameras[:, :3, 3]), self.config.patch_size)
-            image = stage(tokens, vertices, rays, places, self.key_context(batch), hits)
+            image = stage(scene, vertices, rays, places, hits)
         else:
             vertices = token_vertices(batch.triangles, batch.mask, registers)
             directions = to_world(directions, cameras)
             places = seen_places(directions, hits, cameras[:, :3, 3], self.config.patch_size)
-            image = stage(tokens, vertices, to_world(rays, cameras), places, self.key_context(batch), hits)
+            image = stage(scene, vertices, to_world(rays, cameras), places, hits)
         if hits is not None:
-            image = stage.pixel_decoder(tokens[:, registers:], image, hits, batch, to_world(rays, cameras))
+            image = stage.pixel_decoder(scene.vertex_light, image, hits, batch, to_world(rays, cameras))
         images: Tensor = rearrange(image, "(b v) c h w -> b v h w c", v=views)
         return images
 
@@ -142,7 +168,7 @@ class RenderFormer(nn.Module):
         visible: Tensor | None = None,
     ) -> Tensor:
         """Both stages: encoded images [B, V, H, W, 3]; see `view_dependent`."""
-        return self.view_dependent(batch, self.view_independent(batch), c2w, fov, resolution, visible)
+        return self.view_dependent(self.lit(batch, self.view_independent(batch)), c2w, fov, resolution, visible)
 
     def decode(self, image: Tensor) -> Tensor:
         """Linear radiance from what the network says: log10(1 + radiance), alpha alike, or the image itself (LDR)."""

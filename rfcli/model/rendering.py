@@ -8,16 +8,18 @@ import torch
 from torch import Tensor
 
 from rfcli.errors import InputError
+from rfcli.model.device import free_bytes
 from rfcli.model.precision import fastest_precision
 from rfcli.model.renderformer import RenderFormer
 from rfcli.model.scene_batch import SceneBatch
 
+KEPT = 0.25  # of the memory at hand may go into what spares the second view and those after it some work
 PRECISIONS = ("fp32", "bf16", "auto")
 
 
 @dataclass(frozen=True)
 class Seconds:
-    """Wall time of one render: the scene's own stage once, and each view's."""
+    """Wall time of one render: what is computed once for the scene, and each view's own."""
 
     view_independent: float
     view_dependent: tuple[float, ...]
@@ -58,8 +60,9 @@ def render_views(
 ) -> Iterator[tuple[Tensor, float, float]]:
     """For one view after another its images [B, 1, H, W, 3 or 4] on the model's device, and the seconds of both stages.
 
-    The view-independent stage runs once, before the first view; views follow one another, so that memory does not grow
-    with their number.
+    What no camera changes is computed once, before the first view: the view-independent stage and, where there are
+    several views and memory for it, the keys and values that their layers read. Views follow one another, so that
+    memory does not grow with their number.
     Raises InputError for an unknown precision or cameras whose shapes disagree.
     """
     bf16 = chosen_precision(precision, next(model.parameters()).device) == "bf16"
@@ -72,11 +75,13 @@ def render_views(
     start = _now(device)
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
         tokens = model.view_independent(batch)
-    tokens, stage = tokens.float(), _now(device) - start
+    tokens = tokens.float()
+    keep = views > 1 and model.view_transformer.key_bytes(tokens) < KEPT * free_bytes(device)
+    scene, stage = model.lit(batch, tokens, keep), _now(device) - start
     for view in range(views):
         start = _now(device)
         one = slice(view, view + 1)
-        image = model.decode(model.view_dependent(batch, tokens, c2w[:, one], fov[:, one], resolution))
+        image = model.decode(model.view_dependent(scene, c2w[:, one], fov[:, one], resolution))
         yield image, stage, _now(device) - start
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from rfcli.attention import Context, create
 from rfcli.model.blocks import Rotation, SelfAttention
 from rfcli.model.config import RenderFormerConfig
+from rfcli.model.feed_forward import add_feed_forward
 from rfcli.model.layer_parts import LayerParts
 from rfcli.model.rope import RopeFrequencies
 from rfcli.model.scene_batch import SceneBatch
@@ -28,12 +29,16 @@ class Layer(nn.Module):
         self.dropout = parts.dropout()
 
     def forward(self, x: Tensor, rotation: Rotation | None, context: Context) -> Tensor:
-        x = x + self.dropout(self.multihead_attn(self.query_norm(x), rotation, context))
-        return x + self.dropout(self.ffn(self.ffn_norm(x)))  # type: ignore[no-any-return]
+        """x [B, R + N, C] -> the same shape."""
+        x = x + self.dropout(self.multihead_attn(x, self.query_norm, rotation, context))
+        return add_feed_forward(x, self.ffn_norm, self.ffn, self.dropout)
 
 
 class ViewIndependentTransformer(nn.Module):
-    """`num_layers` layers over registers and triangles; the only place where cost can grow as N squared."""
+    """`num_layers` layers over registers and triangles; the only place where cost can grow as N squared.
+
+    They are called one by one: a call of them all would keep the tokens that it began with to the end.
+    """
 
     def __init__(self, config: RenderFormerConfig) -> None:
         super().__init__()
@@ -51,12 +56,6 @@ class ViewIndependentTransformer(nn.Module):
             return context
         context = replace(context, features=surface_features(batch, context.registers))
         return replace(context, plan=plan(context))
-
-    def forward(self, x: Tensor, rotation: Rotation | None, context: Context) -> Tensor:
-        """x [B, R + N, C] -> [B, R + N, C]."""
-        for layer in self.layers:
-            x = layer(x, rotation, context)
-        return x
 
 
 def layer_mechanism(config: RenderFormerConfig, index: int) -> nn.Module:

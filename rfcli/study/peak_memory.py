@@ -22,16 +22,17 @@ class PeakMemory:
             self.before = torch.cuda.memory_allocated(device)
         else:
             _reset_mark()
-            self.before = _status("VmRSS") or _high_water()
+            self.before = _status("VmRSS") or high_water()
 
     def bytes(self) -> int | None:
         """Bytes above the state when this object was made."""
         if self.device.type == "cuda":
             return int(torch.cuda.max_memory_allocated(self.device)) - self.before
-        return _high_water() - self.before if self.device.type == "cpu" else None
+        return high_water() - self.before if self.device.type == "cpu" else None
 
 
-def _high_water() -> int:
+def high_water() -> int:
+    """The process's largest resident memory so far, in bytes; on Linux since `PeakMemory` last began."""
     # Linux hands the parent's mark down to getrusage of a child, but not to the child's VmHWM.
     usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return _status("VmHWM") or usage * (1 if sys.platform == "darwin" else 1024)

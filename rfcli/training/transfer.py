@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from rfcli.model import RenderFormer, SceneBatch
 
-Heard = tuple[Tensor, Tensor]  # input and output of one attention module
+Heard = tuple[Tensor, nn.Module, Tensor]  # input, its norm and output of one attention module
 
 
 def attention_parameters(model: RenderFormer) -> Iterator[nn.Parameter]:
@@ -29,8 +29,8 @@ def transfer_loss(student: RenderFormer, teacher: RenderFormer, scenes: SceneBat
     rotation = student.rotation(scenes)
     real = slice(None) if context.key_mask is None else context.key_mask
     losses = []
-    for attention, (given, answer) in zip(student.transformer.attentions(), heard, strict=True):
-        out = attention(given, rotation, context)[real].float()
+    for attention, (given, norm, answer) in zip(student.transformer.attentions(), heard, strict=True):
+        out = attention(given, norm, rotation, context)[real].float()
         wanted = answer[real].float()
         losses.append((out - wanted).square().mean() / wanted.var().clamp_min(1e-8))
     return torch.stack(losses).mean()
@@ -41,7 +41,7 @@ def _listen(teacher: RenderFormer, scenes: SceneBatch) -> list[Heard]:
     """Inputs and outputs of the teacher's attention layers."""
     heard: list[Heard] = []
     hooks = [
-        attention.register_forward_hook(lambda _module, inputs, output: heard.append((inputs[0], output)))
+        attention.register_forward_hook(lambda _module, inputs, output: heard.append((*inputs[:2], output)))
         for attention in teacher.transformer.attentions()
     ]
     try:

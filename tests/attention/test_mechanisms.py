@@ -97,6 +97,25 @@ def test_order_of_the_triangles_does_not_matter(name: str, options: dict[str, An
     assert torch.allclose(straight, shuffled, rtol=1e-6, atol=1e-9)
 
 
+@every_layer
+def test_the_result_may_be_written_over_the_queries(name: str, options: dict[str, Any]) -> None:
+    layer = create(name, heads=2, head_dim=32, **options)
+    if not getattr(layer, "takes_out", False):
+        pytest.skip(f"{name} always gives a tensor of its own")
+    q, k, v = (x.float() for x in sequence(2, 2, 900, 32))
+    context = planned(layer, partial_cloud(2, 900))
+    real = context.key_mask[:, None, :, None]
+    apart, given = layer(q, k, v, context), q.clone()
+    with torch.no_grad():
+        over = layer(given, k, v, context, out=given)
+    assert torch.allclose(over.where(real, 0), apart.where(real, 0), rtol=1e-5, atol=1e-6)
+    pools = name != "nearfar" or options  # else so few triangles are read exactly, by softmax
+    assert (over.data_ptr() == given.data_ptr()) == bool(pools)
+    kept = q.clone()
+    layer(q.requires_grad_(), k, v, context, out=q)
+    assert torch.equal(q, kept)  # gradients need them
+
+
 @pytest.mark.parametrize("scale", [0.0, 60.0])
 @every_layer
 def test_finite_for_identical_keys_and_logits_of_sixty(name: str, options: dict[str, Any], scale: float) -> None:

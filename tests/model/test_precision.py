@@ -1,12 +1,18 @@
 """bf16 is chosen where products in it are measured to be faster, on clocks that the test sets."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
+import rfcli
 from rfcli.errors import InputError
+from rfcli.metrics.similarity import psnr
 from rfcli.model import precision
 from rfcli.model.precision import fastest_precision
 from rfcli.model.rendering import chosen_precision
+
+SCENE = Path(__file__).parents[2] / "examples" / "cornell-box.json"
 
 CPU = torch.device("cpu")
 
@@ -54,3 +60,24 @@ def test_what_is_asked_for_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_measurement_is_of_this_machine() -> None:
     assert precision._product_seconds(64, torch.float32) > 0
     assert fastest_precision(CPU) in (torch.float32, torch.bfloat16)
+
+
+def test_the_picture_in_bf16_is_the_picture_and_the_view_stage_stays_in_float32() -> None:
+    """The bundled model: at least 50 dB between the two, and rounding that shows that bf16 was used at all."""
+    model, scene = rfcli.load_model("tiny", device="cpu"), rfcli.load_scene(SCENE)
+    triangles, vn, material, c2w, fov = (
+        torch.from_numpy(array)[None]
+        for array in (scene.triangles, scene.vn, scene.material, scene.c2w[:1], scene.fov[:1])
+    )
+    made: dict[str, set[torch.dtype]] = {"transformer": set(), "view_transformer": set()}
+    for stage, dtypes in made.items():
+        for module in getattr(model, stage).modules():
+            if isinstance(module, torch.nn.Linear | torch.nn.Conv2d):
+                module.register_forward_hook(lambda _module, _given, out, dtypes=dtypes: dtypes.add(out.dtype))
+    exact, rounded = (
+        rfcli.render(model, triangles, vn, c2w, fov, material=material, resolution=64, precision=name)[0]
+        for name in ("fp32", "bf16")
+    )
+    assert made == {"transformer": {torch.float32, torch.bfloat16}, "view_transformer": {torch.float32}}
+    assert not torch.equal(exact, rounded)
+    assert psnr(torch.log10(1 + rounded), torch.log10(1 + exact)) >= 50

@@ -39,8 +39,26 @@ def _weights(extended: Tensor, keys: Tensor, dim: int) -> Tensor:
     return torch.bmm(extended * dim**-0.5, keys.transpose(1, 2)).softmax(-1)
 
 
+def read_blocks(
+    q: Tensor, k: Tensor, v: Tensor, plans: tuple[ScenePlan | None, ...], groups: Tensor, out: Tensor
+) -> Tensor:
+    """`read_keys` for the triangles in the trees of all scenes with a plan, put into their rows of `out`.
+
+    q, k, v, out [B, H, T, D]; a plan per scene; groups [D, G]. out may be q: the queries of a block are read before
+    what they find is written, and no other block has them.
+    """
+    table = None
+    for scene, head, plan in planned_heads(plans, q.shape[1]):
+        table = key_table(k[scene, head], v[scene, head], plan, groups, table if head else None)
+        for tokens, rows, real in chunks(plan):
+            queries = q[scene, head].index_select(0, tokens).view(-1, BLOCK, q.shape[-1])
+            read = read_keys(queries, gather(table, rows), groups)
+            out[scene, head].index_copy_(0, tokens[:real], read.flatten(0, 1)[:real])
+    return out
+
+
 class ReadBlocks(torch.autograd.Function):
-    """`read_keys` for the triangles in the trees of all scenes with a plan. Other rows of the result are zero.
+    """`read_blocks` with gradients. Rows of the result that are in no tree are zero.
 
     Saved for the backward pass are q, k and v alone. (Checkpointing each chunk would save as little, but the gradient
     of its gathered keys would be a whole table per chunk.)
@@ -53,15 +71,7 @@ class ReadBlocks(torch.autograd.Function):
         """q, k, v [B, H, T, D]; a plan per scene; groups [D, G]. Returns [B, H, T, D]."""
         ctx.save_for_backward(q, k, v, groups)
         ctx.plans = plans
-        out = torch.zeros_like(q, memory_format=torch.contiguous_format)
-        table = None
-        for scene, head, plan in planned_heads(plans, q.shape[1]):
-            table = key_table(k[scene, head], v[scene, head], plan, groups, table if head else None)
-            for tokens, rows, real in chunks(plan):
-                queries = q[scene, head].index_select(0, tokens).view(-1, BLOCK, q.shape[-1])
-                read = read_keys(queries, gather(table, rows), groups)
-                out[scene, head].index_copy_(0, tokens[:real], read.flatten(0, 1)[:real])
-        return out
+        return read_blocks(q, k, v, plans, groups, torch.zeros_like(q, memory_format=torch.contiguous_format))
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rfcli.attention.context import Context
-from rfcli.attention.nearfar.blocks import ReadBlocks
+from rfcli.attention.nearfar.blocks import ReadBlocks, read_blocks
 from rfcli.attention.nearfar.plan import ScenePlan, plan_scene
 from rfcli.attention.nearfar.rope_groups import COORDINATES, rope_groups
 from rfcli.attention.sdpa import SoftmaxAttention
@@ -29,6 +29,8 @@ class NearFar(nn.Module):
     keys: K. A scene of up to twice as many triangles is read exactly.
     frequencies: F, how many frequencies of RoPE turn q and k; by default as many as fit, up to the published models' 6.
     """
+
+    takes_out = True
 
     def __init__(self, heads: int, head_dim: int, keys: int = KEYS, frequencies: int | None = None) -> None:
         super().__init__()
@@ -59,9 +61,10 @@ class NearFar(nn.Module):
         most = EXACT * self.keys
         return tuple(plan_scene(*scene, self.keys) if int(scene[1].sum()) > most else None for scene in scenes)
 
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context, out: Tensor | None = None) -> Tensor:
         """q, k, v [B, H, N, D] -> [B, H, N, D] in q's dtype; inside, float32 or better. What padding reads is moot.
 
+        out: memory that may be used for the result where no gradients are wanted; may be q's.
         Raises ValueError where there are more tokens than are read exactly and the context holds no plan.
         """
         plans, most = context.plan, EXACT * self.keys
@@ -72,7 +75,11 @@ class NearFar(nn.Module):
         wide = torch.float64 if q.dtype == torch.float64 else torch.float32
         groups = rope_groups(q.shape[-1], self.frequencies).to(q.device, wide)
         with torch.autocast(q.device.type, enabled=False):
-            out: Tensor = ReadBlocks.apply(q.to(wide), k.to(wide), v.to(wide), plans, groups).to(q.dtype)
+            if out is None or q.dtype != wide or torch.is_grad_enabled():
+                out = ReadBlocks.apply(q.to(wide), k.to(wide), v.to(wide), plans, groups).to(q.dtype)
+            else:
+                read_blocks(q, k.to(wide), v.to(wide), plans, groups, out)
+        assert out is not None
         bias = context.key_bias()
         for number, plan in enumerate(plans):
             scene = slice(number, number + 1)
