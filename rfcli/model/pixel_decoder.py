@@ -47,7 +47,7 @@ class PixelDecoder(nn.Module):
         return shared.flatten(0, 1).flatten(1)
 
     def forward(
-        self, vertex_light: Tensor, image_features: Tensor, hits: FirstHits, scenes: SceneBatch, rays: Tensor
+        self, vertex_light: Tensor, image_features: Tensor, scenes: SceneBatch, hits: FirstHits, rays: Tensor
     ) -> Tensor:
         """log10(1 + radiance) [B V, 3, H, H].
 

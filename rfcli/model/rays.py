@@ -17,6 +17,11 @@ def pixel_directions(fov: Tensor, resolution: int) -> Tensor:
     return torch.stack([x, y, -torch.ones_like(x)], -1)
 
 
+def pixel_rays(fov: Tensor, resolution: int) -> Tensor:
+    """The same directions of unit length."""
+    return torch.nn.functional.normalize(pixel_directions(fov, resolution), dim=-1)
+
+
 def patches(per_pixel: Tensor, patch: int) -> Tensor:
     """Cut images into patches of pixels, features in the order (channel, row, column).
 

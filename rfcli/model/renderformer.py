@@ -4,6 +4,8 @@ triangles ──► tokens ──► view-independent stage ──► tokens tha
 cameras   ──► ray patches ────────────────────────► view-dependent stage ◄────────┘ ──► log10(1 + radiance)
 """
 
+from functools import partial
+
 import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
@@ -17,10 +19,11 @@ from rfcli.model.first_hit import hit_geometry, seen_places, visible_triangles
 from rfcli.model.key_weights import log_key_weight
 from rfcli.model.lit_scene import LitScene
 from rfcli.model.norms import encoder_norm
-from rfcli.model.rays import pixel_directions, to_camera, to_world
+from rfcli.model.rays import pixel_directions, pixel_rays, to_camera, to_world
 from rfcli.model.rope import rotation_by
 from rfcli.model.scene_batch import SceneBatch
 from rfcli.model.stretches import by_stretches
+from rfcli.model.subpixels import mean_over_subpixels
 from rfcli.model.triangle_tokens import TokenPositions, encode_surface
 from rfcli.model.view_dependent import ViewDependentStage
 from rfcli.model.view_independent import ViewIndependentTransformer, token_vertices
@@ -123,11 +126,13 @@ class RenderFormer(nn.Module):
         fov: Tensor,
         resolution: int,
         visible: Tensor | None = None,
+        samples: int = 1,
     ) -> Tensor:
         """Encoded images [B, V, H, W, 3], 4 with alpha, as V cameras of each scene see it; `decode` tells the code.
 
         scene: from `lit`; c2w [B, V, 4, 4]; fov [B, V] degrees; resolution in pixels.
         visible [B, V, H, W]: the triangle that each pixel sees, where the caller knows it already (-1 = none).
+        samples: where visibility is first-hit, a pixel is the mean over samples x samples rays through it.
         """
         if resolution < 1 or resolution % self.config.patch_size:
             raise InputError(f"resolution {resolution} must be a multiple of {self.config.patch_size}.")
@@ -136,26 +141,27 @@ class RenderFormer(nn.Module):
         cameras, fov = c2w.flatten(0, 1).float(), fov.reshape(-1).float()
         corners = rearrange(to_camera(batch.triangles.flatten(1, 2), c2w), "b v (n k) c -> (b v) n k c", k=3)
         mask = repeat(batch.mask, "b n -> (b v) n", v=views)
-        directions = pixel_directions(fov, resolution)
-        rays = torch.nn.functional.normalize(directions, dim=-1)
+        fine = resolution * samples if stage.first_hit else resolution
+        directions = pixel_directions(fov, fine)
+        patch = self.config.patch_size * fine // resolution
 
         hits = None
         if stage.first_hit:
             if visible is None:
-                seen = [visible_triangles(*view, resolution) for view in zip(corners, mask, fov, strict=True)]
-                visible = torch.stack(seen)
-            hits = hit_geometry(visible.view(-1, resolution, resolution), corners, directions)
+                visible = torch.stack([visible_triangles(*one, fine) for one in zip(corners, mask, fov, strict=True)])
+            hits = hit_geometry(visible.view(-1, fine, fine), corners, directions)
         if self.config.turn_to_cam_coord:
             vertices = token_vertices(corners, mask, registers)
-            places = seen_places(directions, hits, torch.zeros_like(cameras[:, :3, 3]), self.config.patch_size)
-            image = stage(scene, vertices, rays, places, hits)
+            places = seen_places(directions, hits, torch.zeros_like(cameras[:, :3, 3]), patch)
+            image = stage(scene, vertices, pixel_rays(fov, resolution), places, hits)
         else:
             vertices = token_vertices(batch.triangles, batch.mask, registers)
-            directions = to_world(directions, cameras)
-            places = seen_places(directions, hits, cameras[:, :3, 3], self.config.patch_size)
-            image = stage(scene, vertices, to_world(rays, cameras), places, hits)
+            places = seen_places(to_world(directions, cameras), hits, cameras[:, :3, 3], patch)
+            image = stage(scene, vertices, to_world(pixel_rays(fov, resolution), cameras), places, hits)
         if hits is not None:
-            image = stage.pixel_decoder(scene.vertex_light, image, hits, batch, to_world(rays, cameras))
+            decode = partial(stage.pixel_decoder, scene.vertex_light, image, batch)
+            rays = to_world(pixel_rays(fov, fine), cameras)
+            image = mean_over_subpixels(decode, hits, rays, fine // resolution)
         images: Tensor = rearrange(image, "(b v) c h w -> b v h w c", v=views)
         return images
 

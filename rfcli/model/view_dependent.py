@@ -134,14 +134,14 @@ class ViewDependentStage(nn.Module):
 
         vertices of the scene's tokens, [B, R + N, 9] in the world's space or [B V, R + N, 9] in the cameras'; rays
         [B V, H, H, 3] unit directions and places [B V, M, 3] of the patches in the same space; hits, where visibility
-        is first-hit.
+        is first-hit, of as many rays a pixel as one likes.
         """
         patch = self.config.patch_size
         side = rays.shape[1] // patch
         directions = patches(nerf_encoding(rays, self.config.vdir_num_freqs), patch)
         x = self.ray_map_encoder_norm(self.ray_map_encoder(directions)) + self.ray_map_patch_token
         if hits is not None:
-            x = x + self.seen_proj(self._tokens_seen(scene, hits))
+            x = x + self.seen_proj(self._tokens_seen(scene, hits, side))
         places = places.repeat(1, 1, 3)  # a ray's place as a triangle whose vertices coincide
         views = len(vertices) // len(scene.tokens)  # 1 where the cameras' space is not what positions are in
         tokens, context = scene.tokens, scene.context.repeated(views)
@@ -179,15 +179,15 @@ class ViewDependentStage(nn.Module):
         encoded = nerf_encoding(vertices, self.config.vertex_pe_num_freqs)
         return self.token_pos_pe_norm(self.pe_token_proj(encoded))  # type: ignore[no-any-return]
 
-    def _tokens_seen(self, scene: LitScene, hits: FirstHits) -> Tensor:
-        """[B V, M, C] mean of the tokens of the triangles that the pixels of each patch see."""
+    def _tokens_seen(self, scene: LitScene, hits: FirstHits, side: int) -> Tensor:
+        """[B V, M, C] mean of the tokens of the triangles that the rays of each of side x side patches meet."""
         assert scene.seen is not None
         tokens, registers = scene.seen, scene.context.registers
         scenes, count, _ = tokens.shape
         views = len(hits.triangle) // scenes
         of_scene = torch.arange(len(hits.triangle), device=tokens.device)[:, None, None] // views
         row = hits.triangle.clamp_min(0) + registers + of_scene * count
-        p = self.config.patch_size
+        p = hits.triangle.shape[-1] // side
         bags = rearrange(row, "v (h p) (w q) -> (v h w) (p q)", p=p, q=p)
         weight = rearrange(hits.seen, "v (h p) (w q) -> (v h w) (p q)", p=p, q=p).to(tokens.dtype)
         mean = F.embedding_bag(bags, tokens.flatten(0, 1), mode="sum", per_sample_weights=weight / p**2)

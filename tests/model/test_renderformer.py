@@ -7,7 +7,7 @@ import torch
 
 from rfcli.errors import InputError
 from rfcli.model import SceneBatch, render
-from rfcli.model.rendering import render_timed
+from rfcli.model.rendering import SAMPLES, render_timed
 from tests.model.scenes import cameras, random_batch, small_model
 
 VARIANTS = [
@@ -83,7 +83,9 @@ def test_first_hit_gives_black_where_nothing_is_and_emission_where_a_light_is() 
     material[..., :6] = 0  # black surfaces show only what they emit
     image = render(model, batch.triangles, batch.vn, c2w, fov, material=material, resolution=64)
     values = torch.unique((image * 1000).round() / 1000)
-    assert values.tolist() == pytest.approx([0.0, 20.0], abs=1e-2)
+    quarters = torch.arange(5) * 20.0 / 4  # four rays a pixel: at an edge some meet the light, some nothing
+    assert torch.isclose(values[:, None], quarters, atol=1e-2).any(1).all()
+    assert {0.0, 20.0} <= set(values.round().tolist())
 
 
 def test_views_one_by_one_equal_views_together() -> None:
@@ -91,7 +93,8 @@ def test_views_one_by_one_equal_views_together() -> None:
     c2w, fov = cameras(scenes=2, views=3)
     image, seconds = render_timed(model, batch, c2w, fov, 32)
     with torch.no_grad():
-        together = torch.pow(10.0, model(batch, c2w, fov, 32)) - 1
+        scenes = model.lit(batch, model.view_independent(batch))
+        together = model.decode(model.view_dependent(scenes, c2w, fov, 32, samples=SAMPLES))
     assert torch.allclose(image, together, rtol=1e-4, atol=1e-4)
     assert len(seconds.view_dependent) == 3
 
