@@ -31,8 +31,12 @@ def patches(per_pixel: Tensor, patch: int) -> Tensor:
 
 
 def to_camera(points: Tensor, c2w: Tensor) -> Tensor:
-    """World points in each camera's space. points [B, N, 3], c2w [B, V, 4, 4] -> [B, V, N, 3]."""
-    return (points[:, None] - c2w[:, :, None, :3, 3]) @ c2w[:, :, :3, :3]
+    """World points in each camera's space. points [B, N, 3], c2w [B, V, 4, 4] -> [B, V, N, 3].
+
+    Turned first, moved then, as the official models do: NeRF positions of high frequency see how a sum was rounded.
+    """
+    turn, place = c2w[:, :, :3, :3], c2w[:, :, None, :3, 3]
+    return points[:, None] @ turn - place @ turn
 
 
 def to_world(directions: Tensor, c2w: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from rfcli.errors import InputError
 from rfcli.scene.camera import look_at
 from rfcli.scene.mesh import normalize, place, read_mesh, remesh
 from rfcli.scene.schema import Material, Object, Scene
-from rfcli.scene.shading import flat, shading_groups, smooth
+from rfcli.scene.shading import apart, flat, shading_groups, smooth
 from rfcli.scene.triangle_scene import (
     DIFFUSE,
     EMISSION,
@@ -56,7 +56,9 @@ def shaded_mesh(part: Object, folder: Path) -> trimesh.Trimesh:
     place(mesh, part.transform)
     if part.material.smooth_shading:
         mesh = smooth(mesh)  # even where flat follows: colours are drawn in the order of the smoothing groups
-    return flat(mesh) if part.material.colours_every_triangle or not part.material.smooth_shading else mesh
+    if part.material.colours_every_triangle or not part.material.smooth_shading:
+        return flat(mesh)
+    return mesh if part.material.rand_tri_diffuse_seed is None else apart(mesh)
 
 
 def material_rows(material: Material, mesh: trimesh.Trimesh) -> FloatArray:

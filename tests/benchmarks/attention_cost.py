@@ -88,7 +88,7 @@ def layer_seconds(triangles: int) -> dict[str, float]:
     config = PRESETS["base"]
     scene = triangle_soup(triangles, 0, CPU)
     rotation = rope_rotation(
-        token_vertices(scene.triangles, scene.centre(), 0), torch.linspace(1, 5, config.vertex_pe_num_freqs // 2), DIM
+        token_vertices(scene.triangles, scene.mask, 0), torch.linspace(1, 5, config.vertex_pe_num_freqs // 2), DIM
     )
     x = torch.randn(1, triangles, config.latent_dim)
     work: dict[str, Callable[[], object]] = {}

@@ -13,7 +13,8 @@ from rfcli.model import RenderFormer, SceneBatch, read_checkpoint
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "pub-rope-nodpt"
 OTHERS = Path(os.environ.get("RF_PARITY", ROOT.parent / "shared" / "parity"))
-FIXTURES = [GOLDEN, OTHERS / "pub-rope-dpt", OTHERS / "pub-swin-large-like"]
+OURS = sorted(path.parent for path in GOLDEN.parent.glob("*/config.json"))
+FIXTURES = [*OURS, OTHERS / "pub-rope-dpt", OTHERS / "pub-swin-large-like"]
 TOLERANCE = 1e-4  # of the largest reference value
 
 Arrays = dict[str, torch.Tensor]

@@ -89,6 +89,19 @@ def test_random_diffuse_per_shading_group_draws_three_numbers_a_group(write_scen
     np.testing.assert_array_equal(scene.material[:, DIFFUSE], np.float16(draws / 255).astype(np.float32))
 
 
+HINGE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv -1 0 0.3\nv 0 -1 0.3\nf 1 2 3\nf 1 4 5\n"
+
+
+def test_groups_that_are_coloured_do_not_smooth_each_other_where_they_touch_in_a_point(write_scene) -> None:
+    """Two triangles that share a vertex and no edge."""
+    plain = load(write_scene(description(smooth_shading=True), HINGE))
+    coloured = load(write_scene(description(smooth_shading=True, rand_tri_diffuse_seed=7), HINGE))
+    np.testing.assert_array_equal(coloured.triangles, plain.triangles)
+    second = np.array([3.0, 3.0, 10.0]) / np.sqrt(118.0)
+    np.testing.assert_allclose(coloured.vn, [[[0, 0, 1]] * 3, [second] * 3], atol=1e-6)
+    assert np.abs(plain.vn[:, 0] - coloured.vn[:, 0]).max() > 0.05
+
+
 def test_random_diffuse_leaves_the_global_generator_alone(write_scene) -> None:
     path = write_scene(description(rand_tri_diffuse_seed=7), TRIANGLE)
     np.random.seed(1)
