@@ -1,5 +1,6 @@
 """What each token does by itself after it has listened to the others."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
