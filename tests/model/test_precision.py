@@ -21,7 +21,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, gains: dict[int, float]) -> list[int]
     """Products of these sizes are faster in bf16 by these factors; the sizes that were measured."""
     measured = []
 
-    def seconds(size: int, dtype: torch.dtype) -> float:
+    def seconds(size: int, dtype: torch.dtype, device: torch.device) -> float:
         measured.append(size)
         return 1.0 if dtype == torch.float32 else 1.0 / gains[size]
 
@@ -57,8 +57,15 @@ def test_what_is_asked_for_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> N
         chosen_precision("half", CPU)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_graphics_card_is_measured_too() -> None:
+    card = torch.device("cuda")
+    assert precision._product_seconds(256, torch.bfloat16, card) > 0
+    assert fastest_precision(card) in (torch.float32, torch.bfloat16)
+
+
 def test_the_measurement_is_of_this_machine() -> None:
-    assert precision._product_seconds(64, torch.float32) > 0
+    assert precision._product_seconds(64, torch.float32, CPU) > 0
     assert fastest_precision(CPU) in (torch.float32, torch.bfloat16)
 
 
