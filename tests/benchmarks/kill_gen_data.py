@@ -12,7 +12,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.dataset.kills import survive
+from tests.dataset.kills import lines, survive
 
 AHEAD = 3  # scenes between kills, at most
 RF = [sys.executable, "-c", "from rfcli.cli.app import main; main()", "gen-data", "--quiet"]
@@ -32,7 +32,10 @@ def main() -> None:
             count = workers or rng.randint(1, 3)
             return [*RF, *SMALL, "--scenes", str(scenes), "--workers", str(count), "--out", str(out)]
 
-        killed = Counter(survive(command, folder, told.kills, rng, AHEAD))
+        killed = Counter[str]()
+        for whom in survive(command, folder, told.kills, rng, AHEAD):
+            killed[whom] += 1
+            print(f"kill {killed.total()}: {whom}, with {lines(folder)} scenes in the manifest", flush=True)
         subprocess.run(command(whole, 1), check=True)
         one, other = ({p.relative_to(d): p.read_bytes() for p in d.rglob("*") if p.is_file()} for d in (folder, whole))
         differing = sorted(str(name) for name in {*one, *other} if one.get(name) != other.get(name))

@@ -5,7 +5,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -13,27 +13,27 @@ import psutil
 PATIENCE = 600.0  # seconds a run may take to go on
 
 
-def survive(command: Callable[[], list[str]], folder: Path, kills: int, rng: random.Random, ahead: int) -> list[str]:
-    """Run the command, kill it `kills` times, then let it end; returns what was killed each time.
+def survive(
+    command: Callable[[], list[str]], folder: Path, kills: int, rng: random.Random, ahead: int
+) -> Iterator[str]:
+    """Run the command, kill it `kills` times, then let it end; yields whom each kill hit.
 
     command: makes the command line of each start. Each start goes on for up to `ahead` more scenes and a little, then
     the parent, all processes at once (as a power cut does) or one worker gets SIGKILL.
     Raises RuntimeError where the last start, which nothing kills, fails.
     """
-    killed: list[str] = []
-    while len(killed) < kills:
+    for number in range(kills):
         with subprocess.Popen(
             command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         ) as run:
             wait_for(run, lines(folder) + rng.randint(0, ahead), folder)
             time.sleep(rng.uniform(0.0, 0.3))
             if run.poll() is not None:
-                raise RuntimeError(f"the run ended after {len(killed)} kills; give it more scenes")
-            killed.append(kill(run.pid, rng.choice(["parent", "all", "worker"])))
+                raise RuntimeError(f"the run ended after {number} kills; give it more scenes")
+            yield kill(run.pid, rng.choice(["parent", "all", "worker"]))
     last = subprocess.run(command(), capture_output=True, text=True)
     if last.returncode:
         raise RuntimeError(last.stderr)
-    return killed
 
 
 def kill(pid: int, whom: str) -> str:

@@ -45,7 +45,7 @@ def test_three_kills_at_random_moments_change_no_byte(tmp_path: Path, monkeypatc
     def command() -> list[str]:
         return [sys.executable, str(script), str(tmp_path / "killed"), str(scenes), str(rng.randint(2, 3))]
 
-    assert len(survive(command, tmp_path / "killed", 3, rng, ahead=5)) == 3
+    assert len(list(survive(command, tmp_path / "killed", 3, rng, ahead=5))) == 3
     assert contents(tmp_path / "killed") == make(tmp_path / "whole", scenes)
 
 

@@ -28,7 +28,7 @@ needs_ray = pytest.mark.skipif(ray is None, reason="Ray is not installed: pip in
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head that makes nothing and a node of two cores."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]), prepend=":")
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     made.add_node(num_cpus=2)
     ray.init(address=made.address, log_to_driver=False)
     yield made
