@@ -11,7 +11,7 @@ def merge_data(console: Console, folders: Sequence[Path], out: Path) -> None:
     """Join the shards in `folders`, or, where none are named, those that --shard writes by default for `out`."""
     from rfcli.dataset.merge import merge
 
-    folders = folders or sorted(out.parent.glob(f"{out.name}-*-of-*"))
+    folders = folders or sorted(out.parent.glob(f"{out.name}-[0-9]*-of-*[0-9]"))
     with console.progress("merge", total=None, unit="files") as progress:
         entries = merge(folders, out, progress.advance)
     preview = write_preview(out, entries)
