@@ -42,12 +42,21 @@ class Sample:
 
 def write_sample(path: str | Path, sample: Sample) -> None:
     """Write the sample as HDF5: whole or not at all, the same bytes each time. Raises OSError where that fails."""
-    with replacing(Path(path)) as beside, h5py.File(beside, "w", libver="v110") as file:
+    content = hdf5_of(sample)
+    with replacing(Path(path)) as beside:
+        beside.write_bytes(content)
+
+
+def hdf5_of(sample: Sample) -> bytes:
+    """The sample as an HDF5 file. It is made in memory: on a full disk HDF5 may crash, or keep the error to itself."""
+    with h5py.File("sample", "w", libver="v110", driver="core", backing_store=False) as file:
         for name in FIELDS:
             file.create_dataset(name, data=getattr(sample.scene, name), compression="gzip", compression_opts=1)
         file.create_dataset("images", data=sample.images, compression="gzip", compression_opts=1, shuffle=True)
         if sample.layers is not None:
             file.create_dataset("layers", data=sample.layers, compression="gzip", compression_opts=1, shuffle=True)
+        file.flush()
+        return bytes(file.id.get_file_image())
 
 
 def read_sample(path: str | Path) -> Sample:

@@ -6,13 +6,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rfcli.dataset.generate import generate, open_dataset
 from rfcli.dataset.manifest import read_manifest
+from rfcli.dataset.sample import Sample, hdf5_of, write_sample
 from rfcli.errors import InputError
 from tests.dataset.kills import survive
-from tests.dataset.sources import Tiny, at_once
+from tests.dataset.sources import Tiny, at_once, tiny_scene
 from tests.dataset.test_generate import contents
 
 OPTIONS = {"views": 2}
@@ -74,6 +76,24 @@ def test_a_full_disk_is_a_sentence_and_the_same_command_goes_on(small_disk: Path
     assert 0 < len(finished) < 30
     (small_disk / "ballast").unlink()
     assert make(small_disk / "data", 30) == make(tmp_path / "whole", 30)
+
+
+def test_a_disk_that_is_full_at_any_byte_gets_a_whole_file_or_none(small_disk: Path) -> None:
+    sample = Sample(tiny_scene(3), np.random.default_rng(0).random((2, 64, 64, 3)).astype(np.float16))
+    whole, failures = hdf5_of(sample), 0
+    for free in range(0, 80_000, 4096):
+        (small_disk / "ballast").write_bytes(b"x" * (256 * 1024 - free))
+        if free < len(whole):
+            with pytest.raises(OSError, match="No space left"):
+                write_sample(small_disk / "a.h5", sample)
+            failures += 1
+            assert [path.name for path in small_disk.iterdir()] == ["ballast"]
+        else:
+            write_sample(small_disk / "a.h5", sample)
+            assert (small_disk / "a.h5").read_bytes() == whole
+        for path in small_disk.iterdir():
+            path.unlink()
+    assert 5 < failures < 15
 
 
 def test_a_file_cut_short_by_a_power_failure_is_made_again(tmp_path: Path) -> None:
