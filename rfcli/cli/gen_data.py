@@ -87,19 +87,19 @@ def gen_data(
         part = read_shard(shard) if shard is not None else WHOLE
         of = "" if part == WHOLE else f"-{part.part}-of-{part.parts}"
         out = out or Path(f"data{'' if split == 'train' else f'-{split}'}{of}")
+        if merge and part != WHOLE:
+            raise InputError(f"--shard {part} is made, --merge joins all that are made; give one of them.")
+        if folders and not merge:
+            raise InputError(f"{folders[0]} is an argument of --merge; add it, or leave the folder out.")
         if merge:
             merge_data(console, folders or [], out)
-            return
-        if folders:
-            raise InputError(f"{folders[0]} is an argument of --merge; add it, or leave the folder out.")
         if pack:
             pack_data(console, out)
-            return
-        if check or stats:
-            if check:
-                check_data(console, out)
-            if stats:
-                show_statistics(console, out)
+        if check:
+            check_data(console, out)
+        if stats:
+            show_statistics(console, out)
+        if merge or pack or check or stats:
             return
         from rfcli.dataset import processes, ray_engine
         from rfcli.synth import RenderedScenes, SceneOptions

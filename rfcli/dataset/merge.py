@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from rfcli.atomic import replacing
+from rfcli.atomic import clear_unfinished, replacing
 from rfcli.dataset.generate import cannot_write, differences, totals
 from rfcli.dataset.manifest import Entry, is_whole, read_manifest, read_record, write_manifest, write_record
 from rfcli.dataset.shard import Shard, read_shard
@@ -46,6 +46,8 @@ def merge(folders: Sequence[str | Path], out: str | Path, merged: Callable[[], N
         raise InputError(f"{out} holds a dataset already; give another --out.")
     entries = sorted((entry for part in parts for entry in part.entries), key=lambda entry: entry.index)
     try:
+        for made in (out, out / "scenes", out / "packs"):  # by a merge that was killed
+            clear_unfinished(made)
         for part in parts:
             for file in dict.fromkeys(on_disk(entry.file) for entry in part.entries):
                 link(part.folder / file, out / file)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from rfcli.atomic import replacing
+from rfcli.atomic import clear_unfinished, replacing
 from rfcli.dataset.generate import cannot_write
 from rfcli.dataset.manifest import Entry, read_manifest, read_record, write_manifest, write_record
 from rfcli.dataset.stored import bytes_of
@@ -33,6 +33,7 @@ def pack(folder: str | Path, out: str | Path, packed: Callable[[int], None] = la
     moved: list[Entry] = []
     try:
         (out / "packs").mkdir(parents=True, exist_ok=True)
+        clear_unfinished(out / "packs")  # what was killed under way
         for start in range(0, len(entries), PACK):
             group = entries[start : start + PACK]
             name = f"packs/{group[0].index:06d}.tar"

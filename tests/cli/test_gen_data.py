@@ -165,6 +165,7 @@ def test_a_dataset_is_checked_and_shown(rf: Rf, tmp_path: Path) -> None:
         (("--shard", "3/2"), "--shard 3/2"),
         (("--shard", "half"), "--shard 'half'"),
         (("--merge",), "--merge"),
+        (("--merge", "--shard", "1/2"), "--shard 1/2 is made"),
         (("--merge", "gone"), "gone holds no dataset"),
         (("gone",), "gone is an argument of --merge"),
     ],

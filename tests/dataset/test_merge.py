@@ -75,6 +75,7 @@ def test_a_merge_that_was_stopped_is_begun_again(tmp_path: Path, shards: list[Pa
 
     with pytest.raises(KeyboardInterrupt):
         merge(shards, tmp_path / "merged", stop)
+    (tmp_path / "merged" / "scenes" / ".000004.77.h5").write_bytes(b"unfinished")  # as if killed
     merge(shards, tmp_path / "merged")
     assert contents(tmp_path / "merged") == contents(make(tmp_path / "whole", 7))
     with pytest.raises(InputError, match="merged holds a dataset already"):
