@@ -38,9 +38,8 @@ def pack_data(console: Console, folder: Path) -> None:
     preview = write_preview(out, entries)
     packs = sorted((out / "packs").glob("*.tar"))
     size = sum(path.stat().st_size for path in packs)
-    console.say(
-        f"{len(entries)} scenes of {folder} in {len(packs)} TAR file{'s' * (len(packs) > 1)} in {out} ({size / 1e6:.0f} MB)."
-    )
+    files = f"{len(packs)} TAR file{'s' * (len(packs) > 1)}"
+    console.say(f"{len(entries)} scenes of {folder} in {files} in {out} ({size / 1e6:.0f} MB).")
     console.receipt(
         device="cpu",
         outputs=[out / "dataset.json", out / "manifest.jsonl", *packs, preview],
