@@ -105,6 +105,8 @@ def gen_data(
         from rfcli.synth import RenderedScenes, SceneOptions
         from rfcli.truth import PathTracer
 
+        if engine == "ray":
+            ray_engine.connected()  # a missing cluster is told before a folder is made
         own = own_meshes(console, meshes, split) if meshes is not None else None
         kind = SceneOptions((low, high), views, own, split, curriculum)
         look, final = PathTracer(8, denoise=False, threads=1), PathTracer(spp, denoise, threads=1)

@@ -162,6 +162,7 @@ def test_a_dataset_is_checked_and_shown(rf: Rf, tmp_path: Path) -> None:
         (("--stats",), "data holds no scenes"),
         (("--meshes", "gone"), "--meshes gone"),
         (("--pack",), "data holds no scenes to pack"),
+        (("--engine", "ray"), "--engine ray"),
         (("--shard", "3/2"), "--shard 3/2"),
         (("--shard", "half"), "--shard 'half'"),
         (("--merge",), "--merge"),
