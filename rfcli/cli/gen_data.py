@@ -1,31 +1,28 @@
 """`rf gen-data`: random scenes and their path-traced images."""
 
-import os
-import time
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from rfcli.cli.arrange_data import merge_data, pack_data
 from rfcli.cli.console import Console
+from rfcli.cli.gen_data_run import cores, make_data, own_meshes
 from rfcli.cli.inspect_data import check_data, show_statistics
 from rfcli.cli.options import ConfigFile, Json, Quiet, Seed, Verbose, triangle_range
-
-if TYPE_CHECKING:
-    from rfcli.dataset.manifest import Entry
-
-PREVIEW_EVERY = 32  # scenes between updates of preview.png
-PREVIEW_SCENES = 48
-PREVIEW_COLUMNS = 8
+from rfcli.errors import InputError
 
 
 def gen_data(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="With --merge: the shards' folders.")
+    ] = None,
     scenes: Annotated[int, typer.Option(min=1, help="Scenes in the dataset; more than are there extends it.")] = 774,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write to: data, data-validation or data-test."),
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Folder: data, data-validation, data-test, of a shard data-3-of-16."
+        ),
     ] = None,
     split: Annotated[
         Literal["train", "validation", "test"],
@@ -40,6 +37,10 @@ def gen_data(
         typer.Option("--light-layers", help="Store each light's own image too; takes as long as there are lights."),
     ] = False,
     triangles: Annotated[str, typer.Option(metavar="LOW-HIGH", help="Triangles of a scene.")] = "256-1536",
+    curriculum: Annotated[
+        bool,
+        typer.Option("--curriculum", help="Mix sizes for a curriculum: half as many scenes in each doubling."),
+    ] = False,
     meshes: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Meshes, in sub-folders too, of which half of the objects are made."),
@@ -47,6 +48,19 @@ def gen_data(
     workers: Annotated[
         int, typer.Option(min=0, help="Processes; 0 for one a core. The data are the same for any number.")
     ] = 0,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="Who works: this machine, or the Ray cluster that is running.")
+    ] = "local",
+    shard: Annotated[
+        str | None, typer.Option(metavar="3/16", help="Make only the third of 16 parts, each on another machine.")
+    ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Make nothing: join the shards in FOLDERs (data-*-of-*), all of them there.")
+    ] = False,
+    pack: Annotated[
+        bool,
+        typer.Option("--pack", help="Make nothing: write the dataset that is there as TAR files, in FOLDER-packed."),
+    ] = False,
     check: Annotated[
         bool,
         typer.Option("--check", help="Make nothing: verify hashes, ranges and numbers of the dataset that is there."),
@@ -67,32 +81,36 @@ def gen_data(
     Example: rf gen-data --scenes 64 --out small
     """
     with Console("gen-data", json=json, quiet=quiet, verbose=verbose) as console:
+        from rfcli.dataset.shard import WHOLE, read_shard
+
         low, high = triangle_range("--triangles", triangles)
-        out = out or Path("data" if split == "train" else f"data-{split}")
-        if check or stats:
-            if check:
-                check_data(console, out)
-            if stats:
-                show_statistics(console, out)
+        part = read_shard(shard) if shard is not None else WHOLE
+        of = "" if part == WHOLE else f"-{part.part}-of-{part.parts}"
+        out = out or Path(f"data{'' if split == 'train' else f'-{split}'}{of}")
+        if merge and part != WHOLE:
+            raise InputError(f"--shard {part} is made, --merge joins all that are made; give one of them.")
+        if folders and not merge:
+            raise InputError(f"{folders[0]} is an argument of --merge; add it, or leave the folder out.")
+        if merge:
+            merge_data(console, folders or [], out)
+        if pack:
+            pack_data(console, out)
+        if check:
+            check_data(console, out)
+        if stats:
+            show_statistics(console, out)
+        if merge or pack or check or stats:
             return
-        from rfcli.dataset.generate import generate, open_dataset
-        from rfcli.dataset.manifest import read_manifest
-        from rfcli.synth import RenderedScenes, SceneOptions, find_meshes
+        from rfcli.dataset import processes, ray_engine
+        from rfcli.synth import RenderedScenes, SceneOptions
         from rfcli.truth import PathTracer
 
+        if engine == "ray":
+            ray_engine.connected()  # a missing cluster is told before a folder is made
+        own = own_meshes(console, meshes, split) if meshes is not None else None
+        kind = SceneOptions((low, high), views, own, split, curriculum)
         look, final = PathTracer(8, denoise=False, threads=1), PathTracer(spp, denoise, threads=1)
-        own = None
-        if meshes is not None:
-            own = find_meshes(meshes, split, console.detail)
-            console.say(
-                f"{len(own.names)} meshes in {meshes} for {split}; {own.others} more belong to other splits, "
-                f"{len(own.broken)} are broken and left out."
-            )
-            for name, reason in own.broken.items():
-                console.say(f"  {name}: {reason}")
-        source = RenderedScenes(
-            seed, SceneOptions((low, high), views, own, split), resolution, look, final, light_layers
-        )
+        source = RenderedScenes(seed, kind, resolution, look, final, light_layers)
         options = {
             "views": views,
             "resolution": resolution,
@@ -100,63 +118,12 @@ def gen_data(
             "spp": spp,
             "denoise": denoise,
             **({"light_layers": True} if light_layers else {}),
+            **({"curriculum": True} if curriculum else {}),
             **({"split": split} if split != "train" else {}),
             **({"meshes": str(own)} if own else {}),
+            **({"shard": str(part)} if part != WHOLE else {}),
         }
-        kept = open_dataset(out, options, seed)
-        if kept:
-            console.say(f"{out} holds {len(kept)} scenes; going on from there.")
-        fresh: list[Entry] = []
-        started = time.perf_counter()
-        with console.progress("scenes", total=max(0, scenes - len(kept)), unit="scenes") as progress:
-            for entry in generate(out, scenes, source, workers or cores()):
-                fresh.append(entry)
-                progress.advance(note=f"{skipped(fresh).total()} draws rejected")
-                console.detail(f"{entry.file}: {entry.triangles} triangles, {entry.bytes / 1e6:.2f} MB")
-                if len(fresh) % PREVIEW_EVERY == 0:
-                    write_preview(out, [*kept, *fresh])
-        seconds = time.perf_counter() - started
-        entries = read_manifest(out)
-        write_preview(out, entries)
-        size = sum(entry.bytes for entry in entries)
-        reasons = skipped(entries)
-        console.say(
-            f"{len(entries)} scenes of {views} views in {out} ({size / 1e6:.0f} MB), {len(fresh)} of them new; "
-            f"draws rejected: {', '.join(f'{n} {reason}' for reason, n in reasons.most_common()) or 'none'}. "
-            f"Look at {out / 'preview.png'}."
-        )
-        console.receipt(
-            device="cpu",
-            outputs=[out / "dataset.json", out / "manifest.jsonl", out / "scenes", out / "preview.png"],
-            scenes=len(entries),
-            new_scenes=len(fresh),
-            views=sum(entry.views for entry in entries),
-            bytes=size,
-            skipped=reasons.total(),
-            skipped_for=dict(reasons),
-            broken_meshes=dict(own.broken) if own else {},
-            scenes_per_second=len(fresh) / seconds,
-            samples_per_second=len(fresh) * views * resolution**2 * spp / seconds,
-        )
-
-
-def skipped(entries: "Sequence[Entry]") -> Counter[str]:
-    """Draws rejected before these scenes, by reason."""
-    reasons: Counter[str] = Counter()
-    for entry in entries:
-        reasons.update(entry.rejected)
-    return reasons
-
-
-def write_preview(out: Path, entries: "Sequence[Entry]") -> None:
-    """`preview.png`: the first views of scenes from all over the dataset."""
-    from rfcli.dataset.preview import preview_images
-    from rfcli.images import contact_sheet, to_display, write_png
-
-    images = [to_display(image) for image in preview_images(out, entries, PREVIEW_SCENES)]
-    write_png(out / "preview.png", contact_sheet(images, PREVIEW_COLUMNS))
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        if engine == "ray":
+            make_data(console, out, options, source, scenes, part, workers, ray_engine.made_by_ray)
+        else:
+            make_data(console, out, options, source, scenes, part, workers or cores(), processes.made)

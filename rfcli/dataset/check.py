@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from rfcli.dataset.manifest import Entry, read_manifest, read_record, sha256_of
 from rfcli.dataset.sample import HALF_MAX, Sample, read_sample
+from rfcli.dataset.stored import on_disk, size_of
 from rfcli.errors import InputError
 from rfcli.scene import DIFFUSE, EMISSION, ROUGHNESS, SPECULAR
 
@@ -36,17 +37,18 @@ def check(folder: str | Path) -> Iterator[tuple[Entry, list[Fault]]]:
 
 
 def strays(folder: str | Path) -> list[Fault]:
-    """Files in scenes/ that the manifest does not know: what a killed run left, or a copy."""
+    """Scenes and packs that the manifest does not know: what a killed run left, or a copy."""
     folder = Path(folder)
-    known = {entry.file for entry in read_manifest(folder)}
-    files = sorted(path.relative_to(folder).as_posix() for path in (folder / "scenes").glob("*.h5"))
+    known = {on_disk(entry.file) for entry in read_manifest(folder)}
+    paths = [*(folder / "scenes").glob("*.h5"), *(folder / "packs").glob("*.tar")]
+    files = sorted(path.relative_to(folder).as_posix() for path in paths)
     return [Fault(file, "not in the manifest") for file in files if file not in known]
 
 
 def entry_faults(folder: Path, entry: Entry, seen: dict[str, str]) -> Iterator[str]:
     """What is wrong with one scene; `seen` is told of it."""
     path = folder / entry.file
-    if not path.is_file():
+    if size_of(path) is None:
         yield "missing"
         return
     if sha256_of(path) != entry.sha256:

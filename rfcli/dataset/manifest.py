@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rfcli.atomic import replacing
+from rfcli.dataset.stored import bytes_of, size_of
 from rfcli.errors import InputError
 
 MANIFEST = "manifest.jsonl"
@@ -60,6 +61,11 @@ def append_entry(folder: str | Path, entry: Entry) -> None:
         os.fsync(file.fileno())
 
 
+def is_whole(folder: Path, entry: Entry) -> bool:
+    """Whether the scene's file is there with all its bytes; `check` looks at what they are."""
+    return size_of(folder / entry.file) == entry.bytes
+
+
 def line(entry: Entry) -> str:
     """The entry as a line of JSON."""
     return json.dumps(asdict(entry)) + "\n"
@@ -90,4 +96,4 @@ def replace_text(path: Path, text: str) -> None:
 
 def sha256_of(path: str | Path) -> str:
     """Hash of a file's bytes, hexadecimal."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return hashlib.sha256(bytes_of(Path(path))).hexdigest()

@@ -25,6 +25,9 @@ from rfcli.scene import TriangleScene
 # and the draws rejected before it, by reason.
 Source = Callable[[int], tuple[TriangleScene, npt.NDArray[np.float32], Mapping[str, int]]]
 
+# Makes the numbered scenes of a folder, given source, seed and number of workers; yields their entries in that order.
+Engine = Callable[[Path, list[int], Source, int, int], Generator[Entry, None, None]]
+
 AHEAD = 8  # scenes, per process, that may be finished or under way while an earlier one takes long
 
 

@@ -1,5 +1,6 @@
 """One scene of a dataset: what the network is given and what it should see."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfcli.atomic import replacing
+from rfcli.dataset.stored import bytes_of
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
 
@@ -40,23 +42,33 @@ class Sample:
 
 def write_sample(path: str | Path, sample: Sample) -> None:
     """Write the sample as HDF5: whole or not at all, the same bytes each time. Raises OSError where that fails."""
-    with replacing(Path(path)) as beside, h5py.File(beside, "w", libver="v110") as file:
+    content = hdf5_of(sample)
+    with replacing(Path(path)) as beside:
+        beside.write_bytes(content)
+
+
+def hdf5_of(sample: Sample) -> bytes:
+    """The sample as an HDF5 file. It is made in memory: on a full disk HDF5 may crash, or keep the error to itself."""
+    with h5py.File("sample", "w", libver="v110", driver="core", backing_store=False) as file:
         for name in FIELDS:
             file.create_dataset(name, data=getattr(sample.scene, name), compression="gzip", compression_opts=1)
         file.create_dataset("images", data=sample.images, compression="gzip", compression_opts=1, shuffle=True)
         if sample.layers is not None:
             file.create_dataset("layers", data=sample.layers, compression="gzip", compression_opts=1, shuffle=True)
+        file.flush()
+        return bytes(file.id.get_file_image())
 
 
 def read_sample(path: str | Path) -> Sample:
-    """Read a sample. Raises InputError where the file is missing, broken or lacks a field."""
+    """Read a sample, also out of a TAR (`stored`). Raises InputError where it is missing, broken or lacks a field."""
+    path = Path(path)
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path if path.is_file() else io.BytesIO(bytes_of(path)), "r") as file:
             missing = [name for name in (*FIELDS, "images") if name not in file]
             if missing:
                 raise InputError(f"{path} has no {', '.join(missing)}; it is not a sample of `rf gen-data`.")
             arrays = {name: file[name][()] for name in FIELDS}
             layers = file["layers"][()] if "layers" in file else None
             return Sample(TriangleScene(**arrays), file["images"][()], layers)
-    except OSError as error:
+    except (OSError, KeyError, TypeError, RuntimeError) as error:  # h5py's for broken files, one or the other
         raise InputError(f"{path} cannot be read ({error}); delete it and run `rf gen-data` again.") from error

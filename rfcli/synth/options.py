@@ -11,8 +11,9 @@ SMALLEST = 128  # triangles: a coarse room with a simple object in it
 
 @dataclass(frozen=True)
 class SceneOptions:
-    """Range of a scene's total triangle count (drawn log-uniformly), number of cameras,
-    meshes of which half of the objects are made, and the split, of which none shares scenes or shapes with another.
+    """Range of a scene's total triangle count, number of cameras, meshes of which half of the objects are made, the
+    split, of which none shares scenes or shapes with another, and the law of the count: log-uniform, or as a curriculum
+    needs it, many small scenes to begin with and few large ones.
 
     Raises InputError where the range is empty or too small, there are no views, or no such split.
     """
@@ -21,6 +22,7 @@ class SceneOptions:
     views: int = 4
     meshes: OwnMeshes | None = None
     split: Split = "train"
+    curriculum: bool = False
 
     def __post_init__(self) -> None:
         low, high = self.triangles

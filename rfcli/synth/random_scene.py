@@ -16,7 +16,7 @@ def draw(seed: int, index: int, attempt: int, options: SceneOptions) -> Triangle
     """One draw of a scene; depends on nothing but its arguments. Raises RejectedError."""
     rng = stream(seed, index, attempt, options.split)
     low, high = options.triangles
-    triangles = int(np.exp(rng.uniform(np.log(low), np.log(high + 1))))
+    triangles = triangle_count(rng, options)
     template = random_template(rng, triangles)
     lights = random_lights(rng, template.name)
     taken = sum(len(part.triangles) for part in (*template.pieces, *lights))
@@ -34,6 +34,18 @@ def draw(seed: int, index: int, attempt: int, options: SceneOptions) -> Triangle
     if not low <= len(scene) <= high:
         raise RejectedError("triangle count out of range")
     return scene
+
+
+def triangle_count(rng: np.random.Generator, options: SceneOptions) -> int:
+    """How many triangles a scene is to have: log-uniform over the range, every doubling as often as the others.
+
+    As a curriculum with density 1 / N^2: half as many scenes in each doubling as in the one below, so that all of them
+    have the same number of triangles in all, and cost about the same to learn from.
+    """
+    low, high = options.triangles
+    if options.curriculum:
+        return min(high, max(low, int(1 / rng.uniform(1 / (high + 1), 1 / low))))
+    return int(np.exp(rng.uniform(np.log(low), np.log(high + 1))))
 
 
 def random_scene(seed: int, index: int, options: SceneOptions) -> TriangleScene:

@@ -43,6 +43,37 @@ def test_a_dataset_grows_where_it_was(rf: Rf, tmp_path: Path) -> None:
     assert "spp is 2 there and 4 here" in other.stderr
 
 
+def test_shards_join_to_the_bytes_of_one_run(rf: Rf, tmp_path: Path) -> None:
+    for part in ("1/2", "2/2"):
+        assert rf("gen-data", "--scenes", 3, *SMALL, "--shard", part).exit_code == 0
+    assert [entry.index for entry in read_manifest("data-2-of-2")] == [1]
+    merged = rf("gen-data", "--merge", "--out", "merged", "data-2-of-2", "data-1-of-2", "--json")
+    assert merged.exit_code == 0, merged.output
+    assert json.loads(merged.stdout)["scenes"] == 3
+    assert rf("gen-data", "--merge").exit_code == 0  # the same folders, into data/
+    assert rf("gen-data", "--scenes", 3, *SMALL, "--out", "whole").exit_code == 0
+    files = [{p.relative_to(d): p.read_bytes() for p in d.rglob("*.*")} for d in map(Path, ("merged", "data", "whole"))]
+    assert len(files[0]) == 3 + 3  # dataset.json, manifest.jsonl, preview.png
+    assert files[0] == files[1] == files[2]
+    lost = rf("gen-data", "--merge", "--out", "other", "data-2-of-2")
+    assert lost.exit_code == 2
+    assert "lacks shard 1/2" in lost.stderr
+
+
+def test_a_dataset_is_packed_and_the_pack_is_a_dataset(rf: Rf, tmp_path: Path) -> None:
+    assert rf("gen-data", "--scenes", 2, *SMALL, "--curriculum").exit_code == 0
+    packed = rf("gen-data", "--pack", "--json")
+    assert packed.exit_code == 0, packed.output
+    assert (tmp_path / "data-packed" / "packs" / "000000.tar").is_file()
+    assert str(Path("data-packed/packs/000000.tar")) in json.loads(packed.stdout)["outputs"]
+    sound = rf("gen-data", "--check", "--out", "data-packed")
+    assert sound.exit_code == 0, sound.output
+    for name in ("preview.png", "dataset.json"):
+        assert (tmp_path / "data" / name).read_bytes() == (tmp_path / "data-packed" / name).read_bytes()
+    other = rf("gen-data", "--scenes", 3, *SMALL, "--out", "data-packed")
+    assert "curriculum is True there and None here" in other.stderr
+
+
 def write_box(path: Path, height: int) -> None:
     """In bytes that no library decides, since they decide to which split the file belongs."""
     box = trimesh.creation.box((2, 2, 2 * height))
@@ -130,6 +161,14 @@ def test_a_dataset_is_checked_and_shown(rf: Rf, tmp_path: Path) -> None:
         (("--check",), "data holds no dataset"),
         (("--stats",), "data holds no scenes"),
         (("--meshes", "gone"), "--meshes gone"),
+        (("--pack",), "data holds no scenes to pack"),
+        (("--engine", "ray"), "--engine ray"),
+        (("--shard", "3/2"), "--shard 3/2"),
+        (("--shard", "half"), "--shard 'half'"),
+        (("--merge",), "--merge"),
+        (("--merge", "--shard", "1/2"), "--shard 1/2 is made"),
+        (("--merge", "gone"), "gone holds no dataset"),
+        (("gone",), "gone is an argument of --merge"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(

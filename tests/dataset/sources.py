@@ -2,11 +2,15 @@
 
 import os
 import time
+from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from rfcli.dataset.manifest import Entry
+from rfcli.dataset.processes import Source, make
 from rfcli.scene import TriangleScene
 
 
@@ -18,6 +22,12 @@ def tiny_scene(index: int, views: int = 2) -> TriangleScene:
     c2w = np.tile(np.eye(4, dtype=np.float32), (views, 1, 1))
     corners = rng.normal(size=(n, 3, 3)).astype(np.float32)
     return TriangleScene(corners, corners, material, c2w, np.full(views, 40, np.float32))
+
+
+def at_once(folder: Path, todo: list[int], source: Source, seed: int, workers: int) -> Generator[Entry, None, None]:
+    """An engine without processes."""
+    for index in todo:
+        yield make(folder, index, source, seed)
 
 
 @dataclass(frozen=True)

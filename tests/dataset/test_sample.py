@@ -59,6 +59,21 @@ def test_a_broken_or_foreign_file_is_named(tmp_path: Path) -> None:
         read_sample(tmp_path / "other.h5")
 
 
+def test_a_flipped_bit_anywhere_is_an_input_error_or_other_numbers(tmp_path: Path) -> None:
+    """HDF5 notices some of them, in many ways; the hash of the manifest notices all."""
+    write_sample(tmp_path / "a.h5", a_sample())
+    whole, refused = (tmp_path / "a.h5").read_bytes(), 0
+    for place in range(0, len(whole), 7):
+        content = bytearray(whole)
+        content[place] ^= 1 << place % 8
+        (tmp_path / "a.h5").write_bytes(content)
+        try:
+            read_sample(tmp_path / "a.h5")
+        except InputError:
+            refused += 1
+    assert refused > 50
+
+
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_sample(tmp_path / "a.h5", a_sample())
     before = (tmp_path / "a.h5").read_bytes()

@@ -6,6 +6,7 @@ import pytest
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
 from rfcli.synth import SceneOptions, random_scene
+from rfcli.synth.random_scene import triangle_count
 
 OPTIONS = SceneOptions((256, 1024), 3)
 
@@ -28,6 +29,34 @@ def test_triangle_counts_spread_over_the_range(scenes: list[TriangleScene]) -> N
     assert counts.max() <= 1024
     assert (counts < 512).any()
     assert (counts > 700).any()
+
+
+@pytest.mark.parametrize("limits", [(256, 1536), (256, 65536), (300, 300)])
+def test_a_curriculum_has_as_many_triangles_in_small_scenes_as_in_large_ones(limits: tuple[int, int]) -> None:
+    """Against the closed form: P(N < x) = (1 / low - 1 / x) / (1 / low - 1 / (high + 1))."""
+    (low, high), rng = limits, np.random.default_rng(0)
+    options = SceneOptions(limits, curriculum=True)
+    counts = np.sort([triangle_count(rng, options) for _ in range(40_000)])
+    assert low <= counts[0]
+    assert counts[-1] <= high
+    steps = np.unique(np.geomspace(low, high + 1, 40).astype(int))
+    expected = (1 / low - 1 / steps) / (1 / low - 1 / (high + 1))
+    assert np.searchsorted(counts, steps) / len(counts) == pytest.approx(expected, abs=0.01)
+
+
+def test_without_a_curriculum_every_doubling_is_as_frequent() -> None:
+    rng = np.random.default_rng(0)
+    counts = [triangle_count(rng, SceneOptions((256, 4095))) for _ in range(20_000)]
+    shares = np.histogram(counts, [256, 512, 1024, 2048, 4096])[0] / len(counts)
+    assert shares == pytest.approx([0.25] * 4, abs=0.015)
+
+
+def test_a_curriculum_of_whole_scenes_stays_in_range() -> None:
+    options = SceneOptions((256, 2048), 1, curriculum=True)
+    counts = [len(random_scene(1, index, options)) for index in range(24)]
+    assert min(counts) >= 256
+    assert max(counts) <= 2048
+    assert np.median(counts) < 512  # log-uniform: 724
 
 
 def test_scenes_stand_above_the_floor_and_lie_where_the_network_looks(scenes: list[TriangleScene]) -> None:

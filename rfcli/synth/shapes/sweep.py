@@ -63,6 +63,7 @@ def swept(
     columns = max(4, round(around / cell))
     if multiple > 1 and faces >= 8 * multiple:
         columns = max(multiple, round(columns / multiple) * multiple)
+    columns = min(columns, (len(outline) - 1) // multiple * multiple)  # more would only cut its straight pieces
     rows = max(2, (faces - 2 * columns) // (2 * columns) + 1)  # a fan closes each end
     along = resample(
         np.concatenate([curve, radius[:, None], np.zeros((len(curve), 1)) if twist is None else twist[:, None]], 1),
@@ -73,7 +74,7 @@ def swept(
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     normal = frames(tangent)
     binormal = np.cross(tangent, normal)
-    ring = resample(outline, columns + 1)[:-1] if len(outline) > columns else outline[:-1]
+    ring = resample(outline, columns + 1)[:-1]
     c, s = np.cos(turn)[:, None], np.sin(turn)[:, None]
     x, y = c * ring[:, 0] - s * ring[:, 1], s * ring[:, 0] + c * ring[:, 1]
     grid = points[:, None] + width[:, None, None] * (x[..., None] * normal[:, None] + y[..., None] * binormal[:, None])

@@ -31,6 +31,16 @@ def test_shapes_are_closed_or_declared_open_even_and_within_their_budget(name: s
         assert np.median(areas) > 0.2 * areas.mean()
 
 
+@pytest.mark.parametrize("budget", [20_000, 62_000])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_large_budget_is_kept_too(name: str, budget: int) -> None:
+    """Shapes whose detail ends before it does (implicit ones of a fixed grid) have fewer faces, never more."""
+    mesh = make(name, np.random.default_rng([0, 7]), budget)
+    assert 3000 < len(mesh.faces) <= budget
+    assert mesh.is_watertight == (name not in OPEN)
+    assert mesh.area_faces.min() > 0
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_shapes_vary_with_their_seed_and_only_with_it(name: str) -> None:
     budget = max(300, SMALLEST.get(name, 0))

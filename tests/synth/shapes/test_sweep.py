@@ -18,3 +18,13 @@ def test_a_bent_sweep_has_the_volume_pappus_says() -> None:
     curve = np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
     mesh = swept(curve, np.full(200, 0.2), ROUND, 6000, twist=angle)
     assert abs(mesh.volume) == pytest.approx(np.pi * 0.2**2 * 1.5 * np.pi, rel=0.015)
+
+
+@pytest.mark.parametrize("multiple", [1, 10])
+def test_a_large_budget_gets_as_many_columns_as_the_outline_has_pieces(multiple: int) -> None:
+    t = np.linspace(0, 1, 50)
+    mesh = swept(np.stack([0 * t, 0 * t, 2 * t], axis=1), np.full(50, 0.5), ROUND, 40_000, multiple=multiple)
+    sides = 47 // multiple * multiple
+    assert 36_000 < len(mesh.faces) <= 40_000
+    assert mesh.is_watertight
+    assert np.bincount(mesh.faces.ravel()).max() == sides  # the point in the middle of an end
