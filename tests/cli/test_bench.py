@@ -53,6 +53,7 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
         (["--model", "tiny", "--layers", "7"], ["--layers 7", "4 layers"]),
         (["--attention", "sdpa", "--keys", "512"], ["--keys 512", "nearfar"]),
         (["--budget", "0"], ["--budget"]),
+        (["--twins", "runs/finetune"], ["--twins runs/finetune", "--quality"]),
         (["--out", "/dev/null/bench", "--model", "tiny"], ["/dev/null"]),
     ],
 )
