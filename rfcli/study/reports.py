@@ -1,4 +1,4 @@
-"""What a reader gets of a study: tables, figures and the sheet of pictures, all of them drawn from its results."""
+"""What a reader gets of a study: tables, figures, the sheet of pictures and the page, all drawn from its results."""
 
 from pathlib import Path
 from typing import Any
@@ -7,10 +7,12 @@ from rfcli.study.figures import draw_figures
 from rfcli.study.files import PICTURES, Results, write_csv, write_quality_csv
 from rfcli.study.grid import draw_grid
 from rfcli.study.quality_figure import draw_quality
+from rfcli.study.report import write_report
 
 
 def write_reports(results: Results, folder: Path, pictures: Path) -> list[Path]:
-    """Write everything but results.json into `folder`; returns the paths. pictures: where the study's EXRs lie."""
+    """Write everything but results.json into `folder`; returns the paths. pictures: where the study's EXRs lie;
+    where there is no such folder, there is no sheet of them."""
     machine = machine_line(results.setup)
     outputs = [folder / "results.csv"]
     write_csv(outputs[0], results.rows)
@@ -18,8 +20,11 @@ def write_reports(results: Results, folder: Path, pictures: Path) -> list[Path]:
         outputs.append(folder / "quality.csv")
         write_quality_csv(outputs[1], results.quality)
     outputs += draw_quality(folder, results.quality, machine)
-    outputs += draw_figures(folder, results.rows, what_was_run(results.setup), machine)
-    return outputs + draw_grid(folder / "grid.png", results.quality, pictures)
+    what = what_was_run(results.setup)
+    outputs += draw_figures(folder, results.rows, what, machine)
+    grid = draw_grid(folder / "grid.png", results.quality, pictures) if pictures.is_dir() else []
+    report = write_report(folder / "report.html", results, what, machine, grid[0] if grid else None)
+    return [*outputs, *grid, report]
 
 
 def pictures_beside(results: Path) -> Path:

@@ -16,7 +16,7 @@ from rfcli.study.results import crossings, growth, rows
 from rfcli.study.settings import StudySettings
 from rfcli.study.timing import Report, time_points
 
-FINISHING = 8.0  # seconds for fits and figures
+FINISHING = 15.0  # seconds for fits, figures and the page
 
 
 @dataclass(frozen=True)

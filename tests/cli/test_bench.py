@@ -17,12 +17,21 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_small_study(rf: Rf, model: Path) -> None:
-    result = rf("bench", "--triangles", "128,256", "--model", model, "--budget", "1.5", "--device", "cpu", "--json")
+    result = rf("bench", "--triangles", "128,256", "--model", model, "--budget", "6", "--device", "cpu", "--json")
     assert result.exit_code == 0, result.stderr
     receipt = json.loads(result.stdout)
     assert receipt["command"] == "bench"
     assert receipt["outputs"] == [
-        f"bench/{name}" for name in ("results.json", "results.csv", "time.png", "time.svg", "memory.png", "memory.svg")
+        f"bench/{name}"
+        for name in (
+            "results.json",
+            "results.csv",
+            "time.png",
+            "time.svg",
+            "memory.png",
+            "memory.svg",
+            "report.html",
+        )
     ]
     assert all(Path(path).stat().st_size > 0 for path in receipt["outputs"])
     assert {(row["attention"], row["triangles"]) for row in receipt["rows"]} >= {
@@ -39,7 +48,7 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
     assert {"exponent", "low", "high"} <= set(receipt["fits"]["performer"])
     assert "performer<sdpa" in receipt["crossings"]
     assert receipt["model"]["name"] == str(model)
-    assert receipt["seconds"] < 90
+    assert receipt["seconds"] < 360
     assert "256" in result.stderr  # people's table
 
 
