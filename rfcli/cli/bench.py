@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from rfcli.cli import bench_finished
 from rfcli.cli.console import Console
 from rfcli.cli.options import ConfigFile, Device, Json, Keys, Out, Quiet, Seed, Verbose, triangle_counts
 from rfcli.errors import InputError
@@ -31,6 +32,14 @@ def bench(
         str | None,
         typer.Option(metavar="MODELS", help="For --quality: models trained with a mechanism, such as runs/finetune."),
     ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="RESULTS.json", help="Measure nothing; draw this study's results anew."),
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="A B", help="Measure nothing; say where two studies, folders, differ by more than noise."),
+    ] = None,
     budget: Annotated[float, typer.Option(min=0.5, help="Minutes within which the study ends.")] = 10.0,
     out: Out = Path("bench"),
     device: Device = "auto",
@@ -49,6 +58,12 @@ def bench(
     Example: rf bench --triangles 1k-64k --model base
     """
     with Console("bench", json=json, quiet=quiet, verbose=verbose) as console:
+        if source is not None and compare is not None:
+            raise InputError("--from draws one study and --compare two; give one of the options.")
+        if source is not None:
+            return bench_finished.redraw(console, source, out)
+        if compare is not None:
+            return bench_finished.compare(console, compare, out)
         counts = triangle_counts("--triangles", triangles)
         from rfcli.attention import names
         from rfcli.cli.bench_tables import crossing_sentences, quality_tables, seconds_table
