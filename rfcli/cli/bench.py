@@ -91,5 +91,6 @@ def bench(
             rows=study.results.rows,
             fits=study.results.fits,
             crossings=study.results.crossings,
+            crossing_intervals=study.results.crossing_intervals,
             quality=study.results.quality,
         )

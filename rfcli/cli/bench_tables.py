@@ -55,5 +55,10 @@ def _decibels(row: "QualityRow") -> str:
 
 def crossing_sentences(results: "Results") -> list[str]:
     """From where on which mechanism is faster than which."""
-    found = [(pair.split("<"), count) for pair, count in results.crossings.items() if count is not None]
-    return [f"{first} is faster than {second} from {count:,} triangles" for (first, second), count in found]
+    sentences = []
+    for pair, count in results.crossings.items():
+        if count is not None:
+            first, second = pair.split("<")
+            low, high = results.crossing_intervals.get(pair) or (count, count)
+            sentences.append(f"{first} is faster than {second} from {count:,} triangles ({low:,}-{high:,})")
+    return sentences

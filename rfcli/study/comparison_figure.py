@@ -25,11 +25,11 @@ def draw_comparison(folder: Path, differences: Sequence[Difference], names: tupl
     attentions = list(dict.fromkeys(one.attention for one in differences))
     for name, colour in zip(attentions, colours(len(attentions)), strict=True):
         own = sorted((one for one in differences if one.attention == name), key=lambda one: one.triangles)
-        counts, beside = [one.triangles for one in own], 1.04 ** attentions.index(name)  # bars must not cover bars
+        counts, shift = [one.triangles for one in own], 1.04 ** attentions.index(name)  # bars must not cover bars
         overlay.plot(counts, [one.first for one in own], "--", color=colour, linewidth=1.2)
         overlay.plot(counts, [one.second for one in own], "-", color=colour, linewidth=1.6)
         ratios.plot(
-            [count * beside for count in counts],
+            [count * shift for count in counts],
             [one.ratio for one in own],
             "-",
             color=colour,
@@ -38,7 +38,7 @@ def draw_comparison(folder: Path, differences: Sequence[Difference], names: tupl
         )
         for one in own:
             face = colour if one.outside_noise else "white"
-            place = one.triangles * beside
+            place = one.triangles * shift
             ratios.plot([place] * 2, [one.low, one.high], color=colour, linewidth=3, alpha=0.35)
             ratios.plot(place, one.ratio, "o", markerfacecolor=face, markeredgecolor=colour, markersize=6)
     ratios.axhline(1.0, color="#555555", linewidth=0.8)

@@ -31,6 +31,7 @@ class Results:
     crossings: dict[str, int | None]
     quality: list[QualityRow]
     measurements: list[Measurement]
+    crossing_intervals: dict[str, list[int] | None]
 
     def write(self, path: Path) -> None:
         """As JSON: the setup's fields at the top, then those of the findings."""
@@ -41,7 +42,10 @@ def read_results(path: Path) -> Results:
     """What `Results.write` wrote. Raises InputError where there is no such file or it is not one of a study."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        found = {name: content.pop(name) for name in ("rows", "fits", "crossings", "quality", "measurements")}
+        found = {
+            name: content.pop(name)
+            for name in ("rows", "fits", "crossings", "quality", "measurements", "crossing_intervals")
+        }
         return Results(
             content,
             [Row(**row) for row in found["rows"]],
@@ -49,6 +53,7 @@ def read_results(path: Path) -> Results:
             found["crossings"],
             [QualityRow(**row) for row in found["quality"]],
             [measurement(point) for point in found["measurements"]],
+            found["crossing_intervals"],
         )
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; give the {RESULTS} of a finished study.") from None
@@ -78,7 +83,7 @@ def write_unfinished(
 
 def measurement(point: dict[str, Any]) -> Measurement:
     """From JSON, which has no tuples."""
-    return Measurement(**{**point, "seconds": tuple(point["seconds"])})
+    return Measurement(**{**point, "seconds": tuple(point["seconds"]), "operation": tuple(point["operation"])})
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

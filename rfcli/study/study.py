@@ -12,7 +12,7 @@ from rfcli.study.point_process import Point, PointProcess
 from rfcli.study.quality import QualityRow, measure_quality, picture_path
 from rfcli.study.quality_models import quality_models
 from rfcli.study.reports import write_reports
-from rfcli.study.results import crossings, growth, rows
+from rfcli.study.results import crossing_intervals, crossings, growth, rows
 from rfcli.study.settings import StudySettings
 from rfcli.study.timing import Report, time_points
 
@@ -67,6 +67,7 @@ def run_study(settings: StudySettings, seconds: float, folder: Path, report: Rep
         crossings(measurements, settings.attentions),
         quality,
         measurements,
+        crossing_intervals(measurements, settings.attentions, settings.seed),
     )
     results.write(folder / RESULTS)
     outputs = [folder / RESULTS, *write_reports(results, folder, pictures)]

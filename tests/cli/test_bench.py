@@ -51,6 +51,7 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
         assert 0 < row["seconds_low"] <= row["seconds"] <= row["seconds_high"]
     assert {"exponent", "low", "high"} <= set(receipt["fits"]["performer"])
     assert "performer<sdpa" in receipt["crossings"]
+    assert set(receipt["crossing_intervals"]) == set(receipt["crossings"])
     assert receipt["model"]["name"] == str(model)
     assert receipt["seconds"] < 360
     assert "256" in result.stderr  # people's table
@@ -62,7 +63,7 @@ def finished(folder: Path, factor: float) -> Path:
     setup = {"model": "tiny", "layers": 1, "model_layers": 4, "device": "cpu", "environment": environment("cpu")}
     picture = QualityRow("heap", 128, "sdpa", "tiny", True, 0.5, {"psnr": 20.0}, None)
     folder.mkdir()
-    results = Results(setup, rows(points, ["sdpa"], (128, 256), 0), {}, {}, [picture], points)
+    results = Results(setup, rows(points, ["sdpa"], (128, 256), 0), {}, {}, [picture], points, {})
     results.write(folder / "results.json")
     return folder / "results.json"
 

@@ -22,7 +22,7 @@ RESULTS = Results(
         Row("sdpa", 2048, 1.5, 1.4, 1.6, 90_000_000, True, 5),
         Row("sdpa", 65536, 250.0, 240.0, 260.0, None, False, 0),
         Row("performer", 1024, 0.4375, 0.3, 0.5, 60_000_000, True, 5),
-        Row("performer", 2048, 0.75, 0.7, 0.8, 110_000_000, True, 5),
+        Row("performer", 2048, 0.75, 0.7, 0.8, 110_000_000, True, 5, 0.15, 0.8),
         Row("performer", 65536, 30.0, 29.0, 31.0, 3_000_000_000, True, 2),
         Row("<b>late", 65536, None, None, None, None, False, 0),
     ],
@@ -34,6 +34,7 @@ RESULTS = Results(
         QualityRow("tessellated", 1024, "performer", "tiny", False, 0.8, {"psnr": 12.25, "flip": 0.3}, {"psnr": 15.75}),
     ],
     measurements=[],
+    crossing_intervals={"performer<sdpa": [1100, 1400], "sdpa<performer": None},
 )
 
 
@@ -48,9 +49,18 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_has_every_number_in_tables_and_escapes_what_is_not_its_own(report: Path) -> None:
     text = report.read_text(encoding="utf-8").split('<script type="module">')[0]
-    for words in ("A processor", "0.438 (0.3 to 0.5)", "[250]", "too little time", "12.25", "15.75", "untrained swap"):
+    for words in (
+        "A processor",
+        "0.438 (0.3 to 0.5)",
+        "[250]",
+        "too little time",
+        "12.25",
+        "15.75",
+        "untrained swap",
+        "0.15, 80 %",
+    ):
         assert words in text
-    assert "performer takes less time than softmax from 1,234 triangles" in text
+    assert "performer takes less time than softmax from 1,234 triangles (1,100 to 1,400)" in text
     assert "N to the power 1.90 (1.80 to 2.00)" in text
     assert "<b>late" not in re.sub(r"<script.*?</script>", "", text)
     assert "&lt;b&gt;late" in text

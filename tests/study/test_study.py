@@ -36,6 +36,7 @@ def test_a_study_measures_and_writes_what_it_promises(model: str, tmp_path: Path
         ("performer", 256),
     ]
     assert all(row.measured and 0 < row.seconds_low <= row.seconds <= row.seconds_high for row in study.results.rows)  # type: ignore[operator]
+    assert all(0 < row.operation_seconds < row.seconds and 0 < row.floor_share < 1 for row in study.results.rows)  # type: ignore[operator]
     assert set(study.results.fits) == {"sdpa", "performer"}
     assert set(study.results.crossings) == {"sdpa<performer", "performer<sdpa"}
     assert events[0] == "sdpa, 128 triangles"
@@ -79,10 +80,13 @@ def test_an_interrupted_study_goes_on(model: str, tmp_path: Path) -> None:
 
 def test_points_of_another_setup_or_a_broken_file_are_not_taken_over(tmp_path: Path) -> None:
     path = tmp_path / UNFINISHED
-    point = {"attention": "a", "triangles": 1, "seconds": (1.0, 2.0), "peak_bytes": None}
+    point = {"attention": "a", "triangles": 1, "seconds": (1.0, 2.0), "peak_bytes": None, "operation": (0.5, 0.25)}
     picture = QualityRow("heap", 1, "a", "tiny", True, 0.5, {"psnr": 1.0}, None)
     write_unfinished(path, {"counts": (1, 2)}, [Measurement(**point)], [picture])
-    assert read_unfinished(path, {"counts": (1, 2)}) == ([Measurement("a", 1, (1.0, 2.0), None)], [picture])
+    assert read_unfinished(path, {"counts": (1, 2)}) == (
+        [Measurement("a", 1, (1.0, 2.0), None, (0.5, 0.25))],
+        [picture],
+    )
     assert read_unfinished(path, {"counts": (1, 3)}) == ([], [])
     path.write_text("{")
     assert read_unfinished(path, {"counts": (1, 2)}) == ([], [])
@@ -97,8 +101,10 @@ def test_a_budget_too_small_for_anything_says_so(model: str, tmp_path: Path) -> 
 def test_csv_leaves_unknown_numbers_empty(tmp_path: Path) -> None:
     write_csv(tmp_path / "x.csv", [Row("a", 1, None, None, None, None, False, 0)])
     header, line = (tmp_path / "x.csv").read_text().splitlines()
-    assert header == "attention,triangles,seconds,seconds_low,seconds_high,peak_bytes,measured,runs"
-    assert line == "a,1,,,,,False,0"
+    assert header == (
+        "attention,triangles,seconds,seconds_low,seconds_high,peak_bytes,measured,runs,operation_seconds,floor_share"
+    )
+    assert line == "a,1,,,,,False,0,,"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from rfcli.atomic import replacing
 from rfcli.study.files import Results
 from rfcli.study.quality_figure import TITLES
 from rfcli.study.report.charts import Spec, memory_chart, palette, quality_chart, time_chart
-from rfcli.study.report.tables import memory_table, quality_table, time_table
+from rfcli.study.report.tables import memory_table, operation_table, quality_table, time_table
 
 # Nothing may be fetched; Vega compiles its expressions.
 POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:"
@@ -67,7 +67,11 @@ def quality_sections(results: Results, grid: Path | None) -> list[str]:
 def cost_sections(results: Results, what: str) -> list[str]:
     """Time and memory."""
     note = f"Of the {what}. Dashed and hollow: extrapolated from what was measured, not measured."
-    sections = [section("Time", note, "time", time_chart(results.rows), time_table(results.rows))]
+    sections = [
+        section(
+            "Time", note, "time", time_chart(results.rows), time_table(results.rows) + operation_table(results.rows)
+        )
+    ]
     if any(row.peak_bytes for row in results.rows):
         chart, table = memory_chart(results.rows), memory_table(results.rows)
         sections.append(section("Memory", note, "memory", chart, table))
@@ -95,7 +99,8 @@ def findings(results: Results) -> list[str]:
     for pair, count in results.crossings.items():
         first, second = pair.split("<")
         if count is not None and second == "sdpa":
-            sentences.append(f"{first} takes less time than softmax from {count:,} triangles.")
+            low, high = results.crossing_intervals.get(pair) or (count, count)
+            sentences.append(f"{first} takes less time than softmax from {count:,} triangles ({low:,} to {high:,}).")
     return sentences
 
 

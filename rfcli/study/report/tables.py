@@ -34,6 +34,18 @@ def time_table(rows: Sequence[Row]) -> str:
     return by_count(caption, rows, {(row.triangles, row.attention): cell(row) for row in rows})
 
 
+def operation_table(rows: Sequence[Row]) -> str:
+    """Seconds of the mechanism alone, and the share of the stage that no mechanism can save."""
+
+    def cell(row: Row) -> str:
+        if row.operation_seconds is None or row.floor_share is None:
+            return "not measured"
+        return f"{row.operation_seconds:.3g}, {100 * row.floor_share:.0f} %"
+
+    caption = "Seconds of the attention operation alone, and the share of the stage that is not attention"
+    return by_count(caption, rows, {(row.triangles, row.attention): cell(row) for row in rows})
+
+
 def memory_table(rows: Sequence[Row]) -> str:
     """Peak memory, and kB a triangle."""
 
