@@ -140,3 +140,35 @@ def test_ctrl_c_ends_at_once_keeps_what_is_finished_and_leaves_no_process(tmp_pa
     assert [point["triangles"] for point in json.loads(kept.read_text())["measurements"]] == [64]
     left = subprocess.run(["ps", "-o", "stat=", "-g", str(study.pid)], capture_output=True, text=True, check=False)
     assert [state for state in left.stdout.split() if not state.startswith("Z")] == []
+
+
+def test_a_study_that_was_killed_goes_on_from_its_last_point(rf: Rf, model: Path, tmp_path: Path) -> None:
+    options = [
+        "--triangles",
+        "64,128",
+        "--attention",
+        "sdpa",
+        "--model",
+        str(model),
+        "--budget",
+        "6",
+        "--device",
+        "cpu",
+    ]
+    program = (sys.executable, "-c", "from rfcli.cli.app import main; main()", "bench", *options, "--quiet")
+    study = subprocess.Popen(program, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    unfinished = tmp_path / "bench" / UNFINISHED
+    deadline = time.monotonic() + 120
+    while not unfinished.exists() and study.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    study.kill()  # SIGKILL: nothing can be tidied up
+    study.wait()
+    kept = json.loads(unfinished.read_text())["measurements"]
+    assert [point["triangles"] for point in kept] == [64]
+    assert not (tmp_path / "bench" / "results.json").exists()
+
+    assert rf("bench", *options).exit_code == 0
+    measured = json.loads((tmp_path / "bench" / "results.json").read_text())["measurements"]
+    assert measured[0] == kept[0]  # not measured again
+    assert [point["triangles"] for point in measured] == [64, 128]
+    assert not unfinished.exists()
