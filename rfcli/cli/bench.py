@@ -1,17 +1,16 @@
-"""`rf bench`: the study of time and memory against triangle count."""
+"""`rf bench`: the study of time, memory and quality against triangle count."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from rfcli.cli import bench_finished
 from rfcli.cli.console import Console
 from rfcli.cli.options import ConfigFile, Device, Json, Keys, Out, Quiet, Seed, Verbose, triangle_counts
+from rfcli.errors import InputError
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from rfcli.study import Row, Study
+SIZES = ("tiny", "base", "large")  # what --model knows as architectures
 
 
 def bench(
@@ -26,6 +25,21 @@ def bench(
         str, typer.Option(metavar="SIZE", help="Architecture: tiny, base, large, a checkpoint folder or a HF id.")
     ] = "base",
     layers: Annotated[int, typer.Option(min=1, help="How many of the stage's layers, all alike, to run.")] = 1,
+    quality: Annotated[
+        bool, typer.Option("--quality", help="Draw the scenes with each mechanism, too, and judge the pictures.")
+    ] = False,
+    twins: Annotated[
+        str | None,
+        typer.Option(metavar="MODELS", help="For --quality: models trained with a mechanism, such as runs/finetune."),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="RESULTS.json", help="Measure nothing; draw this study's results anew."),
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="A B", help="Measure nothing; say where two studies, folders, differ by more than noise."),
+    ] = None,
     budget: Annotated[float, typer.Option(min=0.5, help="Minutes within which the study ends.")] = 10.0,
     out: Out = Path("bench"),
     device: Device = "auto",
@@ -39,55 +53,44 @@ def bench(
 
     Weights and triangles are random: cost depends on neither. Points that do not fit into the budget or into memory
     are extrapolated, drawn hollow and marked `measured: false`. A study that was stopped goes on from its last point.
+    Pictures are drawn by a trained model, the bundled one or that of --model, within half of the budget.
 
     Example: rf bench --triangles 1k-64k --model base
     """
     with Console("bench", json=json, quiet=quiet, verbose=verbose) as console:
+        if source is not None and compare is not None:
+            raise InputError("--from draws one study and --compare two; give one of the options.")
+        if source is not None:
+            return bench_finished.redraw(console, source, out)
+        if compare is not None:
+            return bench_finished.compare(console, compare, out)
         counts = triangle_counts("--triangles", triangles)
         from rfcli.attention import names
+        from rfcli.cli.bench_tables import crossing_sentences, quality_tables, seconds_table
         from rfcli.model import pick_device
-        from rfcli.study import StudySettings, run_study
+        from rfcli.study import QualitySettings, StudySettings, run_study
 
         chosen = names() if attention is None else tuple(name.strip() for name in attention.split(","))
-        settings = StudySettings(model, chosen, counts, layers, pick_device(device).type, seed, keys)
+        if twins is not None and not quality:
+            raise InputError(f"--twins {twins} draws pictures; add --quality.")
+        trained = tuple(name.strip() for name in twins.split(",")) if twins else ()
+        drawing = QualitySettings("tiny" if model in SIZES else model, trained) if quality else None
+        settings = StudySettings(model, chosen, counts, layers, pick_device(device).type, seed, keys, drawing)
         with console.progress("bench", total=None, unit="") as progress:
             study = run_study(settings, 60 * budget - console.seconds(), out, progress.show)
-        console.say(_table(study))
-        for pair, count in study.crossings.items():
-            if count is not None:
-                first, second = pair.split("<")
-                console.say(f"{first} is faster than {second} from {count:,} triangles")
+        for table in (seconds_table(study.results), *quality_tables(study.results)):
+            console.say(table)
+        for sentence in crossing_sentences(study.results):
+            console.say(sentence)
         console.say(f"Figures and numbers are in {out}/")
         console.receipt(
             device=settings.device,
             outputs=list(study.outputs),
             model={"name": model, "attention": list(chosen), "parameters": settings.parameters()},
             layers=layers,
-            rows=study.rows,
-            fits=study.fits,
-            crossings=study.crossings,
+            rows=study.results.rows,
+            fits=study.results.fits,
+            crossings=study.results.crossings,
+            crossing_intervals=study.results.crossing_intervals,
+            quality=study.results.quality,
         )
-
-
-def _table(study: "Study") -> "Table":
-    """Seconds by triangle count and mechanism, with intervals; what was not measured in brackets."""
-    from rich.table import Table
-
-    attentions = list(dict.fromkeys(row.attention for row in study.rows))
-    table = Table(title="seconds (95 % interval), [extrapolated]", title_justify="left", box=None)
-    for heading in ("triangles", *attentions):
-        table.add_column(heading, justify="right")
-    for count in sorted({row.triangles for row in study.rows}):
-        cells = [_cell(row) for row in study.rows if row.triangles == count]
-        table.add_row(f"{count:,}", *cells)
-    exponents = [study.fits.get(name) for name in attentions]
-    table.add_row("grows as N^", *("" if fit is None else f"{fit['exponent']:.2f}" for fit in exponents))
-    return table
-
-
-def _cell(row: "Row") -> str:
-    if row.seconds is None:
-        return "too little time"
-    if not row.measured:
-        return f"[{row.seconds:.3g}]"
-    return f"{row.seconds:.3g} ({row.seconds_low:.3g}-{row.seconds_high:.3g})"

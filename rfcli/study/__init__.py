@@ -1,7 +1,9 @@
-"""The study: time and memory of the view-independent stage against triangle count, per attention mechanism."""
+"""The study: time, memory and quality of pictures against triangle count, per attention mechanism."""
 
+from rfcli.study.files import Results
+from rfcli.study.quality import QualityRow
 from rfcli.study.results import Row
-from rfcli.study.settings import StudySettings
+from rfcli.study.settings import QualitySettings, StudySettings
 from rfcli.study.study import Study, run_study
 
-__all__ = ["Row", "Study", "StudySettings", "run_study"]
+__all__ = ["QualityRow", "QualitySettings", "Results", "Row", "Study", "StudySettings", "run_study"]

@@ -71,6 +71,10 @@ class Budget:
         cost = self.start_seconds + MARGIN * self.expected(attention, triangles)
         return triangles < min(self._limit[attention], max(self.counts)) and cost < self.left()
 
+    def affords(self, attention: str, triangles: int) -> bool:
+        """Whether one more run is expected to fit into what is left."""
+        return triangles < self._limit[attention] and MARGIN * self.expected(attention, triangles) < self.left()
+
     def reserve(self, above: int) -> float:
         """Seconds that the affordable points above a triangle count need at least."""
         points = self.affordable(above)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rfcli.atomic import replacing
+from rfcli.study.labels import bytes_label, count_label, seconds_label
 from rfcli.study.results import Row
 
 # Okabe and Ito's palette, which people with any colour vision can tell apart; softmax, the reference, is black.
@@ -52,7 +53,7 @@ def _draw(stem: Path, rows: Sequence[Row], quantity: Quantity, title: str, machi
     figure, axes = pyplot.subplots(figsize=(7.2, 4.8), layout="constrained")
     axes.set(xscale="log", yscale="log")
     names = list(dict.fromkeys(row.attention for row in shown))
-    for name, colour in zip(names, _colours(len(names)), strict=True):
+    for name, colour in zip(names, colours(len(names)), strict=True):
         _curve(axes, [row for row in shown if row.attention == name], colour, quantity)
     _label_ends(axes, shown, names, quantity)
     _dress(axes, sorted({row.triangles for row in shown}), quantity)
@@ -90,7 +91,7 @@ def _label_ends(axes: Any, rows: Sequence[Row], names: list[str], quantity: Quan
     axes.autoscale_view()  # limits are otherwise set when the figure is drawn, and positions are unknown until then
     heights = [float(height) for height in axes.transData.transform(ends)[:, 1]]
     for name, end, height, target, colour in zip(
-        names, ends, heights, spread(heights, LABEL_GAP, axes.bbox.y1), _colours(len(names)), strict=True
+        names, ends, heights, spread(heights, LABEL_GAP, axes.bbox.y1), colours(len(names)), strict=True
     ):
         axes.annotate(
             name,
@@ -137,24 +138,6 @@ def _subdivisions(axes: Any) -> tuple[float, ...]:
     return (1, 2, 5) if high < 300 * low else (1, 3) if high < 3000 * low else (1,)
 
 
-def _colours(number: int) -> list[str]:
+def colours(number: int) -> list[str]:
+    """One of the palette for each curve, in their order."""
     return [COLOURS[index % len(COLOURS)] for index in range(number)]
-
-
-def count_label(triangles: float) -> str:
-    """1,024 -> 1k, 1,000 -> 1,000."""
-    count = round(triangles)
-    return f"{count // 1024}k" if count % 1024 == 0 else f"{count:,}"
-
-
-def seconds_label(seconds: float) -> str:
-    """0.001 -> 1 ms, 10 -> 10 s, 1000 -> 1,000 s."""
-    return f"{seconds * 1000:g} ms" if seconds < 1 else f"{seconds:,.0f} s"
-
-
-def bytes_label(number: float) -> str:
-    """1e6 -> 1 MB, 1e9 -> 1 GB."""
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if number >= size:
-            return f"{number / size:g} {unit}"
-    return f"{number:g} B"

@@ -3,26 +3,87 @@
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from rfcli.atomic import replacing
+from rfcli.errors import InputError
 from rfcli.study.measurement import Measurement
+from rfcli.study.quality import QualityRow
 from rfcli.study.results import Row
 
 UNFINISHED = "unfinished.json"  # points of a study that has not ended
+RESULTS = "results.json"
+PICTURES = "pictures"  # folder of what the mechanisms drew
 
 
-def read_unfinished(path: Path, setup: dict[str, Any]) -> list[Measurement]:
-    """The points of an interrupted study, if it had the same setup; else none."""
+@dataclass(frozen=True)
+class Results:
+    """All that a study found: figures and report are drawn from it alone, but for the pictures.
+
+    setup: the settings and the environment. fits, crossings: see `rfcli.study.results`.
+    """
+
+    setup: dict[str, Any]
+    rows: list[Row]
+    fits: dict[str, dict[str, Any]]
+    crossings: dict[str, int | None]
+    quality: list[QualityRow]
+    measurements: list[Measurement]
+    crossing_intervals: dict[str, list[int] | None]
+
+    def write(self, path: Path) -> None:
+        """As JSON: the setup's fields at the top, then those of the findings."""
+        write_json(path, {**self.setup, **{name: value for name, value in asdict(self).items() if name != "setup"}})
+
+
+def read_results(path: Path) -> Results:
+    """What `Results.write` wrote. Raises InputError where there is no such file or it is not one of a study."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found = {
+            name: content.pop(name)
+            for name in ("rows", "fits", "crossings", "quality", "measurements", "crossing_intervals")
+        }
+        return Results(
+            content,
+            [Row(**row) for row in found["rows"]],
+            found["fits"],
+            found["crossings"],
+            [QualityRow(**row) for row in found["quality"]],
+            [measurement(point) for point in found["measurements"]],
+            found["crossing_intervals"],
+        )
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; give the {RESULTS} of a finished study.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        raise InputError(f"{path} is not the {RESULTS} of this version's `rf bench`; measure again.") from None
+
+
+def read_unfinished(path: Path, setup: dict[str, Any]) -> tuple[list[Measurement], list[QualityRow]]:
+    """The points and pictures of an interrupted study, if it had the same setup; else none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["setup"] != json.loads(json.dumps(setup)):
-            return []
-        return [Measurement(**{**point, "seconds": tuple(point["seconds"])}) for point in content["measurements"]]
+            return [], []
+        points = [measurement(point) for point in content["measurements"]]
+        return points, [QualityRow(**row) for row in content["quality"]]
     except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
-        return []
+        return [], []
+
+
+def write_unfinished(
+    path: Path, setup: dict[str, Any], measurements: Sequence[Measurement], quality: Sequence[QualityRow]
+) -> None:
+    """What `read_unfinished` reads."""
+    content = {"measurements": [asdict(point) for point in measurements], "quality": [asdict(row) for row in quality]}
+    write_json(path, {"setup": setup, **content})
+
+
+def measurement(point: dict[str, Any]) -> Measurement:
+    """From JSON, which has no tuples."""
+    return Measurement(**{**point, "seconds": tuple(point["seconds"]), "operation": tuple(point["operation"])})
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -33,7 +94,25 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
     """One line per row, its fields as columns; an empty field where a number is not known."""
+    _write_table(path, [field.name for field in fields(Row)], [asdict(row) for row in rows])
+
+
+def write_quality_csv(path: Path, rows: Sequence[QualityRow]) -> None:
+    """As `write_csv`; the scores become columns such as truth_psnr and softmax_flip."""
+    plain = ["scene", "triangles", "attention", "model", "trained", "seconds"]
+    metrics = list(dict.fromkeys(name for row in rows for name in row.truth))
+    scores = [f"{reference}_{name}" for reference in ("truth", "softmax") for name in metrics]
+    lines = []
+    for row in rows:
+        line = {name: getattr(row, name) for name in plain}
+        for reference in ("truth", "softmax"):
+            line |= {f"{reference}_{name}": value for name, value in (getattr(row, reference) or {}).items()}
+        lines.append(line)
+    _write_table(path, [*plain, *scores], lines)
+
+
+def _write_table(path: Path, columns: list[str], lines: Sequence[dict[str, Any]]) -> None:
     with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)])
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+        writer.writerows(lines)

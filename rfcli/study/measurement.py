@@ -6,22 +6,38 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Sample:
-    """One run of the stage. peak_bytes: memory above the state before it, None where the device does not tell."""
+    """One run of the stage. peak_bytes: memory above the state before it, None where the device does not tell.
+
+    operation: seconds of these that went into the attention mechanism itself, its plan included.
+    """
 
     seconds: float
     peak_bytes: int | None
+    operation: float
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """All timed runs of one mechanism at one triangle count."""
+    """All timed runs of one mechanism at one triangle count; operation: see Sample, of each run."""
 
     attention: str
     triangles: int
     seconds: tuple[float, ...]
     peak_bytes: int | None
+    operation: tuple[float, ...] = ()
 
     @property
     def typical(self) -> float:
         """Median seconds."""
         return median(self.seconds)
+
+    @property
+    def typical_operation(self) -> float | None:
+        """Median seconds of the mechanism itself; None where it was not timed apart."""
+        return median(self.operation) if self.operation else None
+
+    @property
+    def floor_share(self) -> float | None:
+        """The median run's part, 0 to 1, that no mechanism can save: products, norms, RoPE, feed-forward."""
+        pairs = zip(self.operation, self.seconds, strict=False)
+        return median(1 - part / whole for part, whole in pairs) if self.operation else None

@@ -10,6 +10,7 @@ import torch
 
 from rfcli.model import RenderFormer, RenderFormerConfig
 from rfcli.study.measurement import Sample
+from rfcli.study.operation_clock import OperationClock
 from rfcli.study.peak_memory import PeakMemory
 from rfcli.study.soup import triangle_soup
 from rfcli.study.timing import DoesNotFit
@@ -74,15 +75,17 @@ def _serve(connection: Connection, point: Point) -> None:
         scene = triangle_soup(point.triangles, point.seed, device)
         with torch.inference_mode():
             model.view_independent(triangle_soup(SMALL, point.seed, device))
+            clock = OperationClock(model, lambda: synchronize(device))
             peak = PeakMemory(device)
             connection.send("ready")
             while True:
                 connection.recv()
+                clock.seconds = 0.0
                 synchronize(device)
                 begun = time.perf_counter()
                 model.view_independent(scene)
                 synchronize(device)
-                connection.send(Sample(time.perf_counter() - begun, peak.bytes()))
+                connection.send(Sample(time.perf_counter() - begun, peak.bytes(), clock.seconds))
     except EOFError:
         return
     except (MemoryError, torch.OutOfMemoryError) as error:

@@ -16,6 +16,8 @@ class Row:
 
     measured False: nothing was run, and the numbers come from a + b N + c N^2 fitted to what was; they are None where
     there was too little to fit. runs: timed runs. peak_bytes: memory above the state before the stage.
+    operation_seconds: of the mechanism alone; floor_share: the part of the stage, 0 to 1, that is not the mechanism;
+    None where nothing was measured.
     """
 
     attention: str
@@ -26,6 +28,8 @@ class Row:
     peak_bytes: int | None
     measured: bool
     runs: int
+    operation_seconds: float | None = None
+    floor_share: float | None = None
 
 
 def rows(measurements: Sequence[Measurement], attentions: Sequence[str], counts: Sequence[int], seed: int) -> list[Row]:
@@ -46,7 +50,8 @@ def _rows_of(name: str, measured: list[Measurement], counts: Sequence[int], seed
         if count in known:
             point = known[count]
             low, high = fits.interval(fits.resampled_medians([point], seed)[:, 0])
-            out.append(Row(name, count, point.typical, low, high, point.peak_bytes, True, len(point.seconds)))
+            cost = (point.typical, low, high, point.peak_bytes, True, len(point.seconds))
+            out.append(Row(name, count, *cost, point.typical_operation, point.floor_share))
         elif len(measured) < 2:
             out.append(Row(name, count, None, None, None, None, False, 0))
         else:
@@ -96,3 +101,33 @@ def crossings(measurements: Sequence[Measurement], attentions: Sequence[str]) ->
     """
     seconds = {name: {point.triangles: point.typical for point in _of(measurements, name)} for name in attentions}
     return {f"{a}<{b}": fits.crossing(seconds[a], seconds[b]) for a in attentions for b in attentions if a != b}
+
+
+def crossing_intervals(
+    measurements: Sequence[Measurement], attentions: Sequence[str], seed: int
+) -> dict[str, list[int] | None]:
+    """The 95 % interval of each crossing, low and high, from runs drawn again; None where no draw has the crossing.
+
+    It is of those draws that have it: where mechanisms are close, not all of them do.
+    """
+    medians = {
+        name: fits.resampled_medians(_of(measurements, name), seed + index)
+        for index, name in enumerate(attentions)
+        if _of(measurements, name)
+    }
+    counts = {name: [point.triangles for point in _of(measurements, name)] for name in medians}
+    out: dict[str, list[int] | None] = {}
+    for a in attentions:
+        for b in attentions:
+            if a == b:
+                continue
+            found = []
+            for first, second in zip(medians.get(a, ()), medians.get(b, ()), strict=False):
+                crossing = fits.crossing(
+                    dict(zip(counts[a], first.tolist(), strict=True)),
+                    dict(zip(counts[b], second.tolist(), strict=True)),
+                )
+                if crossing is not None:
+                    found.append(crossing)
+            out[f"{a}<{b}"] = [round(end) for end in fits.interval(found)] if found else None
+    return out

@@ -13,6 +13,18 @@ from rfcli.model.sources import locate
 
 
 @dataclass(frozen=True)
+class QualitySettings:
+    """The pictures of a study: by `model`, a trained one, whose attention is swapped, or by `twins`, checkpoints that
+    were trained with the mechanism that they name; of resolution^2 pixels, beside truths of `samples` paths a pixel.
+    """
+
+    model: str = "tiny"
+    twins: tuple[str, ...] = ()
+    resolution: int = 128
+    samples: int = 64
+
+
+@dataclass(frozen=True)
 class StudySettings:
     """Two runs with equal settings on one machine measure the same thing.
 
@@ -23,6 +35,7 @@ class StudySettings:
     attentions, triangles: the grid of points, each ascending or in the order of the registry.
     device     cpu, cuda or mps.
     keys       that a triangle reads with nearfar; None = as many as it reads by default.
+    quality    the pictures to be judged; None = time and memory only.
 
     Raises InputError for an unknown mechanism, keys without nearfar, or more layers than the model has.
     """
@@ -34,6 +47,7 @@ class StudySettings:
     device: str
     seed: int
     keys: int | None = None
+    quality: QualitySettings | None = None
 
     def __post_init__(self) -> None:
         for name in self.attentions:

@@ -109,6 +109,7 @@ def _take_turns(budget: Budget, ready: dict[str, Runner], count: int, report: Re
     """Interleaved runs at one count, as many as the budget allows."""
     everyone = list(ready)
     peaks: dict[str, int | None] = {}
+    operations: dict[str, list[float]] = {name: [] for name in ready}
 
     def run(name: str, rounds_to_come: int) -> None:
         rest = budget.reserve(count) + rounds_to_come * sum(budget.expected(other, count) for other in ready)
@@ -117,6 +118,7 @@ def _take_turns(budget: Budget, ready: dict[str, Runner], count: int, report: Re
             sample = ready[name].run(budget.left())
             budget.runs.setdefault((name, count), []).append(sample.seconds)
             peaks[name] = sample.peak_bytes
+            operations[name].append(sample.operation)
 
     for name in everyone:
         run(name, LEAST_RUNS)
@@ -124,13 +126,14 @@ def _take_turns(budget: Budget, ready: dict[str, Runner], count: int, report: Re
     for name in ready:
         if budget.runs[name, count][0] < WARM_UP_BELOW:
             budget.runs[name, count].clear()
+            operations[name].clear()
     for turn in range(rounds):
         for name in list(ready):
             if len(budget.runs[name, count]) < rounds:
                 run(name, rounds - turn)
     runs = {name: budget.runs.get((name, count), []) for name in everyone}
     return [
-        Measurement(name, count, tuple(seconds), peaks[name])
+        Measurement(name, count, tuple(seconds), peaks[name], tuple(operations[name]))
         for name, seconds in runs.items()
         if len(seconds) >= LEAST_RUNS
     ]

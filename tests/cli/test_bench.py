@@ -10,19 +10,32 @@ from pathlib import Path
 
 import pytest
 
-from rfcli.study.files import UNFINISHED
+from rfcli.study.environment import environment
+from rfcli.study.files import UNFINISHED, Results
+from rfcli.study.measurement import Measurement
+from rfcli.study.quality import QualityRow
+from rfcli.study.results import rows
 from tests.cli.conftest import Rf
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_a_small_study(rf: Rf, model: Path) -> None:
-    result = rf("bench", "--triangles", "128,256", "--model", model, "--budget", "1.5", "--device", "cpu", "--json")
+    result = rf("bench", "--triangles", "128,256", "--model", model, "--budget", "6", "--device", "cpu", "--json")
     assert result.exit_code == 0, result.stderr
     receipt = json.loads(result.stdout)
     assert receipt["command"] == "bench"
     assert receipt["outputs"] == [
-        f"bench/{name}" for name in ("results.json", "results.csv", "time.png", "time.svg", "memory.png", "memory.svg")
+        f"bench/{name}"
+        for name in (
+            "results.json",
+            "results.csv",
+            "time.png",
+            "time.svg",
+            "memory.png",
+            "memory.svg",
+            "report.html",
+        )
     ]
     assert all(Path(path).stat().st_size > 0 for path in receipt["outputs"])
     assert {(row["attention"], row["triangles"]) for row in receipt["rows"]} >= {
@@ -38,14 +51,53 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
         assert 0 < row["seconds_low"] <= row["seconds"] <= row["seconds_high"]
     assert {"exponent", "low", "high"} <= set(receipt["fits"]["performer"])
     assert "performer<sdpa" in receipt["crossings"]
+    assert set(receipt["crossing_intervals"]) == set(receipt["crossings"])
     assert receipt["model"]["name"] == str(model)
-    assert receipt["seconds"] < 90
+    assert receipt["seconds"] < 360
     assert "256" in result.stderr  # people's table
+
+
+def finished(folder: Path, factor: float) -> Path:
+    """The results.json of a study that was made up."""
+    points = [Measurement("sdpa", n, tuple(factor * n * x for x in (1e-3, 1.01e-3, 1.02e-3)), n) for n in (128, 256)]
+    setup = {"model": "tiny", "layers": 1, "model_layers": 4, "device": "cpu", "environment": environment("cpu")}
+    picture = QualityRow("heap", 128, "sdpa", "tiny", True, 0.5, {"psnr": 20.0}, None)
+    folder.mkdir()
+    results = Results(setup, rows(points, ["sdpa"], (128, 256), 0), {}, {}, [picture], points, {})
+    results.write(folder / "results.json")
+    return folder / "results.json"
+
+
+def test_from_draws_anew_without_measuring(rf: Rf, tmp_path: Path) -> None:
+    made = rf("bench", "--from", finished(tmp_path / "a", 1.0), "--out", "again", "--json")
+    assert made.exit_code == 0, made.stderr
+    receipt = json.loads(made.stdout)
+    names = {Path(path).name for path in receipt["outputs"]}
+    assert {"results.csv", "quality.csv", "quality.svg", "time.png", "memory.svg", "report.html"} <= names
+    assert "grid.png" not in names  # there are no pictures beside it
+    assert all(Path(path).parent == Path("again") and Path(path).is_file() for path in receipt["outputs"])
+    assert [row["seconds"] for row in receipt["rows"]] == pytest.approx([0.12928, 0.25856])
+
+
+def test_compare_says_which_differences_are_outside_noise(rf: Rf, tmp_path: Path) -> None:
+    finished(tmp_path / "a", 1.0)
+    made = rf("bench", "--compare", tmp_path / "a", finished(tmp_path / "b", 2.0), "--json")
+    assert made.exit_code == 0, made.stderr
+    receipt = json.loads(made.stdout)
+    assert [(row["triangles"], row["outside_noise"]) for row in receipt["differences"]] == [(128, True), (256, True)]
+    assert receipt["differences"][0]["ratio"] == pytest.approx(2.0)
+    assert receipt["outputs"] == ["bench/compare.png", "bench/compare.svg"]
+    assert "2 of 2 differences are outside noise" in made.stderr
+    same = rf("bench", "--compare", tmp_path / "a", tmp_path / "a", "--json")
+    assert [row["outside_noise"] for row in json.loads(same.stdout)["differences"]] == [False, False]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--from", "nothing.json"], ["nothing.json", "results.json"]),
+        (["--from", "a", "--compare", "a", "b"], ["--from", "--compare"]),
+        (["--compare", "a", "b"], ["a", "results.json"]),
         (["--triangles", "64k-1k"], ["--triangles", "1k-64k"]),
         (["--triangles", "lots"], ["--triangles", "lots"]),
         (["--attention", "sdpa,nothing"], ["--attention", "'nothing'", "performer"]),
@@ -53,6 +105,7 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
         (["--model", "tiny", "--layers", "7"], ["--layers 7", "4 layers"]),
         (["--attention", "sdpa", "--keys", "512"], ["--keys 512", "nearfar"]),
         (["--budget", "0"], ["--budget"]),
+        (["--twins", "runs/finetune"], ["--twins runs/finetune", "--quality"]),
         (["--out", "/dev/null/bench", "--model", "tiny"], ["/dev/null"]),
     ],
 )
@@ -74,9 +127,9 @@ def test_ctrl_c_ends_at_once_keeps_what_is_finished_and_leaves_no_process(tmp_pa
         text=True,
         start_new_session=True,
     )
-    finished = tmp_path / "bench" / UNFINISHED
+    kept = tmp_path / "bench" / UNFINISHED
     deadline = time.monotonic() + 60
-    while not finished.exists() and study.poll() is None and time.monotonic() < deadline:
+    while not kept.exists() and study.poll() is None and time.monotonic() < deadline:
         time.sleep(0.2)
     time.sleep(1)  # by now the second point is on its way
     study.send_signal(signal.SIGINT)
@@ -84,6 +137,38 @@ def test_ctrl_c_ends_at_once_keeps_what_is_finished_and_leaves_no_process(tmp_pa
     out, err = study.communicate(timeout=20)
     assert time.monotonic() - asked < 10
     assert (study.returncode, out, err) == (130, "", "Interrupted; what is finished is kept.\n")
-    assert [point["triangles"] for point in json.loads(finished.read_text())["measurements"]] == [64]
+    assert [point["triangles"] for point in json.loads(kept.read_text())["measurements"]] == [64]
     left = subprocess.run(["ps", "-o", "stat=", "-g", str(study.pid)], capture_output=True, text=True, check=False)
     assert [state for state in left.stdout.split() if not state.startswith("Z")] == []
+
+
+def test_a_study_that_was_killed_goes_on_from_its_last_point(rf: Rf, model: Path, tmp_path: Path) -> None:
+    options = [
+        "--triangles",
+        "64,128",
+        "--attention",
+        "sdpa",
+        "--model",
+        str(model),
+        "--budget",
+        "6",
+        "--device",
+        "cpu",
+    ]
+    program = (sys.executable, "-c", "from rfcli.cli.app import main; main()", "bench", *options, "--quiet")
+    study = subprocess.Popen(program, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    unfinished = tmp_path / "bench" / UNFINISHED
+    deadline = time.monotonic() + 120
+    while not unfinished.exists() and study.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    study.kill()  # SIGKILL: nothing can be tidied up
+    study.wait()
+    kept = json.loads(unfinished.read_text())["measurements"]
+    assert [point["triangles"] for point in kept] == [64]
+    assert not (tmp_path / "bench" / "results.json").exists()
+
+    assert rf("bench", *options).exit_code == 0
+    measured = json.loads((tmp_path / "bench" / "results.json").read_text())["measurements"]
+    assert measured[0] == kept[0]  # not measured again
+    assert [point["triangles"] for point in measured] == [64, 128]
+    assert not unfinished.exists()

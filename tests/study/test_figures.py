@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from rfcli.study.figures import bytes_label, count_label, draw_figures, seconds_label, spread
+from rfcli.study.figures import draw_figures, spread
+from rfcli.study.labels import bytes_label, count_label, seconds_label
 from rfcli.study.results import Row
 
 ROWS = [

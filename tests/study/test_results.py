@@ -3,7 +3,7 @@
 import pytest
 
 from rfcli.study.measurement import Measurement
-from rfcli.study.results import crossings, growth, rows
+from rfcli.study.results import crossing_intervals, crossings, growth, rows
 
 COUNTS = [1024, 2048, 4096, 8192, 16384]
 
@@ -83,3 +83,25 @@ def test_crossings_know_both_directions_and_measured_points_only() -> None:
     assert found["fast<slow"] == pytest.approx(2 / 9e-4, rel=0.05)
     assert found["slow<fast"] is None
     assert crossings(fast[:1] + slow, ["slow", "fast"])["fast<slow"] is None
+
+
+def test_the_interval_of_a_crossing_covers_it_and_narrows_with_the_noise() -> None:
+    def interval(spread: float) -> list[int]:
+        fast, slow = points("fast", COUNTS, lambda n: 2 + 1e-4 * n, spread), points("slow", COUNTS, line, spread)
+        found = crossing_intervals(fast + slow, ["slow", "fast"], seed=0)
+        assert found["slow<fast"] is None
+        assert found["fast<slow"] is not None
+        return found["fast<slow"]
+
+    exact = crossings(points("fast", COUNTS, lambda n: 2 + 1e-4 * n) + points("slow", COUNTS, line), ["slow", "fast"])
+    (low, high), (wide_low, wide_high) = interval(0.01), interval(0.05)
+    assert low <= exact["fast<slow"] <= high  # type: ignore[operator]
+    assert wide_low < low < high < wide_high
+
+
+def test_what_was_measured_knows_the_operation_and_the_floor() -> None:
+    known = [Measurement("a", n, (line(n), line(n)), None, (0.25 * line(n), 0.5 * line(n))) for n in COUNTS[:3]]
+    table = rows(known, ["a"], COUNTS[:4], seed=0)
+    assert table[0].operation_seconds == pytest.approx(0.375 * line(1024))
+    assert table[0].floor_share == pytest.approx(0.625)
+    assert (table[3].operation_seconds, table[3].floor_share) == (None, None)

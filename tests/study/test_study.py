@@ -9,8 +9,9 @@ import pytest
 from rfcli.errors import InputError
 from rfcli.model import PRESETS, RenderFormer, save_checkpoint
 from rfcli.study import Row, StudySettings, run_study
-from rfcli.study.files import UNFINISHED, read_unfinished, write_csv, write_json
+from rfcli.study.files import UNFINISHED, read_results, read_unfinished, write_csv, write_unfinished
 from rfcli.study.measurement import Measurement
+from rfcli.study.quality import QualityRow
 from tests.study.small import SMALL
 
 
@@ -28,15 +29,16 @@ def settings(model: str, *attentions: str, layers: int = 1) -> StudySettings:
 def test_a_study_measures_and_writes_what_it_promises(model: str, tmp_path: Path) -> None:
     events: list[str] = []
     study = run_study(settings(model), 90.0, tmp_path, lambda spent, expected, event: events.append(event))
-    assert [(row.attention, row.triangles) for row in study.rows] == [
+    assert [(row.attention, row.triangles) for row in study.results.rows] == [
         ("sdpa", 128),
         ("sdpa", 256),
         ("performer", 128),
         ("performer", 256),
     ]
-    assert all(row.measured and 0 < row.seconds_low <= row.seconds <= row.seconds_high for row in study.rows)  # type: ignore[operator]
-    assert set(study.fits) == {"sdpa", "performer"}
-    assert set(study.crossings) == {"sdpa<performer", "performer<sdpa"}
+    assert all(row.measured and 0 < row.seconds_low <= row.seconds <= row.seconds_high for row in study.results.rows)  # type: ignore[operator]
+    assert all(0 < row.operation_seconds < row.seconds and 0 < row.floor_share < 1 for row in study.results.rows)  # type: ignore[operator]
+    assert set(study.results.fits) == {"sdpa", "performer"}
+    assert set(study.results.crossings) == {"sdpa<performer", "performer<sdpa"}
     assert events[0] == "sdpa, 128 triangles"
     assert all(path.is_file() for path in study.outputs)
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in study.outputs}
@@ -45,11 +47,12 @@ def test_a_study_measures_and_writes_what_it_promises(model: str, tmp_path: Path
     assert results["layers"] == 1
     assert results["model_layers"] == 2
     assert results["environment"]["torch"]
-    assert [row["seconds"] for row in results["rows"]] == [row.seconds for row in study.rows]
+    assert [row["seconds"] for row in results["rows"]] == [row.seconds for row in study.results.rows]
     assert len(results["measurements"][0]["seconds"]) == results["rows"][0]["runs"]
+    assert read_results(tmp_path / "results.json").rows == study.results.rows
     with (tmp_path / "results.csv").open() as file:
         lines = list(csv.DictReader(file))
-    assert [float(line["seconds"]) for line in lines] == [row.seconds for row in study.rows]
+    assert [float(line["seconds"]) for line in lines] == [row.seconds for row in study.results.rows]
 
 
 def test_an_interrupted_study_goes_on(model: str, tmp_path: Path) -> None:
@@ -69,21 +72,25 @@ def test_an_interrupted_study_goes_on(model: str, tmp_path: Path) -> None:
     events: list[str] = []
     study = run_study(settings(model, "sdpa"), 90.0, tmp_path, lambda spent, expected, event: events.append(event))
     assert not any("128" in event for event in events)
-    assert all(row.measured for row in study.rows)
-    first = next(row for row in study.rows if row.triangles == 128)
+    assert all(row.measured for row in study.results.rows)
+    first = next(row for row in study.results.rows if row.triangles == 128)
     assert first.runs == len(kept[0]["seconds"])
     assert not (tmp_path / UNFINISHED).exists()
 
 
 def test_points_of_another_setup_or_a_broken_file_are_not_taken_over(tmp_path: Path) -> None:
     path = tmp_path / UNFINISHED
-    point = {"attention": "a", "triangles": 1, "seconds": [1.0, 2.0], "peak_bytes": None}
-    write_json(path, {"setup": {"counts": (1, 2)}, "measurements": [point]})
-    assert read_unfinished(path, {"counts": (1, 2)}) == [Measurement("a", 1, (1.0, 2.0), None)]
-    assert read_unfinished(path, {"counts": (1, 3)}) == []
+    point = {"attention": "a", "triangles": 1, "seconds": (1.0, 2.0), "peak_bytes": None, "operation": (0.5, 0.25)}
+    picture = QualityRow("heap", 1, "a", "tiny", True, 0.5, {"psnr": 1.0}, None)
+    write_unfinished(path, {"counts": (1, 2)}, [Measurement(**point)], [picture])
+    assert read_unfinished(path, {"counts": (1, 2)}) == (
+        [Measurement("a", 1, (1.0, 2.0), None, (0.5, 0.25))],
+        [picture],
+    )
+    assert read_unfinished(path, {"counts": (1, 3)}) == ([], [])
     path.write_text("{")
-    assert read_unfinished(path, {"counts": (1, 2)}) == []
-    assert read_unfinished(tmp_path / "absent", {}) == []
+    assert read_unfinished(path, {"counts": (1, 2)}) == ([], [])
+    assert read_unfinished(tmp_path / "absent", {}) == ([], [])
 
 
 def test_a_budget_too_small_for_anything_says_so(model: str, tmp_path: Path) -> None:
@@ -94,8 +101,10 @@ def test_a_budget_too_small_for_anything_says_so(model: str, tmp_path: Path) -> 
 def test_csv_leaves_unknown_numbers_empty(tmp_path: Path) -> None:
     write_csv(tmp_path / "x.csv", [Row("a", 1, None, None, None, None, False, 0)])
     header, line = (tmp_path / "x.csv").read_text().splitlines()
-    assert header == "attention,triangles,seconds,seconds_low,seconds_high,peak_bytes,measured,runs"
-    assert line == "a,1,,,,,False,0"
+    assert header == (
+        "attention,triangles,seconds,seconds_low,seconds_high,peak_bytes,measured,runs,operation_seconds,floor_share"
+    )
+    assert line == "a,1,,,,,False,0,,"
 
 
 @pytest.mark.parametrize(

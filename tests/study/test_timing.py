@@ -52,7 +52,7 @@ class Process:
         self.machine.log.append((self.name, self.triangles))
         cost = self.machine.costs[self.name](self.triangles)
         self.spend(cost, seconds)
-        return Sample(cost, 48_000 * self.triangles)
+        return Sample(cost, 48_000 * self.triangles, 0.25 * cost)
 
     def close(self) -> None:
         self.machine.open -= not self.closed
@@ -75,6 +75,13 @@ def measured(machine: Machine, seconds: float, counts: list[int] = DOUBLINGS) ->
     ]
     assert machine.open == 0
     return {(point.attention, point.triangles): point for point in found}
+
+
+def test_seconds_of_the_operation_stand_beside_those_of_their_runs() -> None:
+    points = measured(Machine({"a": line, "b": parabola}), 1e6, [1024, 8192])
+    for point in points.values():
+        assert point.operation == tuple(0.25 * seconds for seconds in point.seconds)
+        assert point.floor_share == pytest.approx(0.75)
 
 
 def test_with_time_enough_everything_is_measured_often() -> None:

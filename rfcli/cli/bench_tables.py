@@ -1,0 +1,64 @@
+"""What `rf bench` prints of a study: tables of seconds and of quality, and sentences."""
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from rfcli.study import QualityRow, Results, Row
+
+
+def seconds_table(results: "Results") -> Table:
+    """Seconds by triangle count and mechanism, with intervals; what was not measured in brackets."""
+    attentions = list(dict.fromkeys(row.attention for row in results.rows))
+    table = Table(title="seconds (95 % interval), [extrapolated]", title_justify="left", box=None)
+    for heading in ("triangles", *attentions):
+        table.add_column(heading, justify="right")
+    for count in sorted({row.triangles for row in results.rows}):
+        table.add_row(f"{count:,}", *(_seconds(row) for row in results.rows if row.triangles == count))
+    exponents = [results.fits.get(name) for name in attentions]
+    table.add_row("grows as N^", *("" if fit is None else f"{fit['exponent']:.2f}" for fit in exponents))
+    return table
+
+
+def _seconds(row: "Row") -> str:
+    if row.seconds is None:
+        return "too little time"
+    if not row.measured:
+        return f"[{row.seconds:.3g}]"
+    return f"{row.seconds:.3g} ({row.seconds_low:.3g}-{row.seconds_high:.3g})"
+
+
+def quality_tables(results: "Results") -> list[Table]:
+    """For each series of scenes, PSNR against the truth by triangle count and mechanism, and against softmax."""
+    tables = []
+    names = list(dict.fromkeys(row.attention for row in results.quality))
+    untrained = {row.attention for row in results.quality if not row.trained}
+    for scene in dict.fromkeys(row.scene for row in results.quality):
+        rows = [row for row in results.quality if row.scene == scene]
+        title = f"{scene} scene: PSNR against truth / against softmax, dB"
+        table = Table(title=title, title_justify="left", box=None)
+        table.add_column("triangles", justify="right")
+        for name in names:
+            table.add_column(f"{name} (untrained)" if name in untrained else name, justify="right")
+        for count in sorted({row.triangles for row in rows}):
+            drawn = {row.attention: _decibels(row) for row in rows if row.triangles == count}
+            table.add_row(f"{count:,}", *(drawn.get(name, "too little time") for name in names))
+        tables.append(table)
+    return tables
+
+
+def _decibels(row: "QualityRow") -> str:
+    beside = "" if row.softmax is None else f" / {row.softmax['psnr']:.1f}"
+    return f"{row.truth['psnr']:.1f}{beside}"
+
+
+def crossing_sentences(results: "Results") -> list[str]:
+    """From where on which mechanism is faster than which."""
+    sentences = []
+    for pair, count in results.crossings.items():
+        if count is not None:
+            first, second = pair.split("<")
+            low, high = results.crossing_intervals.get(pair) or (count, count)
+            sentences.append(f"{first} is faster than {second} from {count:,} triangles ({low:,}-{high:,})")
+    return sentences

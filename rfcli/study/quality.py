@@ -1,0 +1,113 @@
+"""What the mechanisms' pictures are worth: the same scenes drawn by each, beside softmax's picture and the truth."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import torch
+
+from rfcli.images import Linear, read_exr, write_exr
+from rfcli.metrics.scores import score
+from rfcli.model import RenderFormer, SceneBatch
+from rfcli.model.rendering import render_views
+from rfcli.scene import TriangleScene
+from rfcli.study.budget import Budget
+from rfcli.study.quality_models import QualityModel
+from rfcli.study.timing import Report
+
+if TYPE_CHECKING:
+    from rfcli.study.scene_series import SceneSeries
+
+SOFTMAX, TRUTH = "sdpa", "truth"
+SHORT = 1.0  # seconds: renders below this are repeated, as one of them says little
+REPEATS = 3
+
+
+@dataclass(frozen=True)
+class QualityRow:
+    """One mechanism's picture of one scene.
+
+    model, trained: see QualityModel. seconds: of the whole render, both stages, median of `REPEATS` where it is short.
+    truth, softmax: psnr (dB), ssim, flip and, where its backbone is at hand, lpips against the path-traced image and
+    against softmax's picture by the same pixels; softmax is None for softmax itself and where that was not drawn.
+    """
+
+    scene: str
+    triangles: int
+    attention: str
+    model: str
+    trained: bool
+    seconds: float
+    truth: dict[str, float]
+    softmax: dict[str, float] | None
+
+
+def picture_path(folder: Path, scene: str, triangles: int, who: str) -> Path:
+    """Where the picture lies that `who`, a mechanism or the truth, gives of a scene."""
+    return folder / f"{scene}-{triangles}-{who}.exr"
+
+
+def measure_quality(
+    models: Mapping[str, QualityModel],
+    series: Sequence["SceneSeries"],
+    counts: Sequence[int],
+    seconds: float,
+    folder: Path,
+    finished: Sequence[QualityRow] = (),
+    report: Report = lambda spent, expected, event: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[QualityRow]:
+    """Draw, write as EXR into `folder` and score, in ascending order of triangles, as far as `seconds` go.
+
+    A picture that is not foreseen to fit is left out, with the larger ones of its mechanism. Rows come as they are
+    made; those `finished` are not made again.
+    """
+    budget = Budget(seconds, list(models), sorted(counts), clock)
+    done = {(row.scene, row.triangles, row.attention) for row in finished}
+    for row in finished:
+        budget.runs[row.attention, row.triangles] = [row.seconds]
+    order = sorted(models, key=lambda name: name != SOFTMAX)  # the others are compared with it
+    for count in budget.counts:
+        for scenes in series:
+            missing = [name for name in order if (scenes.name, count, name) not in done]
+            if not missing or budget.left() <= 0:
+                continue
+            report(budget.spent(), seconds, f"truth of the {scenes.name} scene, {count:,} triangles")
+            scene, truth = scenes.scene_at(count)
+            write_exr(picture_path(folder, scenes.name, count, TRUTH), truth)
+            for name in missing:
+                if not budget.affords(name, count):
+                    budget.give_up(name, count)
+                    continue
+                report(budget.spent(), seconds, f"picture by {name}, {count:,} triangles")
+                image, took = drawn(models[name].model, scene, len(truth))
+                write_exr(picture_path(folder, scenes.name, count, name), image)
+                budget.runs[name, count] = [took]
+                softmax = picture_path(folder, scenes.name, count, SOFTMAX)
+                compared = name != SOFTMAX and (scenes.name, count, SOFTMAX) in done
+                done.add((scenes.name, count, name))
+                yield QualityRow(
+                    scenes.name,
+                    count,
+                    name,
+                    models[name].name,
+                    models[name].trained,
+                    took,
+                    score(image, truth)[0].as_dict(),
+                    score(image, read_exr(softmax))[0].as_dict() if compared else None,
+                )
+
+
+def drawn(model: RenderFormer, scene: TriangleScene, resolution: int) -> tuple[Linear, float]:
+    """The picture [R, R, 3], linear, of the scene's one camera, and the seconds of a render."""
+    arrays = (scene.triangles, scene.vn, scene.material, scene.c2w, scene.fov)
+    triangles, vn, material, c2w, fov = (torch.from_numpy(array)[None] for array in arrays)
+    batch = SceneBatch(triangles, vn, torch.ones(triangles.shape[:2], dtype=torch.bool), material=material)
+    taken: list[float] = []
+    while not taken or (len(taken) <= REPEATS and taken[-1] < SHORT):
+        image, stage, view = next(render_views(model, batch, c2w, fov, resolution))
+        taken.append(stage + view)
+    return image[0, 0, ..., :3].cpu().numpy(), median(taken[1:] or taken)  # the first of several is the warm-up

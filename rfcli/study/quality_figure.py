@@ -1,0 +1,83 @@
+"""The study's first figure: what a second of rendering buys, mechanism by mechanism."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rfcli.atomic import replacing
+from rfcli.study.figures import SUFFIXES, colours
+from rfcli.study.labels import count_label, seconds_label
+from rfcli.study.quality import QualityRow
+
+TITLES = {
+    "tessellated": "one scene, tessellated ever finer",
+    "detailed": "scenes of as many triangles as their shapes need",
+}
+
+
+def draw_quality(folder: Path, rows: Sequence[QualityRow], machine: str) -> list[Path]:
+    """Write quality.png and quality.svg, PSNR against the truth over seconds of a whole render; returns their paths.
+
+    One panel per series of scenes; along a curve the triangles grow, from its small mark to its largest.
+    machine: where it was measured, for the line below the figure.
+    """
+    if not rows:
+        return []
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    scenes = list(dict.fromkeys(row.scene for row in rows))
+    names = list(dict.fromkeys(row.attention for row in rows))
+    figure, panels = pyplot.subplots(
+        1, len(scenes), figsize=(1 + 4.6 * len(scenes), 4.8), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axes, scene in zip(panels[0], scenes, strict=True):
+        axes.set_xscale("log")
+        for name, colour in zip(names, colours(len(names)), strict=True):
+            curve(axes, [row for row in rows if (row.scene, row.attention) == (scene, name)], colour)
+        dress(axes, TITLES.get(scene, scene))
+    panels[0][0].set_ylabel("PSNR against path-traced truth, dB")
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=9)
+    smallest, largest = min(row.triangles for row in rows), max(row.triangles for row in rows)
+    notes = [f"{machine} Marks grow with the triangles, {count_label(smallest)} to {count_label(largest)}."]
+    if any(not row.trained for row in rows):
+        notes.append("Dashed: an untrained swap, the softmax model's weights with another mechanism.")
+    figure.supxlabel("\n".join(notes), fontsize=7.5, color="#555555", x=0.01, ha="left")
+    paths = [folder / f"quality{suffix}" for suffix in SUFFIXES]
+    for path in paths:
+        with replacing(path) as beside:
+            figure.savefig(beside, dpi=200, metadata={"Date": None} if path.suffix == ".svg" else None)
+    pyplot.close(figure)
+    return paths
+
+
+def curve(axes: Any, rows: Sequence[QualityRow], colour: str) -> None:
+    """One mechanism's pictures of one series, in the order of their triangles."""
+    if not rows:
+        return
+    rows = sorted(rows, key=lambda row: row.triangles)
+    seconds, decibels = [row.seconds for row in rows], [row.truth["psnr"] for row in rows]
+    untrained = not rows[0].trained
+    style, label = ("--", f"{rows[0].attention} (untrained)") if untrained else ("-", rows[0].attention)
+    axes.plot(seconds, decibels, style, color=colour, linewidth=1.4, marker="o", markersize=0.1, label=label)
+    sizes = [14 * (1 + step) for step in range(len(rows))]
+    axes.scatter(seconds, decibels, s=sizes, color=colour, facecolor="white" if untrained else colour, zorder=3)
+
+
+def dress(axes: Any, title: str) -> None:
+    """Round seconds below, a faint grid, no box."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(
+        LogLocator(subs=(1, 2, 5) if high < 100 * low else (1, 3) if high < 1e3 * low else (1,))
+    )
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: seconds_label(number)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("seconds of a whole render")
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)

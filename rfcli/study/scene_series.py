@@ -1,0 +1,53 @@
+"""Scenes at every triangle count, with their path-traced truth: one tessellated ever finer, and scenes of more detail.
+
+A tessellated scene looks the same at every count, so that its truth is traced once: what a network makes of it should
+not change either. A detailed scene spends its triangles on shape.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rfcli.images import Linear
+from rfcli.scene import TriangleScene
+from rfcli.study.tessellation import tessellated
+from rfcli.synth import RenderedScenes, SceneOptions
+from rfcli.synth.options import SMALLEST
+from rfcli.truth import PathTracer
+
+LOOK = PathTracer(8, denoise=False)  # by which random scenes are judged before they are kept
+FILLED = 0.9  # share of its triangles that a detailed scene has by itself; the rest come by tessellation
+
+
+@dataclass(frozen=True)
+class SceneSeries:
+    """scene_at(triangles): a scene with one camera and exactly that many triangles, and its truth [R, R, 3], linear."""
+
+    name: str
+    scene_at: Callable[[int], tuple[TriangleScene, Linear]]
+
+
+def synthetic_series(counts: Sequence[int], seed: int, resolution: int, samples: int) -> list[SceneSeries]:
+    """The two series of our own synthesis, from the test split: no training has seen its scenes or shapes.
+
+    samples: paths per pixel of the truth, denoised.
+    """
+    cache: dict[int, tuple[TriangleScene, Linear]] = {}
+
+    def random_scene(most: int) -> tuple[TriangleScene, Linear]:
+        if most not in cache:
+            options = SceneOptions((max(SMALLEST, int(FILLED * most)), max(SMALLEST, most)), views=1, split="test")
+            scene, images, _ = RenderedScenes(seed, options, resolution, LOOK, PathTracer(samples))(0)
+            cache[most] = scene, np.asarray(images[0])
+        return cache[most]
+
+    def coarse_scene_at(triangles: int) -> tuple[TriangleScene, Linear]:
+        scene, truth = random_scene(min(counts))
+        return tessellated(scene, triangles), truth
+
+    def detailed_scene_at(triangles: int) -> tuple[TriangleScene, Linear]:
+        scene, truth = random_scene(triangles)
+        return tessellated(scene, triangles), truth
+
+    return [SceneSeries("tessellated", coarse_scene_at), SceneSeries("detailed", detailed_scene_at)]

@@ -1,0 +1,165 @@
+"""report.html: what it says, and how it behaves in a real browser."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rfcli.images import write_png
+from rfcli.study.files import Results
+from rfcli.study.quality import QualityRow
+from rfcli.study.report import write_report
+from rfcli.study.report.charts import round_values
+from rfcli.study.results import Row
+
+RESULTS = Results(
+    setup={},
+    rows=[
+        Row("sdpa", 1024, 0.5, 0.4, 0.6, 50_000_000, True, 5),
+        Row("sdpa", 2048, 1.5, 1.4, 1.6, 90_000_000, True, 5),
+        Row("sdpa", 65536, 250.0, 240.0, 260.0, None, False, 0),
+        Row("performer", 1024, 0.4375, 0.3, 0.5, 60_000_000, True, 5),
+        Row("performer", 2048, 0.75, 0.7, 0.8, 110_000_000, True, 5, 0.15, 0.8),
+        Row("performer", 65536, 30.0, 29.0, 31.0, 3_000_000_000, True, 2),
+        Row("<b>late", 65536, None, None, None, None, False, 0),
+    ],
+    fits={"sdpa": {"exponent": 1.9, "low": 1.8, "high": 2.0, "from": 1024, "to": 2048, "seconds": {}}},
+    crossings={"performer<sdpa": 1234, "sdpa<performer": None},
+    quality=[
+        QualityRow("tessellated", 1024, "sdpa", "tiny", True, 0.9, {"psnr": 21.5, "flip": 0.1}, None),
+        QualityRow("tessellated", 2048, "sdpa", "tiny", True, 2.9, {"psnr": 21.0, "flip": 0.1}, None),
+        QualityRow("tessellated", 1024, "performer", "tiny", False, 0.8, {"psnr": 12.25, "flip": 0.3}, {"psnr": 15.75}),
+    ],
+    measurements=[],
+    crossing_intervals={"performer<sdpa": [1100, 1400], "sdpa<performer": None},
+)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    write_png(folder / "grid.png", np.zeros((64, 900, 3), np.uint8))
+    page = folder / "report.html"
+    assert write_report(page, RESULTS, "stage of a <model>", "A processor", folder / "grid.png") == page
+    return page
+
+
+def test_it_has_every_number_in_tables_and_escapes_what_is_not_its_own(report: Path) -> None:
+    text = report.read_text(encoding="utf-8").split('<script type="module">')[0]
+    for words in (
+        "A processor",
+        "0.438 (0.3 to 0.5)",
+        "[250]",
+        "too little time",
+        "12.25",
+        "15.75",
+        "untrained swap",
+        "0.15, 80 %",
+    ):
+        assert words in text
+    assert "performer takes less time than softmax from 1,234 triangles (1,100 to 1,400)" in text
+    assert "N to the power 1.90 (1.80 to 2.00)" in text
+    assert "<b>late" not in re.sub(r"<script.*?</script>", "", text)
+    assert "&lt;b&gt;late" in text
+    assert text.index("Quality against seconds") < text.index("<h2>Time")  # speed alone is no finding
+
+
+def test_it_asks_for_nothing_outside_itself(report: Path) -> None:
+    text = report.read_text(encoding="utf-8")
+    assert re.findall(r'(?:src|href)="(?!data:)', text.split('<script type="module">')[0]) == []
+    assert "default-src 'none'" in text
+    assert report.stat().st_size < 1_500_000
+    assert text.count("</script>") == text.count("<script")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.9, 9.0, [1, 2, 5, 10]),
+        (0.001, 60.0, [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]),
+        (1e3, 1e9, [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9]),
+    ],
+)
+def test_ticks_are_round_and_few(low: float, high: float, ticks: list[float]) -> None:
+    found = round_values(low, high)
+    assert found == ticks if len(ticks) <= 9 else len(found) <= 9
+    assert all(low / 1.3 <= tick <= high * 1.3 for tick in found)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with api.sync_playwright() as playwright:
+        path = found or playwright.chromium.executable_path
+        if not Path(path).exists():
+            pytest.skip("no Chromium here: neither on the PATH nor playwright's own")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_in_a_browser_it_fits_is_read_and_switched_without_a_complaint(
+    browser,
+    report: Path,
+    scheme: str,
+    width: int,  # type: ignore[no-untyped-def]
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    complaints: list[str] = []
+    requests: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(report.as_uri())
+    page.wait_for_selector("html[data-drawn='3']", timeout=120_000)
+    try:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        paper, ink = page.evaluate(
+            "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+        )
+        bright = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (paper, ink)]
+        assert (bright[0] > bright[1]) == (scheme == "light")
+        for chart in page.query_selector_all(".chart"):
+            outside = chart.evaluate(
+                "e => { const b = e.getBoundingClientRect();"
+                " return [...e.querySelectorAll('text')].filter(t => t.textContent).map(t => t.getBoundingClientRect())"
+                ".filter(t => t.left < b.left - 1 || t.right > b.right + 1).length }"
+            )
+            assert outside == 0  # no label is cut
+        time_chart = page.locator("[data-spec=spec-time]")
+        before = time_chart.locator("svg path[stroke='#d55e00'], svg path[fill='#d55e00']").count()
+        assert before > 0
+        point = time_chart.locator("svg path[fill='#d55e00']").first
+        point.scroll_into_view_if_needed()
+        point.hover(force=True)
+        page.wait_for_selector("#vg-tooltip-element.visible", timeout=10_000)
+        assert "performer" in page.inner_text("#vg-tooltip-element")
+        assert "0.4375 s" in page.inner_text("#vg-tooltip-element")
+        box = page.locator("input[data-attention=performer]")
+        box.focus()
+        page.keyboard.press("Space")
+        page.wait_for_function(
+            "document.querySelectorAll(\"[data-spec=spec-time] svg path[fill='#d55e00']\").length === 0", timeout=10_000
+        )
+        assert time_chart.locator("svg path[stroke='#d55e00']").count() == 0
+        assert complaints == []
+        assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
+    finally:
+        page.close()
+
+
+def test_on_paper_the_switches_are_gone_and_the_ground_is_white(browser, report: Path) -> None:  # type: ignore[no-untyped-def]
+    page = browser.new_page(color_scheme="dark")
+    page.goto(report.as_uri())
+    page.wait_for_selector("html[data-drawn='3']", timeout=120_000)
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.locator("fieldset").is_visible()
+    assert page.pdf().startswith(b"%PDF")
+    page.close()
