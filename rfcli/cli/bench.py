@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rfcli.cli.console import Console
-from rfcli.cli.options import ConfigFile, Device, Json, Keys, Out, Quiet, Seed, Verbose, triangle_counts
+from rfcli.cli.options import ConfigFile, Device, Json, Keys, Out, Quiet, Seed, Verbose, finite, triangle_counts
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,7 +26,9 @@ def bench(
         str, typer.Option(metavar="SIZE", help="Architecture: tiny, base, large, a checkpoint folder or a HF id.")
     ] = "base",
     layers: Annotated[int, typer.Option(min=1, help="How many of the stage's layers, all alike, to run.")] = 1,
-    budget: Annotated[float, typer.Option(min=0.5, help="Minutes within which the study ends.")] = 10.0,
+    budget: Annotated[
+        float, typer.Option(min=0.5, max=100_000, callback=finite, help="Minutes within which the study ends.")
+    ] = 10.0,
     out: Out = Path("bench"),
     device: Device = "auto",
     seed: Seed = 0,

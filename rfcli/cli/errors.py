@@ -2,6 +2,7 @@
 
 from rfcli.errors import InputError
 
+LONGEST = 600  # characters of a sentence
 EXIT_DEFECT, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -22,6 +23,12 @@ def ending(error: BaseException) -> tuple[str, int]:
 
 
 def one_line(text: str) -> str:
-    """The text with every run of white space made a single space, ending in a full stop or other closing mark."""
+    """The text with every run of white space made a single space, ending in a full stop or other closing mark.
+
+    What comes from files is shown harmless: control characters, which terminals obey, as \\x1b, and not without end.
+    """
     line = " ".join(text.split())
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line)
     return line if line.endswith((".", "!", "?")) else f"{line}."
