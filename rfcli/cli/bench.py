@@ -52,6 +52,7 @@ def bench(
 
         chosen = names() if attention is None else tuple(name.strip() for name in attention.split(","))
         settings = StudySettings(model, chosen, counts, layers, pick_device(device).type, seed, keys)
+        console.claim(out)
         with console.progress("bench", total=None, unit="") as progress:
             study = run_study(settings, 60 * budget - console.seconds(), out, progress.show)
         console.say(_table(study))

@@ -105,6 +105,7 @@ def gen_data(
             **({"split": split} if split != "train" else {}),
             **({"meshes": str(own)} if own else {}),
         }
+        console.claim(out)
         kept = open_dataset(out, options, seed)
         if kept:
             console.say(f"{out} holds {len(kept)} scenes; going on from there.")

@@ -25,7 +25,7 @@ def writable(folder: Path) -> Path:
     """The parser's callback for folders to write to: a mistake is told before the work, not after it."""
     there = next(path for path in (folder, *folder.parents) if path.exists() or path == path.parent)
     if not there.is_dir():
-        raise typer.BadParameter(f"{there} is a file; give the name of a folder.")
+        raise typer.BadParameter(f"{folder} cannot be made: {there} is a file; give another folder.")
     if not os.access(there, os.W_OK | os.X_OK):
         raise typer.BadParameter(f"{there} cannot be written; give another folder.")
     return folder

@@ -55,7 +55,7 @@ def render(
         int | None,
         typer.Option(metavar="PIXELS", help="Side of the image, a multiple of 8. (default: 256, or the model's own)"),
     ] = None,
-    exposure: Annotated[float, typer.Option(callback=finite, help="Brightness of the PNG, in stops.")] = 0.0,
+    exposure: Annotated[float, typer.Option(help="Brightness of the PNG, in stops.")] = 0.0,
     tone_mapping: Annotated[
         Literal["pbr-neutral", "none", "agx", "filmic", "aces"],
         typer.Option(help="How the PNG shows what is brighter than white; the EXR stays linear."),

@@ -70,8 +70,8 @@ def read_checkpoint(directory: Path, weights: str = WEIGHTS) -> RenderFormer:
     width = tuple(state["tri_token"].shape[-1:]) if "tri_token" in state else (config.latent_dim,)
     if width != (config.latent_dim,):  # before a model of that width is made
         raise InputError(
-            f"{path}: tensor 'tri_token' is {list(state['tri_token'].shape)}, but its {CONFIG} has latent_dim = "
-            f"{config.latent_dim}; the two do not belong together."
+            f"{path}: tensor 'tri_token' is {list(state['tri_token'].shape)}, but its {CONFIG} asks for "
+            f"{[1, 1, config.latent_dim]}; the two do not belong together."
         )
     model = _architecture(config, directory / CONFIG)
     expected = model.state_dict()

@@ -36,7 +36,7 @@ def _options(value: Any) -> bool:
 # What a field annotated so may hold: in words, and as a test.
 KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     bool: ("true or false", lambda value: type(value) is bool),
-    int: (f"a whole number from 1 to {MOST}", lambda value: _whole(value, 1)),
+    int: (f"a whole number above 0 and up to {MOST}", lambda value: _whole(value, 1)),
     float: ("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1),
     int | None: ("null or a whole number", lambda value: value is None or _whole(value)),
     tuple[int, ...]: ("a list of whole numbers", _whole_numbers),
