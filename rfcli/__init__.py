@@ -19,14 +19,16 @@ __version__ = "0.1.0"
 __all__ = ["load_model", "load_scene", "render", "save_scene"]
 
 
-def load_scene(path: str | Path) -> TriangleScene:
+def load_scene(path: str | Path, allow_outside: bool = False) -> TriangleScene:
     """Read a scene: `.json` (the official schema) or `.h5` (official or compact).
 
+    allow_outside: read meshes that a scene file names outside its own folder (`../`, absolute paths, symbolic links),
+    too. Only for scenes that you trust.
     Raises InputError (a ValueError) where the file is missing, broken or empty.
     """
     from rfcli.scene import load
 
-    return load(path)
+    return load(path, allow_outside)
 
 
 def save_scene(scene: TriangleScene, path: str | Path, official: bool = False) -> None:

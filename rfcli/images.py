@@ -29,7 +29,9 @@ def write_exr(path: str | Path, image: Linear, metadata: dict[str, str] | None =
         with replacing(Path(path)) as beside:
             OpenEXR.File(header, {"RGBA" if alpha else "RGB": pixels}).write(str(beside))
     except (OSError, RuntimeError) as error:
-        raise InputError(f"{path}: the image cannot be written; choose a folder that exists and is yours.") from error
+        raise InputError(
+            f"{path}: the image cannot be written ({_why(error)}); free space or give another --out."
+        ) from error
 
 
 def read_exr(path: str | Path) -> Linear:
@@ -54,7 +56,9 @@ def write_png(path: str | Path, image: Display) -> None:
         with replacing(Path(path)) as beside:
             imageio.imwrite(beside, _checked(image), extension=".png")
     except OSError as error:
-        raise InputError(f"{path}: the image cannot be written; choose a folder that exists and is yours.") from error
+        raise InputError(
+            f"{path}: the image cannot be written ({_why(error)}); free space or give another --out."
+        ) from error
 
 
 def to_display(image: Linear, exposure: float = 0.0, tone_mapping: str = "pbr-neutral") -> Display:
@@ -95,3 +99,7 @@ def _checked(image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     if image.ndim != 3 or image.shape[-1] != 3 or image.size == 0:
         raise ValueError(f"an image is [H, W, 3]; got {list(image.shape)}")
     return image
+
+
+def _why(error: OSError | RuntimeError) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()

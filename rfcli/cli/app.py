@@ -31,6 +31,7 @@ with --verbose the traceback stands above the line. `config` needs no code in th
 other options. With --json, stdout carries the receipt and nothing else, whatever libraries and workers print.
 """
 
+import io
 import sys
 from typing import Annotated, Any
 
@@ -39,6 +40,7 @@ from typer.core import TyperGroup
 
 import rfcli
 from rfcli.cli.bench import bench
+from rfcli.cli.doctor import doctor
 from rfcli.cli.errors import EXIT_MISTAKE, one_line
 from rfcli.cli.finetune import finetune
 from rfcli.cli.gen_data import gen_data
@@ -96,8 +98,12 @@ app.command("train")(train)
 app.command("finetune")(finetune)
 app.command("render")(render)
 app.command("bench")(bench)
+app.command("doctor")(doctor)
 
 
 def main() -> None:
     """The `rf` program."""
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be text
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="rf")

@@ -7,7 +7,7 @@ import typer
 
 from rfcli.cli import bench_finished
 from rfcli.cli.console import Console
-from rfcli.cli.options import ConfigFile, Device, Json, Keys, Out, Quiet, Seed, Verbose, triangle_counts
+from rfcli.cli.options import ConfigFile, Device, Json, Keys, Out, Quiet, Seed, Verbose, finite, triangle_counts
 from rfcli.errors import InputError
 
 SIZES = ("tiny", "base", "large")  # what --model knows as architectures
@@ -40,7 +40,9 @@ def bench(
         tuple[Path, Path] | None,
         typer.Option(metavar="A B", help="Measure nothing; say where two studies, folders, differ by more than noise."),
     ] = None,
-    budget: Annotated[float, typer.Option(min=0.5, help="Minutes within which the study ends.")] = 10.0,
+    budget: Annotated[
+        float, typer.Option(min=0.5, max=100_000, callback=finite, help="Minutes within which the study ends.")
+    ] = 10.0,
     out: Out = Path("bench"),
     device: Device = "auto",
     seed: Seed = 0,
@@ -76,6 +78,7 @@ def bench(
         trained = tuple(name.strip() for name in twins.split(",")) if twins else ()
         drawing = QualitySettings("tiny" if model in SIZES else model, trained) if quality else None
         settings = StudySettings(model, chosen, counts, layers, pick_device(device).type, seed, keys, drawing)
+        console.claim(out)
         with console.progress("bench", total=None, unit="") as progress:
             study = run_study(settings, 60 * budget - console.seconds(), out, progress.show)
         for table in (seconds_table(study.results), *quality_tables(study.results)):

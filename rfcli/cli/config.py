@@ -5,6 +5,8 @@ from typing import Any
 
 import typer
 
+LARGEST = 1_000_000  # bytes of a file of options
+
 
 def apply_config(context: typer.Context, path: Path | None) -> Path | None:
     """Make the file's values the defaults of the command's options; called by the parser before any other option.
@@ -27,8 +29,11 @@ def apply_config(context: typer.Context, path: Path | None) -> Path | None:
         if parameter is None:
             known = ", ".join(name.replace("_", "-") for name in options)
             raise typer.BadParameter(f"{path} names an unknown option '{key}'; rf {context.info_name} has: {known}.")
-        if isinstance(value, dict):
-            raise typer.BadParameter(f"{path}: option '{key}' must be a value, not a group of values.")
+        items = value if isinstance(value, list) else [value]
+        if any(isinstance(item, (dict, list, set, tuple, bytes)) for item in items):
+            raise typer.BadParameter(f"{path}: option '{key}' must be a value or a list of values, not groups of them.")
+        if any("\0" in str(item) for item in items):
+            raise typer.BadParameter(f"{path}: option '{key}' holds a null character; correct it.")
         if value is not None and parameter.name is not None:
             defaults[parameter.name] = _as_on_the_command_line(value, parameter.multiple)
     context.default_map = defaults
@@ -39,10 +44,15 @@ def _read(path: Path) -> dict[Any, Any]:
     import yaml
 
     try:
+        size = path.stat().st_size
+        if size > LARGEST or not path.is_file():
+            raise typer.BadParameter(f"{path} is no file of options ({size / 1e6:,.0f} MB); give another.")
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise typer.BadParameter(f"{path} cannot be read ({(error.strerror or 'error').lower()}).") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except RecursionError:
+        raise typer.BadParameter(f"{path} is nested too deeply; write lines of the form 'option: value'.") from None
+    except (ValueError, AttributeError, TypeError, yaml.YAMLError) as error:  # all but the last: values it cannot make
         raise typer.BadParameter(f"{path} is not valid YAML ({error}).") from None
     if values is None:
         return {}

@@ -5,7 +5,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -15,6 +15,7 @@ import typer
 from rfcli.cli.errors import ending
 from rfcli.cli.progress import Progress
 from rfcli.cli.receipts import as_json, receipt
+from rfcli.folder_lock import claimed
 
 
 class Console:
@@ -31,6 +32,7 @@ class Console:
         self._people = Rich(stderr=json, quiet=quiet, markup=False, highlight=False, emoji=False)
         self._errors = Rich(stderr=True, markup=False, highlight=False, emoji=False)
         self._receipt: dict[str, Any] | None = None
+        self._claims = ExitStack()
         self._started = time.perf_counter()
 
     def say(self, what: object) -> None:
@@ -57,6 +59,10 @@ class Console:
         """The run's result, printed with --json once the command has ended well. See `receipts` for the fields."""
         self._receipt = receipt(self.command, self.seconds(), device, outputs, **fields)
 
+    def claim(self, folder: Path) -> None:
+        """Make the folder and keep other runs out of it until this one ends; see `rfcli.folder_lock`."""
+        self._claims.enter_context(claimed(folder))
+
     def seconds(self) -> float:
         """Since the run began."""
         return time.perf_counter() - self._started
@@ -68,6 +74,7 @@ class Console:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._claims.close()
         if self._stdout is not None:
             self._stdout.give_back()
         if error is None:
@@ -76,7 +83,7 @@ class Console:
             return
         if isinstance(error, (typer.Exit, BrokenPipeError, SystemExit, GeneratorExit)):
             return
-        sentence, code = ending(error)
+        sentence, code = ending(error, self.command)
         if self.verbose:
             self._errors.print("".join(traceback.format_exception(error)), soft_wrap=True)
         self._errors.print(sentence, style="red", soft_wrap=True)

@@ -82,7 +82,8 @@ def finetune(
         if performer and attention not in (None, "performer"):
             raise InputError(f"--performer and --attention {attention} contradict each other; give one of them.")
         wanted = "performer" if performer else attention
-        origin = start or (str(TRAINED) if (TRAINED / "model.safetensors").is_file() else BUNDLED)
+        trained = str(TRAINED) if (TRAINED / "model.safetensors").is_file() else BUNDLED
+        origin = trained if start is None else start
 
         from dataclasses import replace
 
@@ -92,7 +93,7 @@ def finetune(
         from rfcli.training.options import TrainOptions
 
         teacher = load(origin, device=device)
-        final = wanted or teacher.config.attention
+        final = teacher.config.attention if wanted is None else wanted
         swapped = final != teacher.config.attention
         chosen = attention_options(final, keys)
         model = convert(teacher, final, **chosen) if swapped or chosen else teacher
@@ -103,7 +104,7 @@ def finetune(
             data=data,
             out=out,
             resolution=resolution,
-            triangles=triangle_range("--triangles", triangles) if triangles else None,
+            triangles=None if triangles is None else triangle_range("--triangles", triangles),
             steps=steps,
             batch=batch,
             views=views,

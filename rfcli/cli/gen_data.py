@@ -17,7 +17,9 @@ def gen_data(
     folders: Annotated[
         list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="With --merge: the shards' folders.")
     ] = None,
-    scenes: Annotated[int, typer.Option(min=1, help="Scenes in the dataset; more than are there extends it.")] = 774,
+    scenes: Annotated[
+        int, typer.Option(min=1, max=10_000_000, help="Scenes in the dataset; more than are there extends it.")
+    ] = 774,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -28,9 +30,9 @@ def gen_data(
         Literal["train", "validation", "test"],
         typer.Option(help="Held-out splits share no scene and no shape with the others, whatever their seeds."),
     ] = "train",
-    views: Annotated[int, typer.Option(min=1, help="Cameras of a scene.")] = 4,
+    views: Annotated[int, typer.Option(min=1, max=1000, help="Cameras of a scene.")] = 4,
     resolution: Annotated[int, typer.Option(min=8, max=4096, help="Pixels along an image's side.")] = 128,
-    spp: Annotated[int, typer.Option(min=1, help="Paths per pixel.")] = 32,
+    spp: Annotated[int, typer.Option(min=1, max=1 << 16, help="Paths per pixel.")] = 32,
     denoise: Annotated[bool, typer.Option(help="Pass the images through Open Image Denoise.")] = True,
     light_layers: Annotated[
         bool,
@@ -46,7 +48,7 @@ def gen_data(
         typer.Option(metavar="FOLDER", help="Meshes, in sub-folders too, of which half of the objects are made."),
     ] = None,
     workers: Annotated[
-        int, typer.Option(min=0, help="Processes; 0 for one a core. The data are the same for any number.")
+        int, typer.Option(min=0, max=1024, help="Processes; 0 for one a core. The data are the same for any number.")
     ] = 0,
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="Who works: this machine, or the Ray cluster that is running.")
@@ -123,6 +125,7 @@ def gen_data(
             **({"meshes": str(own)} if own else {}),
             **({"shard": str(part)} if part != WHOLE else {}),
         }
+        console.claim(out)
         if engine == "ray":
             make_data(console, out, options, source, scenes, part, workers, ray_engine.made_by_ray)
         else:

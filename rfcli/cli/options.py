@@ -1,5 +1,7 @@
 """Options that mean the same in every command, and the notations of triangle counts."""
 
+import math
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,8 +11,28 @@ import typer
 from rfcli.cli.config import apply_config
 from rfcli.errors import InputError
 
+LARGEST_SEED = 2**63 - 1  # of torch's generators
+
+
+def finite(value: float | None) -> float | None:
+    """The parser's callback for real numbers: nan and inf parse as such, and no range keeps nan out."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number; give one such as 1 or 0.5.")
+    return value
+
+
+def writable(folder: Path) -> Path:
+    """The parser's callback for folders to write to: a mistake is told before the work, not after it."""
+    there = next(path for path in (folder, *folder.parents) if path.exists() or path == path.parent)
+    if not there.is_dir():
+        raise typer.BadParameter(f"{folder} cannot be made: {there} is a file; give another folder.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise typer.BadParameter(f"{there} cannot be written; give another folder.")
+    return folder
+
+
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of everything random.")]
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
@@ -24,11 +46,12 @@ ConfigFile = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, the receipt; the rest goes to stderr.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more, and tracebacks.")]
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write to.")]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", callback=writable, help="Folder to write to.")]
 Keys = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=1 << 20,
         metavar="K",
         help="Keys that a triangle reads with nearfar attention: 512 draft, 2048 fine. (default: 1024)",
     ),

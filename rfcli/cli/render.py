@@ -17,6 +17,7 @@ from rfcli.cli.options import (
     Seed,
     Verbose,
     attention_options,
+    finite,
     triangle_range,
 )
 from rfcli.cli.receipts import model_entry
@@ -69,6 +70,7 @@ def render(
     arc: Annotated[
         float | None,
         typer.Option(
+            callback=finite,
             metavar="DEGREES",
             help="Of the orbit; below 360 the camera swings there and back. (default: until a wall hides the scene)",
         ),
@@ -76,7 +78,7 @@ def render(
     turntable_light: Annotated[
         bool, typer.Option("--turntable-light", help="Write a video in which the light goes round the scene.")
     ] = False,
-    fps: Annotated[float, typer.Option(min=1, max=120, help="Frames of a video in a second.")] = 24.0,
+    fps: Annotated[float, typer.Option(min=1, max=120, callback=finite, help="Frames of a video in a second.")] = 24.0,
     preview: Annotated[bool, typer.Option("--preview", help="Rasterise with OpenGL instead of a model.")] = False,
     max_triangles: Annotated[
         str, typer.Option(metavar="COUNT", help="Decimate a mesh until its scene has no more than these.")
@@ -84,6 +86,9 @@ def render(
     up: Annotated[
         Literal["auto", "y", "z"], typer.Option(help="Vertical axis of a mesh; auto: y for .glb, else z.")
     ] = "auto",
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="Read meshes outside a scene's own folder, too.")
+    ] = False,
     show_scene: Annotated[
         bool, typer.Option("--show-scene", help="List objects, lights, cameras and warnings instead of rendering.")
     ] = False,
@@ -134,11 +139,11 @@ def render(
 
         _check_resolution(resolution)
         motion = motion_of(camera_orbit, turntable_light, arc)
-        if compare and motion:
+        if compare is not None and motion:
             raise InputError("--compare is for pictures; render the video without it.")
-        views = view_numbers(view) if view else (0,) if motion else None
+        views = view_numbers(view) if view is not None else (0,) if motion else None
         _, most = triangle_range("--max-triangles", max_triangles)
-        jobs = read_jobs(find_inputs(scenes), views, up, most)
+        jobs = read_jobs(find_inputs(scenes), views, up, most, allow_outside)
         for note in (note for job in jobs for note in job.notes):
             console.say(note)
         if save_scene and len(jobs) > 1:
@@ -158,7 +163,7 @@ def render(
         reference: Renderer | None = None
         if compare == "truth":
             reference = TruthRenderer()
-        elif compare:
+        elif compare is not None:
             reference = _network(console, compare, None, None, size, precision, device, seed)
         saved = _save(jobs[0], save_scene)
         out.mkdir(parents=True, exist_ok=True)
@@ -212,7 +217,7 @@ def _network(
     from rfcli.pictures.renderers import NetworkRenderer
 
     torch.manual_seed(seed)  # for what a mechanism draws when it takes the place of the model's own
-    name = model or _newest_run()
+    name = _newest_run() if model is None else model
     network = rfcli.load_model(name, attention=attention, device=device)
     if options := attention_options(network.config.attention, keys):
         network = convert(network, network.config.attention, **options)

@@ -43,6 +43,7 @@ def make_videos(console: Console, studio: "Studio", jobs: "Sequence[Job]", motio
     animations = [Animation(studio, job, view, motion) for job in jobs for view in job.views]
     files: list[Path] = []
     for animation in animations:
+        console.claim(animation.frames.folder)
         animation.begin()
         if motion.camera and motion.arc is None and animation.path.arc != 360:
             console.say(f"The camera swings through {animation.path.arc:g} degrees, as walls hide the rest; see --arc.")

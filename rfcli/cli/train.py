@@ -59,7 +59,7 @@ def train(
             data=data,
             out=out,
             resolution=resolution,
-            triangles=triangle_range("--triangles", triangles) if triangles else None,
+            triangles=None if triangles is None else triangle_range("--triangles", triangles),
             steps=steps,
             batch=batch,
             views=views,

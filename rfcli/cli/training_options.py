@@ -5,17 +5,19 @@ from typing import Annotated, Literal
 
 import typer
 
+from rfcli.cli.options import finite
+
 Data = Annotated[Path, typer.Option("--data", "-d", metavar="FOLDER", help="Dataset made by rf gen-data.")]
 Resolution = Annotated[
-    int, typer.Option(min=8, metavar="PIXELS", help="Side of the training images; divides the dataset's.")
+    int, typer.Option(min=8, max=4096, metavar="PIXELS", help="Side of the training images; divides the dataset's.")
 ]
 Triangles = Annotated[
     str | None, typer.Option(metavar="LOW-HIGH", help="Learn from scenes of this many triangles only. (default: all)")
 ]
-Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps in all.")]
-Batch = Annotated[int, typer.Option(min=1, help="Scenes in a step.")]
-Views = Annotated[int, typer.Option(min=1, help="Cameras of each scene in a step.")]
-Rate = Annotated[float, typer.Option(help="Highest learning rate.")]
+Steps = Annotated[int, typer.Option(min=1, max=10**9, help="Optimiser steps in all.")]
+Batch = Annotated[int, typer.Option(min=1, max=4096, help="Scenes in a step.")]
+Views = Annotated[int, typer.Option(min=1, max=1000, help="Cameras of each scene in a step.")]
+Rate = Annotated[float, typer.Option(max=100, callback=finite, help="Highest learning rate.")]
 Warmup = Annotated[int, typer.Option(min=0, help="Steps until the highest learning rate.")]
 Rotations = Annotated[
     Literal["none", "upright", "any"],

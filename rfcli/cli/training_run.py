@@ -46,7 +46,7 @@ def train_and_report(
     from rfcli.training.scenes import read_dataset
 
     data = read_dataset(options.data, options.resolution, model.config, options.triangles)
-    options.out.mkdir(parents=True, exist_ok=True)
+    console.claim(options.out)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     console.say(
         f"{parameters / 1e6:.1f} M parameters, attention {model.config.attention}; {len(data.train)} scenes to learn "

@@ -15,6 +15,7 @@ from rfcli.errors import InputError
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.renderformer import RenderFormer
 
+LARGEST_CONFIG = 1_000_000  # bytes
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 MECHANISM = ".multihead_attn.mechanism."  # tensors that belong to an attention mechanism, not to the trained model
 
@@ -34,10 +35,14 @@ def save_checkpoint(model: RenderFormer, directory: Path, card: str) -> None:
 def read_config(path: Path) -> RenderFormerConfig:
     """The config.json at `path`. Raises InputError where it is missing, broken, or says what we do not compute."""
     try:
+        if path.stat().st_size > LARGEST_CONFIG:
+            raise InputError(f"{path} is too large for a config; copy the checkpoint again.")
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path} is missing; a checkpoint is a folder of {CONFIG} and {WEIGHTS}.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({error}); copy the checkpoint again.") from None
     if not isinstance(values, dict):
         raise InputError(f"{path} does not hold a JSON object; copy the checkpoint again.")
@@ -54,14 +59,21 @@ def read_checkpoint(directory: Path, weights: str = WEIGHTS) -> RenderFormer:
     """
     config = read_config(directory / CONFIG)
     path = directory / weights
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; a checkpoint's weights are a file, so copy it again.")
     try:
         state = load_file(path)
     except FileNotFoundError:
         raise InputError(f"{path} is missing; a checkpoint is a folder of {CONFIG} and {WEIGHTS}.") from None
     except SafetensorError as error:
         raise InputError(f"{path} is not a readable safetensors file ({error}); copy it again.") from None
-    with torch.device("meta"):
-        model = RenderFormer(config)
+    width = tuple(state["tri_token"].shape[-1:]) if "tri_token" in state else (config.latent_dim,)
+    if width != (config.latent_dim,):  # before a model of that width is made
+        raise InputError(
+            f"{path}: tensor 'tri_token' is {list(state['tri_token'].shape)}, but its {CONFIG} asks for "
+            f"{[1, 1, config.latent_dim]}; the two do not belong together."
+        )
+    model = _architecture(config, directory / CONFIG)
     expected = model.state_dict()
     for name, tensor in expected.items():
         if name not in state:
@@ -76,5 +88,23 @@ def read_checkpoint(directory: Path, weights: str = WEIGHTS) -> RenderFormer:
     surplus = sorted(set(state) - set(expected))
     if surplus:
         raise InputError(f"{path} holds a tensor '{surplus[0]}' that its {CONFIG} does not ask for; update rf.")
+    for name, tensor in state.items():
+        if not (tensor.is_floating_point() and bool(torch.isfinite(tensor.float()).all())):
+            raise InputError(
+                f"{path}: tensor '{name}' ({str(tensor.dtype).removeprefix('torch.')}) does not hold finite real "
+                "numbers; copy the checkpoint again, or train it anew."
+            )
     model.load_state_dict(state, assign=True)
     return model.float().eval()
+
+
+def _architecture(config: RenderFormerConfig, path: Path) -> RenderFormer:
+    """The model without numbers. Raises InputError where its mechanism refuses the options that the config has."""
+    try:
+        with torch.device("meta"):
+            return RenderFormer(config)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: attention = '{config.attention}' with attention_options = {config.attention_options} cannot be "
+            f"built ({error}); correct these fields."
+        ) from None

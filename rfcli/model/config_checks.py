@@ -14,24 +14,35 @@ if TYPE_CHECKING:
 
 MAY_BE_ZERO = {"num_register_tokens", "vdir_num_freqs", "vertex_pe_num_freqs", "vn_pe_num_freqs"}
 
+MOST, MOST_LAYERS = 1 << 16, 256  # of a width or a count, and of layers: far beyond any model, and cheap to refuse
+
 
 def _whole(value: Any, least: int = 0) -> bool:
-    return type(value) is int and value >= least  # JSON's true is no number
+    return type(value) is int and least <= value <= MOST  # JSON's true is no number
 
 
 def _whole_numbers(value: Any) -> bool:
     return isinstance(value, tuple) and all(map(_whole, value))
 
 
+def _options(value: Any) -> bool:
+    """Words, switches and numbers of a size that a mechanism can be built with."""
+    return isinstance(value, dict) and all(
+        option is None or isinstance(option, (bool, str)) or (type(option) in (int, float) and abs(option) <= MOST)
+        for option in value.values()
+    )
+
+
 # What a field annotated so may hold: in words, and as a test.
 KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     bool: ("true or false", lambda value: type(value) is bool),
-    int: ("a whole number above 0", lambda value: _whole(value, 1)),
+    int: (f"a whole number above 0 and up to {MOST}", lambda value: _whole(value, 1)),
     float: ("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1),
     int | None: ("null or a whole number", lambda value: value is None or _whole(value)),
     tuple[int, ...]: ("a list of whole numbers", _whole_numbers),
     tuple[int, ...] | None: ("null or a list of whole numbers", lambda value: value is None or _whole_numbers(value)),
-    dict[str, Any]: ("an object of options", lambda value: isinstance(value, dict)),
+    dict[str, Any]: (f"an object of options, numbers up to {MOST} or words", _options),
+    str: ("a word", lambda value: isinstance(value, str)),
 }
 
 
@@ -46,6 +57,9 @@ def check_type(name: str, kind: Any, value: Any) -> None:
 
 def check_contradictions(config: "RenderFormerConfig") -> None:
     """Raises InputError for the first two fields that cannot both be true."""
+    for name in ("num_layers", "view_transformer_n_layers"):
+        if getattr(config, name) > MOST_LAYERS:
+            raise InputError(f"config field {name} = {getattr(config, name)} is too many; {MOST_LAYERS} at most.")
     _check_heads(config)
     if config.pe_type == "rope":
         _check_rope(config)

@@ -28,6 +28,8 @@ from rfcli.model.triangle_tokens import TokenPositions, encode_surface
 from rfcli.model.view_dependent import ViewDependentStage
 from rfcli.model.view_independent import ViewIndependentTransformer, token_vertices
 
+LARGEST_LOG = 38.0  # of what `decode` takes a power of ten of
+
 
 class RenderFormer(nn.Module):
     """Both stages. Parameters carry the published names, so official checkpoints load as they are."""
@@ -177,5 +179,8 @@ class RenderFormer(nn.Module):
         return self.view_dependent(self.lit(batch, self.view_independent(batch)), c2w, fov, resolution, visible)
 
     def decode(self, image: Tensor) -> Tensor:
-        """Linear radiance from what the network says: log10(1 + radiance), alpha alike, or the image itself (LDR)."""
-        return image if self.config.use_ldr else torch.pow(10.0, image) - 1
+        """Linear radiance, float32, from what the network says: log10(1 + radiance), alpha alike, or the image (LDR).
+
+        10^x leaves float16 at x = 4.82 and float32 at 38.5, so it is taken in float32 and no further than LARGEST_LOG.
+        """
+        return image if self.config.use_ldr else torch.pow(10.0, image.float().clamp_max(LARGEST_LOG)) - 1

@@ -19,6 +19,8 @@ def locate(name: str) -> Path:
     name: a bundled model, a folder, a file of weights with config.json beside it, or a Hugging Face id `owner/name`
     or `owner/name@revision` (a branch, a tag or a commit).
     """
+    if not name or not name.isprintable():
+        raise InputError(f"No model is called {name!r}; give a bundled one, a checkpoint folder, or a Hugging Face id.")
     if name in BUNDLED:
         return Path(str(files("rfcli") / "weights" / BUNDLED[name]))
     path = Path(name)

@@ -1,5 +1,6 @@
 """Videos of a run: frames drawn, kept, and put together."""
 
+import glob
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -49,7 +50,10 @@ class Animation:
         return Frames(self.stem.with_name(f"{self.stem.name}-frames"), self.motion.frames)
 
     def begin(self) -> None:
-        """Look which frames are there already and fit: the others are `missing`."""
+        """Look which frames are there already and fit: the others are `missing`. Clears away what a killed run left."""
+        for suffix in ("mp4", "gif"):
+            for unfinished in self.stem.parent.glob(f".{glob.escape(self.stem.name)}.*.{suffix}"):
+                unfinished.unlink()
         self.missing = self.frames.begin(self._about())
 
     def draw(self) -> Iterator[int]:

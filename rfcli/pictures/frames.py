@@ -26,6 +26,8 @@ class Frames:
     def begin(self, about: dict[str, object]) -> list[int]:
         """Frames that are still to be made; those of a video that differs in anything of `about` are removed."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        for unfinished in self.folder.glob(".frame-*.png"):  # of a run that was killed
+            unfinished.unlink()
         note = self.folder / ABOUT
         text = json.dumps(about, indent=1, sort_keys=True)
         if not note.is_file() or note.read_text(encoding="utf-8") != text:

@@ -36,7 +36,9 @@ def _in_folder(folder: Path) -> list[Path]:
         found = [path for path in files if path.suffix.lower() in suffixes]
         if found:
             return found
-    raise InputError(f"{folder}: this folder holds neither scenes nor meshes ({', '.join(SCENES + MESHES)}).")
+    raise InputError(
+        f"{folder}: there is neither scene nor mesh in this folder; give another ({', '.join(SCENES + MESHES)})."
+    )
 
 
 def _matches(pattern: str) -> list[Path]:

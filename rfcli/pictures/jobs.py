@@ -39,12 +39,16 @@ def with_cameras(scene: TriangleScene, views: Sequence[int]) -> TriangleScene:
 
 
 def read_jobs(
-    paths: Sequence[Path], views: Sequence[int] | None = None, up: Up = "auto", max_triangles: int = 4096
+    paths: Sequence[Path],
+    views: Sequence[int] | None = None,
+    up: Up = "auto",
+    max_triangles: int = 4096,
+    allow_outside: bool = False,
 ) -> list[Job]:
     """All of them before the first is rendered, so that a mistake in the last costs no waiting.
 
     views: the numbers of the cameras wanted of every scene, None for all. up, max_triangles: of meshes, which are put
-    on a stage.
+    on a stage. allow_outside: as `rfcli.load_scene`.
     Raises InputError where a scene or mesh cannot be read, lacks such a camera, or would overwrite another's pictures.
     """
     jobs = []
@@ -53,7 +57,7 @@ def read_jobs(
             staged = stage(path, up, max_triangles)
             jobs.append(_job(path, staged.scene, views, staged.notes))
         else:
-            jobs.append(_job(path, load(path), views))
+            jobs.append(_job(path, load(path, allow_outside), views))
     names = [name for job in jobs for name in job.names]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
@@ -74,6 +78,6 @@ def _job(path: Path, scene: TriangleScene, views: Sequence[int] | None, notes: S
 def view_numbers(text: str) -> tuple[int, ...]:
     """The numbers in `0,2`, ascending and each once. Raises InputError, naming --view, for anything else."""
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
+    if not all(part.isdecimal() and len(part) < 10 for part in parts):
         raise InputError(f"--view '{text}' is not a list of cameras; write 0 or 0,2.")
     return tuple(sorted({int(part) for part in parts}))

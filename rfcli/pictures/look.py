@@ -1,6 +1,5 @@
 """How linear images are shown, and where a run's pictures come from and go to."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,8 @@ import numpy as np
 from rfcli.errors import InputError
 from rfcli.images import Display, Linear, to_display
 from rfcli.pictures.renderers import Renderer
+
+MOST_STOPS = 100  # either way; radiance of 1 then comes out as 10^30
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Look:
     tone_mapping: str = "pbr-neutral"
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.exposure):
+        if not abs(self.exposure) <= MOST_STOPS:  # nan is no number of stops either
             raise InputError(f"--exposure {self.exposure} is not a number of stops; give one such as -1 or 0.5.")
         self.develop(np.zeros((1, 1, 3), dtype=np.float32))
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
 
+MOST_FRAMES = 9999  # of a video: what the names of its frames can count
 LIGHT_FRAMES = 96  # of a video in which only the light moves
 
 
@@ -27,8 +28,8 @@ class Motion:
     arc: float | None = None
 
     def __post_init__(self) -> None:
-        if self.frames < 2:
-            raise InputError(f"--camera-orbit {self.frames} is no video; give at least 2 frames.")
+        if not 2 <= self.frames <= MOST_FRAMES:
+            raise InputError(f"--camera-orbit {self.frames} is no video; give 2 to {MOST_FRAMES:,} frames.")
         if self.arc is not None and not 0 < self.arc <= 360:
             raise InputError(f"--arc {self.arc:g} is not possible; give degrees above 0 and up to 360.")
 

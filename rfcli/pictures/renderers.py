@@ -94,7 +94,8 @@ class NetworkRenderer:
         batch = SceneBatch(triangles, vn, torch.ones(triangles.shape[:2], dtype=torch.bool), material=material)
         for image, stage, view in render_views(self.model, batch, c2w, fov, resolution, self.precision):
             seconds = {"view_independent": stage, "view_dependent": view, "total": stage + view}
-            yield Drawn(image[0, 0].cpu().numpy(), seconds)
+            # the last layer's ELU leaves a network 0.0023 below zero, where no light is
+            yield Drawn(image[0, 0].clamp_min(0).cpu().numpy(), seconds)
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,18 @@ def check_ffmpeg() -> None:
 
 
 def write_mp4(path: Path, frames: Iterable[Display], fps: float) -> None:
-    """Frames [H, W, 3] of one size with even sides."""
+    """Frames [H, W, 3] of one size with even sides. Raises InputError where the file cannot be written whole."""
     # macro_block_size 2: the sides are multiples of 8; the default of 16 would scale pictures that are not of 16
     options: dict[str, Any] = {"codec": "libx264", "quality": 8, "macro_block_size": 2, "pixelformat": "yuv420p"}
+    written = 0
     with replacing(path) as beside:
         writer: Any = imageio.get_writer(beside, format="FFMPEG", fps=fps, **options)  # type: ignore[arg-type]
         with closing(writer):  # the writer's own `with` leaves ffmpeg running where an error or Ctrl-C ends the block
             for frame in frames:
                 writer.append_data(frame)
+                written += 1
+        if _frames_in(beside) != written:  # ffmpeg's end does not tell that the disk was full
+            raise InputError(f"{path}: the video cannot be written whole; free some space or give another --out.")
 
 
 def write_gif(path: Path, frames: Iterable[Display], fps: float) -> None:
@@ -40,3 +44,13 @@ def write_gif(path: Path, frames: Iterable[Display], fps: float) -> None:
     small = (Image.fromarray(thumbnail(frame)) for frame in frames)
     with replacing(path) as beside:
         next(small).save(beside, save_all=True, append_images=small, duration=round(1000 / fps), loop=0)
+
+
+def _frames_in(path: Path) -> int:
+    """Frames of a video as ffmpeg counts them; 0 where it finds none."""
+    import imageio_ffmpeg
+
+    try:
+        return int(imageio_ffmpeg.count_frames_and_secs(str(path))[0])
+    except RuntimeError:
+        return 0

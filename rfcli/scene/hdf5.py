@@ -1,6 +1,7 @@
 """Scenes as HDF5: the official layout (13 x 32 x 32 textures) and the compact one (13 numbers a triangle)."""
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -8,9 +9,12 @@ import numpy.typing as npt
 
 from rfcli.atomic import replacing
 from rfcli.errors import InputError
+from rfcli.scene.hdf5_arrays import plain_array, read_array
+from rfcli.scene.limits import LARGEST_SCENE
 from rfcli.scene.triangle_scene import FloatArray, TriangleScene
 
 TEXTURE_SIZE = 32
+SHAPES: dict[str, tuple[int | None, ...]] = {"triangles": (None, 3, 3), "vn": (None, 3, 3), "c2w": (None, 4, 4)}
 BLOCK = 64  # triangles whose textures (53 kB each in fp32) are in memory at a time
 
 x, y = np.indices((TEXTURE_SIZE, TEXTURE_SIZE))
@@ -40,25 +44,27 @@ def write_hdf5(scene: TriangleScene, path: Path, official: bool) -> None:
 def read_hdf5(path: Path) -> TriangleScene:
     """Read a scene of either layout; datasets that are not part of a scene (images) are left alone.
 
-    Raises InputError where the file is no HDF5, lacks a dataset, has no camera, or has textures that vary within a
-    triangle, which 13 numbers cannot hold.
+    Raises InputError where the file is no HDF5, lacks a dataset, has no camera, has textures that vary within a
+    triangle, which 13 numbers cannot hold, or holds anything else than `rfcli.scene.hdf5_arrays` reads.
     """
     try:
         with h5py.File(path) as file:
             missing = [name for name in ("triangles", "vn", "c2w", "fov") if name not in file]
             if missing or not ("material" in file or "texture" in file):
                 raise InputError(f"{path}: the scene lacks {', '.join(missing) or 'material'}; write it again.")
-            arrays = {name: np.asarray(file[name][()], np.float32) for name in ("triangles", "vn", "c2w", "fov")}
-            material = np.asarray(file["material"][()]) if "material" in file else _read_texture(file["texture"], path)
+            arrays = {name: read_array(file, name, shape) for name, shape in SHAPES.items()}
+            arrays["fov"] = read_array(file, "fov", None).reshape(-1)  # the official layout has [V, 1]
+            if len(arrays["triangles"]) > LARGEST_SCENE:
+                raise InputError(f"{path}: a scene can have {LARGEST_SCENE:,} triangles at most; decimate it.")
+            material = read_array(file, "material", (None, 13)) if "material" in file else _read_texture(file, path)
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: the file is not a readable HDF5 scene ({error}); write it again.") from error
     if len(arrays["c2w"]) == 0:
         raise InputError(f"{path}: the scene has no cameras; add at least one.")
-    arrays["fov"] = arrays["fov"].reshape(-1)
     try:
-        return TriangleScene(material=material.astype(np.float32), **arrays)
+        return TriangleScene(material=_single(material), **{name: _single(array) for name, array in arrays.items()})
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -72,10 +78,17 @@ def _write_texture(file: h5py.File, material: FloatArray) -> None:
         texture[start : start + BLOCK] = material[start : start + BLOCK, :, None, None] * TEXTURE_MASK
 
 
-def _read_texture(texture: h5py.Dataset, path: Path) -> FloatArray:
+def _single(array: npt.NDArray[Any]) -> FloatArray:
+    """In float32; what does not fit becomes infinite, which a scene refuses."""
+    with np.errstate(over="ignore"):
+        return np.asarray(array, np.float32)
+
+
+def _read_texture(file: h5py.File, path: Path) -> FloatArray:
     """Material [N, 13] of a texture [N, 13, 32, 32] that is constant inside TEXTURE_MASK."""
-    if texture.ndim != 4 or texture.shape[1] != 13 or texture.shape[2:] != TEXTURE_MASK.shape:
-        raise InputError(f"{path}: texture has shape {list(texture.shape)}; a scene needs [N, 13, 32, 32].")
+    texture = plain_array(file, "texture", (None, 13, *TEXTURE_MASK.shape))
+    if len(texture) > LARGEST_SCENE:
+        raise InputError(f"{path}: a scene can have {LARGEST_SCENE:,} triangles at most; decimate it.")
     material = np.empty(texture.shape[:2], np.float32)
     for start in range(0, len(texture), BLOCK):
         inside = texture[start : start + BLOCK][:, :, TEXTURE_MASK]

@@ -1,5 +1,6 @@
 """Meshes: read, normalised, remeshed and placed, with faces kept in the order of the file."""
 
+import codecs
 from pathlib import Path
 
 import fast_simplification
@@ -7,23 +8,50 @@ import numpy as np
 import trimesh
 
 from rfcli.errors import InputError
+from rfcli.scene.mesh_size import check_count, check_mesh_size
 from rfcli.scene.schema import Transform
+
+WHOLE = {".obj": {"skip_materials": True}, ".glb": {"skip_materials": True}, ".ply": {}, ".stl": {}, ".off": {}}
+ARCHIVES = (".zip", ".gz", ".bz2", ".tar", ".7z")
+FARTHEST_VERTEX = 1e9  # before the mesh is placed: files in micrometres exist, numbers beyond are garbage
 
 
 def read_mesh(path: Path) -> trimesh.Trimesh:
     """Read a mesh file in any format that trimesh knows; quads and polygons become triangles.
 
     Vertices and faces are left as they are: merging them would change the smoothing groups and the faces' order.
-    Raises InputError where the file is missing or broken, has no faces, or has vertices that are not finite.
+    The formats in WHOLE are read without their material files, which could be any file of the reader's; archives,
+    which can be small and hold much, not at all.
+    Raises InputError where the file is missing, broken or too large (`rfcli.scene.limits`), has no faces, or has
+    vertices that are not finite.
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such mesh; correct mesh_path, which is relative to the scene file.")
+    suffix = path.suffix.lower()
+    if suffix in ARCHIVES:
+        raise InputError(f"{path}: meshes are not read out of archives; unpack it.")
+    check_mesh_size(path)
     try:
-        mesh = trimesh.load(path, process=False, force="mesh")
+        if suffix in WHOLE:
+            with path.open("rb") as file:
+                if file.read(3) != codecs.BOM_UTF8:  # which editors on Windows put in front of text
+                    file.seek(0)
+                mesh = trimesh.load(file, file_type=suffix[1:], process=False, force="mesh", **WHOLE[suffix])
+        else:
+            mesh = trimesh.load(path, process=False, force="mesh")
+    except MemoryError:
+        raise
     except Exception as error:  # trimesh's readers raise whatever the parsing met
         raise InputError(f"{path}: the mesh is broken or of an unknown format; export it again as .obj.") from error
     if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
         raise InputError(f"{path}: the mesh has no faces; export it again with triangles.")
+    check_count(path, len(mesh.faces))
+    if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
+        raise InputError(f"{path}: the mesh has faces of vertices that it does not have; export it again.")
+    if mesh.vertices.shape[1:] != (3,):
+        raise InputError(f"{path}: the mesh has vertices of {mesh.vertices.shape[-1]} coordinates; export it again.")
+    if np.isfinite(mesh.vertices).all() and np.abs(mesh.vertices).max() > FARTHEST_VERTEX:
+        raise InputError(f"{path}: the mesh has vertices farther than {FARTHEST_VERTEX:g} from 0; scale it down.")
     if not np.isfinite(mesh.vertices).all():
         raise InputError(f"{path}: the mesh has vertices that are not finite numbers (NaN or infinity); repair it.")
     return mesh

@@ -3,15 +3,18 @@
 Field names and defaults are those of the official converter (github.com/microsoft/renderformer, scene_processor).
 """
 
+import codecs
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from rfcli.errors import InputError
+from rfcli.scene.limits import FARTHEST, LARGEST_SCENE, LARGEST_TEXT, MOST_PARTS
 
 # The official texture is stored in half precision, whose largest number this is.
 LARGEST_EMISSION = 65504.0
+NEARLY_FLAT = 179.0  # degrees of the widest camera: at 180 a pinhole's image has no end
 
 
 def _not_zero(value: float) -> float:
@@ -20,8 +23,16 @@ def _not_zero(value: float) -> float:
     return value
 
 
-Vector = tuple[float, float, float]
-Factor = Annotated[float, AfterValidator(_not_zero)]
+def _no_null(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("a path holds no null character")
+    return value
+
+
+Coordinate = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST)]
+Vector = tuple[Coordinate, Coordinate, Coordinate]
+Factor = Annotated[Coordinate, AfterValidator(_not_zero)]
+MeshPath = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_no_null)]
 Unit = Annotated[float, Field(ge=0, le=1)]
 Reflectance = tuple[Unit, Unit, Unit]
 Radiance = Annotated[float, Field(ge=0, le=LARGEST_EMISSION)]
@@ -71,11 +82,11 @@ class Material(Description):
 class Object(Description):
     """One mesh file, its material and its place; remesh asks for about remesh_target_face_num even triangles."""
 
-    mesh_path: str
+    mesh_path: MeshPath
     material: Material
     transform: Transform
     remesh: bool = False
-    remesh_target_face_num: Annotated[int, Field(ge=4)] = 2048
+    remesh_target_face_num: Annotated[int, Field(ge=4, le=LARGEST_SCENE)] = 2048
 
 
 class Camera(Description):
@@ -84,7 +95,7 @@ class Camera(Description):
     position: Vector
     look_at: Vector
     up: Vector
-    fov: Annotated[float, Field(gt=0, lt=180)]
+    fov: Annotated[float, Field(gt=0, le=NEARLY_FLAT)]
 
 
 class Scene(Description):
@@ -92,14 +103,20 @@ class Scene(Description):
 
     scene_name: str
     version: str
-    objects: Annotated[dict[str, Object], Field(min_length=1)]
-    cameras: Annotated[list[Camera], Field(min_length=1)]
+    objects: Annotated[dict[str, Object], Field(min_length=1, max_length=MOST_PARTS)]
+    cameras: Annotated[list[Camera], Field(min_length=1, max_length=MOST_PARTS)]
 
 
 def read_description(path: Path) -> Scene:
-    """Read and check a scene file; raises InputError naming the file, the field, and what is wrong with it."""
+    """Read and check a scene file; raises InputError naming the file, the field, and what is wrong with it.
+
+    A byte order mark in front, which editors on Windows write, is overlooked (RFC 8259, sec. 8.1).
+    """
     try:
-        return Scene.model_validate_json(path.read_bytes())
+        size = path.stat().st_size
+        if size > LARGEST_TEXT:
+            raise InputError(f"{path}: {size / 1e6:,.0f} MB are too much for a scene file; put meshes into files.")
+        return Scene.model_validate_json(path.read_bytes().removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
         raise InputError(f"{path}: {_sentence(error)}") from error
     except OSError as error:
@@ -118,5 +135,7 @@ def _sentence(error: ValidationError) -> str:
         return f"the field {field} is missing; add it."
     if first["type"] == "too_short":
         return f"{field} is empty; add at least one."
+    if first["type"] == "too_long" and "actual_length" in first["ctx"]:
+        return f"{field} can be {first['ctx']['max_length']:,} at most; remove some."
     reason = first["msg"].removeprefix("Value error, ")
     return f"{field}: {reason[0].lower()}{reason[1:]}; correct the value."

@@ -4,24 +4,29 @@ from pathlib import Path
 
 from rfcli.errors import InputError
 from rfcli.scene.hdf5 import read_hdf5, write_hdf5
+from rfcli.scene.ranges import check_ranges
 from rfcli.scene.schema import read_description
 from rfcli.scene.triangle_scene import TriangleScene
 from rfcli.scene.triangulate import triangulate
 
 
-def load(path: str | Path) -> TriangleScene:
+def load(path: str | Path, allow_outside: bool = False) -> TriangleScene:
     """Read a scene: `.json` (official schema; mesh paths are relative to it) or `.h5` (official or compact).
 
+    allow_outside: read meshes that a scene file names outside its own folder, too.
     Raises InputError where the file is missing, broken, or describes a scene that cannot be rendered.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no such scene file; give a .json or .h5 scene.")
     if path.suffix == ".json":
-        return triangulate(read_description(path), path)
-    if path.suffix in (".h5", ".hdf5"):
-        return read_hdf5(path)
-    raise InputError(f"{path}: a scene ends in .json or .h5; convert the file or correct its name.")
+        scene = triangulate(read_description(path), path, allow_outside)
+    elif path.suffix in (".h5", ".hdf5"):
+        scene = read_hdf5(path)
+    else:
+        raise InputError(f"{path}: a scene ends in .json or .h5; convert the file or correct its name.")
+    check_ranges(scene, path)
+    return scene
 
 
 def save(scene: TriangleScene, path: str | Path, official: bool = False) -> None:

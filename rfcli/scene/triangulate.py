@@ -1,6 +1,7 @@
 """From a scene description to triangles: every object's mesh placed and shaded, its material spread over its faces."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import trimesh
 
 from rfcli.errors import InputError
 from rfcli.scene.camera import look_at
+from rfcli.scene.limits import LARGEST_SCENE
 from rfcli.scene.mesh import normalize, place, read_mesh, remesh
+from rfcli.scene.mesh_size import check_mesh_size
 from rfcli.scene.schema import Material, Object, Scene
 from rfcli.scene.shading import apart, flat, shading_groups, smooth
 from rfcli.scene.triangle_scene import (
@@ -23,12 +26,14 @@ from rfcli.scene.triangle_scene import (
 )
 
 
-def triangulate(description: Scene, path: Path) -> TriangleScene:
+def triangulate(description: Scene, path: Path, allow_outside: bool = False) -> TriangleScene:
     """The triangles and cameras of a description read from `path`, in the order of its objects.
 
+    allow_outside: read meshes that do not lie in the scene file's folder or below, too.
     Raises InputError naming the file and the object or camera where a mesh or a camera is not usable.
     """
     parts = list(description.objects.values())
+    check_meshes(parts, path, allow_outside)
     meshes = [shaded_mesh(part, path.parent) for part in parts]
     materials = [material_rows(part.material, mesh) for part, mesh in zip(parts, meshes, strict=True)]
     cameras = []
@@ -44,6 +49,26 @@ def triangulate(description: Scene, path: Path) -> TriangleScene:
         c2w=np.stack(cameras),
         fov=np.array([camera.fov for camera in description.cameras], dtype=np.float32),
     )
+
+
+def check_meshes(parts: Sequence[Object], path: Path, allow_outside: bool) -> None:
+    """Raises InputError where a mesh leads out of the scene's folder (`../`, an absolute path, a symbolic link), or
+    where all of them together announce more triangles than a scene can have; before any of them is read."""
+    folder, announced, triangles = path.parent.resolve(), dict[str, int](), 0
+    for part in parts:
+        name, file = part.mesh_path, path.parent / part.mesh_path
+        if name not in announced:
+            if not allow_outside and not file.resolve().is_relative_to(folder):
+                raise InputError(
+                    f"{path}: mesh_path {name} leads outside the scene's folder; move the mesh into it, or add "
+                    "--allow-outside if you trust the scene."
+                )
+            announced[name] = check_mesh_size(file) if file.is_file() else 0
+        triangles += part.remesh_target_face_num if part.remesh else announced[name]
+        if triangles > LARGEST_SCENE:
+            raise InputError(
+                f"{path}: its objects have {triangles:,} triangles or more; decimate them to {LARGEST_SCENE:,} at most."
+            )
 
 
 def shaded_mesh(part: Object, folder: Path) -> trimesh.Trimesh:

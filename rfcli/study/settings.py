@@ -59,7 +59,8 @@ class StudySettings:
             raise InputError("A study needs at least one attention mechanism and one triangle count.")
         if not 1 <= self.layers <= self.architecture().num_layers:
             raise InputError(
-                f"--layers {self.layers}: the stage of '{self.model}' has {self.architecture().num_layers} layers."
+                f"--layers {self.layers}: the stage of '{self.model}' has {self.architecture().num_layers} layers; "
+                "give no more."
             )
 
     def architecture(self) -> RenderFormerConfig:

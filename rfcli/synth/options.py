@@ -6,6 +6,7 @@ from rfcli.errors import InputError
 from rfcli.synth.own_meshes import OwnMeshes
 from rfcli.synth.splits import SPLITS, Split
 
+LARGEST = 1 << 20  # triangles: shapes are cut no finer
 SMALLEST = 128  # triangles: a coarse room with a simple object in it
 
 
@@ -26,10 +27,10 @@ class SceneOptions:
 
     def __post_init__(self) -> None:
         low, high = self.triangles
-        if not SMALLEST <= low <= high:
+        if not SMALLEST <= low <= high <= LARGEST:
             raise InputError(
                 f"--triangles {low}-{high} is not a range that scenes can have; "
-                f"give LOW-HIGH with {SMALLEST} <= LOW <= HIGH."
+                f"give LOW-HIGH with {SMALLEST} <= LOW <= HIGH <= {LARGEST}."
             )
         if self.views < 1:
             raise InputError(f"--views is {self.views}; give at least 1.")

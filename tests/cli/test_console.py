@@ -59,7 +59,7 @@ def test_quiet_says_nothing_of_its_own() -> None:
     [
         ("mistake", 2, "scene.json has no cameras; add one."),
         ("unwritable", 2, "/dev/null/x: not a directory; give a path that can be read and written."),
-        ("memory", 2, "Out of memory; use fewer triangles"),
+        ("memory", 2, "Out of memory ("),
         ("defect", 1, "ZeroDivisionError: half of nothing."),
         ("interrupt", 130, "Interrupted; what is finished is kept."),
         ("leave", 5, ""),

@@ -38,17 +38,22 @@ def description(**material: Any) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def write_scene(tmp_path: Path) -> Callable[..., Path]:
-    """write(scene, mesh) -> path of scene.json, with mesh as its one OBJ file."""
+def scene_writer(folder: Path) -> Callable[..., Path]:
+    """write(scene, mesh) -> path of scene.json in the folder, with mesh as its one OBJ file."""
 
     def write(scene: dict[str, Any] | str, mesh: str | bytes | None = TRIANGLE) -> Path:
-        (tmp_path / "meshes").mkdir(exist_ok=True)
+        (folder / "meshes").mkdir(exist_ok=True)
         if mesh is not None:
             data = mesh if isinstance(mesh, bytes) else mesh.encode()
-            (tmp_path / "meshes" / "part.obj").write_bytes(data)
-        path = tmp_path / "scene.json"
-        path.write_text(scene if isinstance(scene, str) else json.dumps(scene))
+            (folder / "meshes" / "part.obj").write_bytes(data)
+        path = folder / "scene.json"
+        path.write_text(scene if isinstance(scene, str) else json.dumps(scene), encoding="utf-8")
         return path
 
     return write
+
+
+@pytest.fixture
+def write_scene(tmp_path: Path) -> Callable[..., Path]:
+    """`scene_writer` in a folder of the test's own."""
+    return scene_writer(tmp_path)

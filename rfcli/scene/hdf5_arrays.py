@@ -1,0 +1,55 @@
+"""Arrays out of HDF5 files that strangers wrote: plain numbers that lie in the file itself, and no more than fit."""
+
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from rfcli.errors import InputError
+
+MOST_NUMBERS = 1 << 28  # of one array
+LARGEST_CHUNK = 1 << 26  # bytes, which HDF5 takes whole to decompress
+FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
+
+
+def read_array(file: h5py.File, name: str, shape: tuple[int | None, ...] | None) -> npt.NDArray[Any]:
+    """The array `name` of the given shape, in which None is an axis of any length; None for any shape.
+
+    Raises InputError as `plain_array`, and where there are more numbers than fit.
+    """
+    dataset = plain_array(file, name, shape)
+    if dataset.size > MOST_NUMBERS:
+        raise InputError(f"{file.filename}: {name} announces {dataset.size:,} numbers, too many; write it again.")
+    return np.asarray(dataset[()])
+
+
+def plain_array(file: h5py.File, name: str, shape: tuple[int | None, ...] | None) -> h5py.Dataset:
+    """The dataset `name`, not read yet.
+
+    Raises InputError, naming file and dataset, where it is a link (which may lead to any file of the reader's), lies
+    in another file, holds no real numbers, has another shape, or is stored in chunks or by filters that cost memory
+    or run plug-ins.
+    """
+    where = f"{file.filename}: {name}"
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise InputError(f"{where} is a link to somewhere else; write the numbers into the file itself.")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
+        raise InputError(f"{where} is a group, not an array; write the scene again.")
+    if dataset.is_virtual or dataset.external:
+        raise InputError(f"{where} lies in other files; write the numbers into the file itself.")
+    if dataset.dtype.kind not in "fiu":
+        raise InputError(f"{where} has values of type {dataset.dtype}, not real numbers; write the scene again.")
+    found = dataset.shape or ()
+    shape = found if shape is None else shape
+    if len(found) != len(shape) or any(want not in (None, have) for want, have in zip(shape, found, strict=True)):
+        wanted = ", ".join("any" if axis is None else str(axis) for axis in shape)
+        raise InputError(f"{where} has shape {list(found)}; write it again with [{wanted}].")
+    if dataset.chunks and np.prod(dataset.chunks, dtype=float) * dataset.dtype.itemsize > LARGEST_CHUNK:
+        raise InputError(f"{where} is stored in chunks of {list(dataset.chunks)}; write it in smaller ones.")
+    settings = dataset.id.get_create_plist()
+    used = {settings.get_filter(number)[0] for number in range(settings.get_nfilters())}
+    if used - FILTERS:
+        raise InputError(f"{where} is stored with HDF5 filter {min(used - FILTERS)}; write it with gzip or none.")
+    return dataset

@@ -1,0 +1,78 @@
+"""`rf doctor` on this machine, and on machines that lack things."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rfcli
+from rfcli import diagnosis
+from rfcli.diagnosis import Finding
+from tests.cli.conftest import Rf
+
+NAMES = {
+    "rf",
+    "Python",
+    "packages",
+    "processor",
+    "GPU",
+    "bundled model",
+    "path tracer",
+    "denoiser",
+    "OpenGL",
+    "ffmpeg",
+    "LPIPS weights",
+    "OpenColorIO",
+    "Hugging Face cache",
+    "disk",
+}
+
+
+def test_it_says_everything_once_for_people_and_for_programs(rf: Rf) -> None:
+    result = rf("doctor", "--json")
+    assert result.exit_code == 0
+    receipt: dict[str, Any] = json.loads(result.stdout)
+    findings = {finding["name"]: finding for finding in receipt["findings"]}
+    assert findings.keys() == NAMES
+    assert findings["rf"]["found"] == rfcli.__version__
+    assert "Mitsuba 3" in findings["path tracer"]["found"]
+    assert findings["denoiser"]["found"] == "Open Image Denoise"
+    assert receipt["missing"] == [name for name, finding in findings.items() if finding["cost"]]
+    for finding in findings.values():
+        assert finding["found"] in result.stderr
+        assert finding["cost"] in result.stderr
+    assert str(Path.home()) + "/" not in result.stdout
+
+
+def answers(code: int, stdout: str, stderr: str) -> Any:
+    return lambda *arguments, **options: subprocess.CompletedProcess([], code, stdout, stderr)
+
+
+@pytest.mark.parametrize("check", [diagnosis._path_tracer, diagnosis._denoiser, diagnosis._opengl, diagnosis._ffmpeg])
+def test_a_library_that_fails_or_crashes_or_hangs_costs_something(monkeypatch: pytest.MonkeyPatch, check: Any) -> None:
+    monkeypatch.setattr(subprocess, "run", answers(1, "", "Traceback\nImportError: no libEGL"))
+    assert check().found == "fails: ImportError: no libEGL"
+    assert check().missing
+    monkeypatch.setattr(subprocess, "run", answers(-11, "", ""))
+    assert check().found == "fails: ended with -11"
+    monkeypatch.setattr(subprocess, "run", answers(0, "there\n", ""))
+    assert check() == Finding(check().name, "there")
+
+    def hang(*arguments: Any, **options: Any) -> None:
+        raise subprocess.TimeoutExpired("python", 60)
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    assert check().missing
+
+
+def test_missing_weights_packages_and_space_cost_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rfcli.metrics.perceptual.backbone_on_disk", lambda: None)
+    assert "SSIM" in diagnosis._lpips().cost
+    monkeypatch.setattr("rfcli.metrics.perceptual.backbone_on_disk", lambda: Path.home() / "v.pth")
+    assert diagnosis._lpips() == Finding("LPIPS weights", "~/v.pth")
+    monkeypatch.setattr(diagnosis, "_version", lambda name: "missing")
+    assert "rfcli[aces]" in diagnosis._aces().cost
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1e6}))
+    assert "--out" in diagnosis._disk().cost

@@ -1,0 +1,190 @@
+"""What befalls a command from outside: Ctrl-C, kill -9, a full disk, another rf in the same folder, no memory."""
+
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from rfcli.cli.errors import ending
+from rfcli.errors import InputError
+from rfcli.folder_lock import claimed
+from tests.cli.conftest import Rf
+
+PROGRAM = [sys.executable, "-c", "from rfcli.cli.app import main; main()"]
+LIMIT = 2000  # bytes that a file may have, in place of a full disk
+many = pytest.param(50, marks=pytest.mark.long)
+
+
+def video(model: Path, scene: Path, folder: Path) -> list[str]:
+    where = ["--model", str(model), "--out", str(folder), "--device", "cpu"]
+    return [*PROGRAM, "render", str(scene), "--camera-orbit", "24", "--resolution", "16", *where]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def unfinished(folder: Path) -> list[str]:
+    return [name for name in contents(folder) if Path(name).name.startswith(".")]
+
+
+@pytest.fixture(scope="module")
+def unbroken(model: Path, scene: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], float]:
+    """The files of a run that nothing disturbs, and how long it takes."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    start = time.perf_counter()
+    subprocess.run(video(model, scene, folder), check=True, capture_output=True)
+    return contents(folder), time.perf_counter() - start
+
+
+def begun(command: list[str], folder: Path) -> subprocess.Popen[str]:
+    """The command, once it has written its first frame or ended."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not list(folder.glob("*/frame-*.png")):
+        time.sleep(0.01)
+    return process
+
+
+@pytest.mark.parametrize("times", [2, many])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_video_that_is_stopped_goes_on_to_the_same_bytes(
+    model: Path,
+    scene: Path,
+    tmp_path: Path,
+    unbroken: tuple[dict[str, bytes], float],
+    how: signal.Signals,
+    times: int,
+) -> None:
+    whole, seconds = unbroken
+    moments = random.Random(0)
+    for number in range(times):
+        process = begun(video(model, scene, tmp_path), tmp_path) if number < times // 2 else None
+        if process is None:
+            process = subprocess.Popen(video(model, scene, tmp_path), stderr=subprocess.PIPE, text=True)
+            time.sleep(moments.uniform(0.2 * seconds, seconds))
+        children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.send_signal(how)
+        _, stderr = process.communicate(timeout=120)
+        if how == signal.SIGINT and process.returncode != 0:
+            assert process.returncode == 130, stderr
+            assert "Traceback" not in stderr
+            assert unfinished(tmp_path) == []
+        _, alive = psutil.wait_procs(children, timeout=10)
+        assert not alive
+    subprocess.run(video(model, scene, tmp_path), check=True, capture_output=True)
+    assert contents(tmp_path) == whole
+
+
+def test_ctrl_c_while_options_are_read(rf: Rf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rfcli.cli.config._read", interrupt)
+    result = rf("bench", "--config", "rf.yaml")
+    assert result.exit_code == 130
+    assert "Traceback" not in result.stderr
+
+
+def small_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
+
+
+@pytest.mark.parametrize("options", [[], ["--camera-orbit", "24"]])
+def test_a_full_disk_is_a_sentence_and_leaves_no_half_file(
+    model: Path, scene: Path, tmp_path: Path, options: list[str]
+) -> None:
+    resolution = "64" if options[:1] != ["--camera-orbit"] else "16"  # frames fit, the video does not
+    command = [*PROGRAM, "render", scene, "--model", model, "--resolution", resolution, "--device", "cpu", *options]
+    done = subprocess.run(
+        command, cwd=tmp_path, preexec_fn=small_files, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    sentence = done.stderr.strip().splitlines()[-1]
+    assert "written" in sentence
+    assert "Traceback" not in done.stderr
+    assert all(path.stat().st_size < LIMIT for path in tmp_path.rglob("*") if path.is_file())
+    assert unfinished(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["gen-data", "--scenes", "1", "--out", "claimed"],
+        ["bench", "--triangles", "16", "--model", "tiny", "--out", "claimed"],
+    ],
+)
+def test_two_runs_in_one_folder(rf: Rf, tmp_path: Path, command: list[str]) -> None:
+    with claimed(tmp_path / "claimed"):
+        result = rf(*command)
+    assert result.exit_code == 2
+    assert result.stderr == "Another rf is at work in claimed; wait for it, or give another --out.\n"
+    assert list((tmp_path / "claimed").iterdir()) == []
+
+
+def test_two_runs_of_one_video(rf: Rf, tmp_path: Path, model: Path, scene: Path) -> None:
+    options = ("--model", model, "--resolution", 16, "--camera-orbit", 2)
+    with claimed(tmp_path / "heap-view0-orbit-frames"):
+        assert "Another rf is at work" in rf("render", scene, *options).stderr
+    assert rf("render", scene, *options).exit_code == 0
+
+
+def test_a_killed_run_keeps_no_folder_claimed(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from rfcli.folder_lock import claimed\n"
+        "with claimed(Path(sys.argv[1])): print('mine', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "mine\n"
+    with pytest.raises(InputError, match="Another rf"), claimed(tmp_path):
+        pass
+    process.kill()
+    process.communicate()
+    with claimed(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["train", "finetune", "render", "bench"])
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(
+    rf: Rf, scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("os.access", lambda *arguments: False)
+    result = rf(command, *([scene] if command == "render" else []), "--out", tmp_path / "below" / "here")
+    assert result.exit_code == 2
+    assert f"{tmp_path} cannot be written; give another folder." in result.stderr
+
+
+def asked_of_numpy() -> None:
+    np.empty((1 << 60,), np.uint8)
+
+
+def asked_of_torch() -> None:
+    torch.empty(1 << 60, dtype=torch.uint8)
+
+
+def asked_of_cuda() -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 8 GiB")
+
+
+@pytest.mark.parametrize(
+    ("ask", "amount"), [(asked_of_numpy, "1 EiB"), (asked_of_torch, "memory"), (asked_of_cuda, "20 GiB")]
+)
+@pytest.mark.parametrize(("command", "lower"), [("render", "--max-triangles"), ("train", "--batch"), ("", "triangles")])
+def test_no_memory_is_a_sentence_with_figures(ask: Callable[[], None], amount: str, command: str, lower: str) -> None:
+    with pytest.raises((MemoryError, RuntimeError)) as caught:
+        ask()
+    sentence, code = ending(caught.value, command)
+    assert code == 2
+    assert amount in sentence
+    assert f"of {psutil.virtual_memory().total / 1e9:.1f} GB" in sentence
+    assert lower in sentence

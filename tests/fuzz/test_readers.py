@@ -1,0 +1,24 @@
+"""Readers against mutants of good files, and against every case that fuzzing has found (tests/fuzz/found)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.fuzz.readers import READERS, good, mutated, read
+
+FOUND = sorted((Path(__file__).parent / "found").glob("*-*"))
+MUTANTS = 40
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_mutants_end_well_or_in_a_sentence(reader: str) -> None:
+    content, rng = good(reader), np.random.default_rng(0)
+    read(reader, content)
+    for _ in range(MUTANTS):
+        read(reader, mutated(content, rng))
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.name)
+def test_what_fuzzing_found(path: Path) -> None:
+    read(path.name.partition("-")[0], path.read_bytes())

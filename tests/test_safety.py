@@ -1,0 +1,162 @@
+"""Nothing in our code runs what a file says, calls out, or leaves files where others can read them."""
+
+import ast
+import re
+import socket
+from collections.abc import Iterator
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.cli.conftest import Rf, rf  # noqa: F401
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted([*(ROOT / "rfcli").rglob("*.py"), *(ROOT / "examples").rglob("*.py")])
+MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "telnetlib", "ftplib"}
+CALLS = {"eval", "exec", "compile", "__import__"}
+ATTRIBUTES = {
+    "os.system",
+    "os.popen",
+    "yaml.load",
+    "yaml.unsafe_load",
+    "yaml.full_load",
+    "tempfile.mktemp",
+    "torch.jit.load",
+}
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    """Every call with the name it is made by: `f` or `module.f`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def option(call: ast.Call, name: str) -> str | None:
+    return next((ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg == name), None)
+
+
+def faults(source: str) -> list[str]:
+    """What in a source file could run what is in another file."""
+    tree = ast.parse(source)
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [f"import {alias.name}" for alias in node.names if alias.name.split(".")[0] in MODULES]
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in MODULES:
+            found.append(f"from {node.module}")
+    for name, call in calls(tree):
+        if name in CALLS or name in ATTRIBUTES:
+            found.append(name)
+        if name == "torch.load" and option(call, "weights_only") != "True":
+            found.append("torch.load without weights_only=True")
+        if name in ("np.load", "numpy.load") and option(call, "allow_pickle") not in (None, "False"):
+            found.append("np.load with pickle")
+        if option(call, "shell") == "True":
+            found.append(f"{name} with a shell")
+        if option(call, "allow_remote") == "True":
+            found.append(f"{name} from remote")
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_file_is_run(path: Path) -> None:
+    assert faults(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle",
+        "from pickle import loads",
+        "eval('1')",
+        "import torch\ntorch.load('x')",
+        "torch.load('x', weights_only=False)",
+        "np.load('x', allow_pickle=True)",
+        "yaml.load(text)",
+        "subprocess.run('ls', shell=True)",
+    ],
+)
+def test_the_search_finds_what_it_looks_for(source: str) -> None:
+    assert faults(source)
+
+
+def test_no_network_is_used_unless_something_remote_is_named(rf: Rf, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    def refuse(*arguments: object, **options: object) -> NoReturn:
+        raise AssertionError(f"a connection to {arguments}")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    box = ROOT / "examples" / "cornell-box.json"
+    for command in (["render", box, "--resolution", "16", "--device", "cpu"], ["render", box, "--show-scene"]):
+        result = rf(*command)
+        assert result.exit_code == 0, result.stderr
+
+
+def test_unfinished_files_lie_beside_their_target_and_no_temporary_folder_is_shared() -> None:
+    """Of all of tempfile, only what makes names that others cannot guess and files that they cannot read."""
+    private = {"tempfile.mkdtemp", "tempfile.mkstemp", "tempfile.TemporaryDirectory", "tempfile.NamedTemporaryFile"}
+    for path in SOURCES:
+        source = path.read_text(encoding="utf-8")
+        assert '"/tmp' not in source, path
+        assert {name for name, _ in calls(ast.parse(source)) if name.startswith("tempfile.")} <= private, path
+
+
+# Licences that allow a work under MIT to use a package, by their SPDX names and as packages write them.
+COMPATIBLE = re.compile(
+    r"MIT|MIT-0|MIT-CMU|HPND|0?BSD|Apache|ISC|PSF|Python Software Foundation|Zlib|CC0|BSL-1\.0|MPL-2\.0|Unlicense|Kiwi"
+)
+INCOMPATIBLE = re.compile(r"\bA?GPL|Proprietary|Commercial|SSPL|CC-BY-NC", re.IGNORECASE)
+# Packages whose metadata say nothing; from their projects' pages.
+STATED = {"openexr": "BSD-3-Clause", "pyglet": "BSD-3-Clause", "cuda-toolkit": "see NVIDIA"}
+# Libraries of NVIDIA's that CUDA builds of torch bring along: free of charge, not free software, no part of rf, and
+# not used where torch is installed for the CPU.
+NVIDIA = re.compile(r"nvidia-|cuda-")
+
+
+def dependencies() -> dict[str, Distribution]:
+    """What `pip install rfcli` brings: its dependencies, theirs, and so on, as installed here."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    todo = [Requirement(text) for text in project["dependencies"]]
+    found: dict[str, Distribution] = {}
+    while todo:
+        requirement = todo.pop()
+        name = requirement.name.lower().replace("_", "-")
+        try:
+            installed = distribution(name)
+        except PackageNotFoundError:
+            assert requirement.name not in project["dependencies"], f"{name} is not installed"
+            continue
+        if name in found:
+            continue
+        found[name] = installed
+        needed = [Requirement(text) for text in installed.requires or []]
+        extras = requirement.extras or {""}
+        todo += [r for r in needed if r.marker is None or any(r.marker.evaluate({"extra": e}) for e in extras)]
+    return found
+
+
+def licence(package: Distribution) -> str:
+    """What the package's metadata call its licence, the most exact first."""
+    metadata = package.metadata
+    classifiers = [text.split(" :: ")[-1] for text in metadata.get_all("Classifier") or [] if "License ::" in text]
+    written = (metadata.get("License") or "").strip().split("\n")[0]
+    return metadata.get("License-Expression") or ", ".join(classifiers) or written
+
+
+def test_every_dependency_has_a_licence_that_goes_with_mit() -> None:
+    packages = dependencies()
+    assert len(packages) > 30
+    for name, package in sorted(packages.items()):
+        text = STATED.get(name) or licence(package)
+        if NVIDIA.match(name):
+            continue
+        assert COMPATIBLE.search(text), f"{name}: {text!r}"
+        assert not INCOMPATIBLE.search(text), f"{name}: {text!r}"
