@@ -29,6 +29,9 @@ class ConsoleWatcher:
             f"({validation.psnr_without_attention:.2f} dB with the triangles' attention silenced)"
         )
 
+    def warned(self, sentence: str) -> None:
+        self.console.warn(sentence)
+
 
 def train_and_report(
     console: Console,
@@ -52,6 +55,8 @@ def train_and_report(
         f"{parameters / 1e6:.1f} M parameters, attention {model.config.attention}; {len(data.train)} scenes to learn "
         f"from, {len(data.validation)} held out, {options.resolution} x {options.resolution} pixels."
     )
+    for fault in data.skipped:
+        console.warn(f"a scene is left out: {fault}")
     if backbone_on_disk() is None:
         console.say(f"LPIPS needs torchvision's {BACKBONE}, which is not in its cache: SSIM takes its place.")
     done = state.step if state else 0
@@ -73,12 +78,13 @@ def train_and_report(
         perceptual=outcome.perceptual,
         validation=outcome.validation,
         scenes=len(data.train),
+        skipped=len(data.skipped),
         resumed_from=done or None,
     )
 
 
 def newest_state(path: Path, options: "TrainOptions") -> "TrainState | None":
     """The state of an earlier run in `path`, where there is one."""
-    from rfcli.training.state import STATE, read_state
+    from rfcli.training.state import read_state
 
-    return read_state(path / STATE, options)
+    return read_state(path, options)

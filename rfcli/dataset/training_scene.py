@@ -1,12 +1,11 @@
 """A scene with its images at the resolution of training, held in memory."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from rfcli.dataset.sample import read_sample
+from rfcli.dataset.sample import Sample
 from rfcli.errors import InputError
 
 FloatArray = npt.NDArray[np.float32]
@@ -29,17 +28,16 @@ class TrainingScene:
     visible: npt.NDArray[np.int32] | None = None
 
 
-def read_training_scene(path: Path, resolution: int) -> TrainingScene:
-    """The sample at `path`, its images averaged down to `resolution`.
+def training_scene(sample: Sample, resolution: int) -> TrainingScene:
+    """The sample with its images averaged down to `resolution`.
 
     Pixels hold mean radiance over their area, so the mean of a block of them is the pixel of a smaller image exactly.
     Raises InputError where the images' size is no multiple of `resolution`.
     """
-    sample = read_sample(path)
     images = np.asarray(sample.images, dtype=np.float32)
     side = images.shape[1]
     if side % resolution:
-        raise InputError(f"{path} holds images of {side} pixels; --resolution {resolution} must divide that.")
+        raise InputError(f"The dataset holds images of {side} pixels; --resolution {resolution} must divide that.")
     block = side // resolution
     images = images.reshape(len(images), resolution, block, resolution, block, 3).mean((2, 4))
     scene = sample.scene

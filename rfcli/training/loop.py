@@ -2,29 +2,32 @@
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from rfcli.atomic import sweep
 from rfcli.attention.performer import Performer
 from rfcli.dataset.augment import apply, draw
 from rfcli.dataset.batching import epoch_batches
 from rfcli.dataset.training_scene import with_views
+from rfcli.errors import InputError
 from rfcli.interrupt import deferred_interrupt
 from rfcli.metrics.perceptual import Perceptual, perceptual_term
-from rfcli.model import RenderFormer, save_checkpoint
+from rfcli.model import RenderFormer
 from rfcli.model.precision import fastest_precision
+from rfcli.training.bad_steps import MOST_IN_A_ROW, write_bad_step
 from rfcli.training.batch import TrainingBatch, collate
-from rfcli.training.card import model_card
+from rfcli.training.checkpoints import BEST, explained, keep_model, keep_state
 from rfcli.training.history import HISTORY, forget_after, record
-from rfcli.training.losses import image_loss
+from rfcli.training.losses import step_loss
 from rfcli.training.options import TrainOptions
 from rfcli.training.scenes import TrainingData
 from rfcli.training.schedule import learning_rate
-from rfcli.training.state import STATE, TrainState, recorded, save_state
-from rfcli.training.transfer import attention_parameters, transfer_loss
+from rfcli.training.state import STATES, TrainState, recorded
+from rfcli.training.transfer import attention_parameters
 from rfcli.training.validation import Validation, validate, write_grid
 
 WEIGHT_DECAY = 0.01
@@ -40,6 +43,8 @@ class Watcher(Protocol):
     def stepped(self, step: int, losses: dict[str, float]) -> None: ...
 
     def validated(self, step: int, validation: Validation) -> None: ...
+
+    def warned(self, sentence: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,9 @@ class Run:
         self.perceptual: Perceptual = perceptual_term(self.device)
         self.precision = fastest_precision(self.device)
         self.seconds = 0.0  # spent on steps
+        self.best: float | None = None  # validation PSNR
+        self.bad_in_a_row = 0
+        self.bad_step: Path | None = None  # where the first of this sitting is kept
         self.sizes = np.array([len(scene.triangles) for scene in data.train])
 
     def restore(self, state: TrainState) -> None:
@@ -83,6 +91,12 @@ class Run:
         self.optimizer.load_state_dict(state.optimizer)
         self.precision = getattr(torch, state.precision)
         self.seconds = 3600 * state.hours
+        self.best = state.best
+        if state.perceptual != self.perceptual.name:
+            raise InputError(
+                f"{self.options.out} holds a run whose loss has the perceptual term {state.perceptual}, which is "
+                f"{self.perceptual.name} now; give LPIPS the backbone that it had, or use another --out."
+            )
 
     def state(self, done: int) -> TrainState:
         """Where the run stands after `done` steps; shares the tensors of the run."""
@@ -93,6 +107,8 @@ class Run:
             options=recorded(self.options),
             config=self.model.config.to_dict(),
             precision=str(self.precision).removeprefix("torch."),
+            perceptual=self.perceptual.name,
+            best=self.best,
             hours=self.seconds / 3600,
         )
 
@@ -112,31 +128,35 @@ class Run:
 
     def step(self, step: int) -> dict[str, float]:
         """One optimiser step; the terms of its loss, by name. Gradients that are not finite are dropped."""
+        torch.manual_seed(self.options.seed * 1_000_003 + step)  # of dropout, where the model has it
         self._redraw(step)
-        transferring = self.teacher is not None and step < self.options.transfer
+        teacher = self.teacher if step < self.options.transfer else None
         self.optimizer.zero_grad(set_to_none=True)
         batch = self.batch(step)
-        with torch.autocast(self.device.type, dtype=self.precision, enabled=self.precision != torch.float32):
-            total, terms = self._transfer(batch) if transferring else self._images(batch)
-        total.backward()  # type: ignore[no-untyped-call]
-        trained = list(attention_parameters(self.model) if transferring else self.model.parameters())
+        terms = step_loss(self.model, teacher, batch, self.perceptual, self.precision)
+        terms["loss"].backward()  # type: ignore[no-untyped-call]
+        trained = list(attention_parameters(self.model) if teacher else self.model.parameters())
         norm = torch.nn.utils.clip_grad_norm_(trained, CLIP)
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rate(step, transferring)
-        if bool(torch.isfinite(norm)):
+            group["lr"] = self._rate(step, teacher is not None)
+        if bool(torch.isfinite(norm) & torch.isfinite(terms["loss"])):
             self.optimizer.step()
+            self.bad_in_a_row = 0
+        else:
+            self._pass_over(step, teacher, batch)
         return {**{name: term.item() for name, term in terms.items()}, "gradient_norm": norm.item()}
 
-    def _images(self, batch: TrainingBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        prediction = self.model(batch.scenes, batch.c2w, batch.fov, self.options.resolution, batch.visible)
-        with torch.autocast(self.device.type, enabled=False):
-            loss = image_loss(prediction.float(), batch.truth, self.perceptual)
-        return loss.total, {"loss": loss.total, "log_l1": loss.log_l1, self.perceptual.name: loss.perceptual}
-
-    def _transfer(self, batch: TrainingBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        assert self.teacher is not None
-        loss = transfer_loss(self.model, self.teacher, batch.scenes)
-        return loss, {"loss": loss, "transfer": loss}
+    def _pass_over(self, step: int, teacher: RenderFormer | None, batch: TrainingBatch) -> None:
+        """Count a bad step, and keep the first. Raises InputError where there are too many in a row."""
+        self.bad_in_a_row += 1
+        if self.bad_step is None:
+            with explained(self.options.out):
+                self.bad_step = write_bad_step(self.options.out, step, self.model, teacher, batch, self.precision)
+        if self.bad_in_a_row > MOST_IN_A_ROW:
+            raise InputError(
+                f"{self.bad_in_a_row} steps in a row had no finite gradient; use a lower --rate or another --out "
+                f"({self.bad_step} holds the first of them)."
+            )
 
     def _rate(self, step: int, transferring: bool) -> float:
         options = self.options
@@ -168,7 +188,9 @@ def fit(
     state: where an interrupted run of the same options goes on.
     """
     out = options.out
-    out.mkdir(parents=True, exist_ok=True)
+    for folder in (out, out / STATES, out / BEST):
+        folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
     run = Run(model, teacher, data, options)
     first = 0
     if state is not None:
@@ -178,6 +200,7 @@ def fit(
     model.train()
     recent: list[dict[str, float]] = []
     validation, done = None, first
+    saved_at = time.monotonic()
     with deferred_interrupt() as interrupted:
         for step in range(first, options.steps):
             start = time.perf_counter()
@@ -186,28 +209,33 @@ def fit(
             run.seconds += seconds
             recent = [*recent[-REPORT_EVERY + 1 :], losses]
             watch.stepped(done, losses)
+            if run.bad_in_a_row == 1:
+                watch.warned(f"step {done} had no finite gradient and was passed over; see {run.bad_step}.")
             if done % REPORT_EVERY == 0:
                 record(out / HISTORY, done, {**losses, "seconds": round(seconds, 3)})
             if done % options.validate_every == 0 or done == options.steps:
                 validation = validate(model, data.validation, options.resolution)
                 record(out / HISTORY, done, {"validation": validation.as_dict()})
-                _keep(run, done, validation)
+                _keep_model(run, done, validation)
                 watch.validated(done, validation)
+                due = True
+            else:
+                due = interrupted() or time.monotonic() - saved_at >= 60 * options.save_minutes
+            if due:
+                keep_state(out, run.state(done), options.keep)
+                saved_at = time.monotonic()
             if interrupted():
                 break
-        if interrupted() and done < options.steps:
-            save_state(out / STATE, run.state(done))
     model.eval()
     names = recent[-1].keys() if recent else ()
     means = {name: float(np.mean([losses[name] for losses in recent if name in losses])) for name in names}
     return Outcome(done, means, run.perceptual.name, validation, done < options.steps)
 
 
-def _keep(run: Run, step: int, validation: Validation) -> None:
-    """Everything that must outlive the run: state first, from which the rest could be made again."""
+def _keep_model(run: Run, step: int, validation: Validation) -> None:
+    """The model so far, its card and a picture of what it can."""
     options = run.options
-    save_state(options.out / STATE, run.state(step))
     made = {**recorded(options), "steps done": step, "hours": round(run.seconds / 3600, 2)}
     made["perceptual term"] = run.perceptual.name
-    save_checkpoint(run.model, options.out, model_card(run.model, made, validation))
+    run.best = keep_model(run.model, options.out, made, validation, run.best)
     write_grid(run.model, run.data.validation, options.resolution, options.out / GRID)

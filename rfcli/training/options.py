@@ -18,6 +18,7 @@ class TrainOptions:
     rotations: of the augmentation: none, upright (about the vertical axis) or any.
     validate_every: steps between validations, each of which also writes a checkpoint.
     start: what the run started from: an architecture, or a trained model.
+    save_minutes: the state is also saved when this long has passed since it last was. keep: states that are kept.
     """
 
     data: Path
@@ -34,9 +35,11 @@ class TrainOptions:
     validate_every: int = 250
     seed: int = 0
     start: str = ""
+    save_minutes: float = 10.0
+    keep: int = 3
 
     def __post_init__(self) -> None:
-        for name in ("resolution", "steps", "batch", "views", "validate_every"):
+        for name in ("resolution", "steps", "batch", "views", "validate_every", "keep"):
             if getattr(self, name) < 1:
                 raise InputError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}.")
         if self.rate <= 0:

@@ -10,16 +10,10 @@ import torch
 from rfcli.errors import InputError
 from rfcli.model import RenderFormer, convert, read_checkpoint
 from rfcli.training.loop import Run, fit
-from rfcli.training.state import STATE, read_state, save_state
+from rfcli.training.state import STATES, read_state, save_state, states
 from rfcli.training.transfer import transfer_loss
 from rfcli.training.validation import silenced_attention, validate
 from tests.training.scenes import RESOLUTION, Silent, fresh_model, options, training_data
-
-
-@pytest.fixture(autouse=True)
-def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which format is faster is measured, and a measurement can turn out otherwise the next time."""
-    monkeypatch.setattr("rfcli.training.loop.fastest_precision", lambda device: torch.float32)
 
 
 def same_weights(a: RenderFormer, b: RenderFormer) -> bool:
@@ -35,7 +29,7 @@ def test_a_run_learns_and_leaves_everything_behind(tmp_path: Path) -> None:
     assert not outcome.interrupted
     assert sum(watch.losses[-5:]) < 0.6 * sum(watch.losses[:5])
     assert watch.validations[-1].psnr > watch.validations[0].psnr
-    names = {"config.json", "model.safetensors", "README.md", "grid.png", "metrics.jsonl", STATE}
+    names = {"config.json", "model.safetensors", "README.md", "grid.png", "metrics.jsonl", STATES, "best"}
     assert {path.name for path in tmp_path.iterdir()} == names
     assert same_weights(model, read_checkpoint(tmp_path))
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -56,7 +50,7 @@ def test_an_interrupted_run_ends_bit_identical(tmp_path: Path, stop: int) -> Non
     first = fit(fresh_model(), training_data(), told, StopAt())
     assert first.interrupted
     assert first.steps == stop
-    state = read_state(told.out / STATE, told)
+    state = read_state(told.out, told)
     assert state is not None
     resumed = fresh_model(seed=9)  # whatever stands there before the state is restored
     outcome = fit(resumed, training_data(), told, Silent(), state=state)
@@ -71,8 +65,8 @@ def test_a_resumed_run_keeps_its_precision_and_its_hours(tmp_path: Path) -> None
     told = options(tmp_path)
     run = Run(fresh_model(), None, training_data(), told)
     run.precision, run.seconds = torch.bfloat16, 1800.0
-    save_state(told.out / STATE, run.state(2))
-    state = read_state(told.out / STATE, told)
+    save_state(told.out, run.state(2), keep=1)
+    state = read_state(told.out, told)
     assert state is not None
     resumed = Run(fresh_model(), None, training_data(), told)
     resumed.restore(state)
@@ -82,10 +76,14 @@ def test_a_resumed_run_keeps_its_precision_and_its_hours(tmp_path: Path) -> None
 def test_other_options_in_the_same_folder_are_named(tmp_path: Path) -> None:
     fit(fresh_model(), training_data(), options(tmp_path), Silent())
     with pytest.raises(InputError, match=r"--rate 0\.001, not 0\.5"):
-        read_state(tmp_path / STATE, options(tmp_path, rate=0.5))
-    (tmp_path / STATE).write_bytes(b"torn")
-    with pytest.raises(InputError, match=r"state\.pt is not a readable training state"):
-        read_state(tmp_path / STATE, options(tmp_path))
+        read_state(tmp_path, options(tmp_path, rate=0.5))
+    states(tmp_path)[-1].write_bytes(b"torn")
+    with pytest.raises(InputError, match=r"step-00000006\.pt is not a readable .*; delete it to go on from the one"):
+        read_state(tmp_path, options(tmp_path))
+    states(tmp_path)[-1].unlink()
+    before = read_state(tmp_path, options(tmp_path))
+    assert before is not None
+    assert before.step == 4
 
 
 def test_gradients_that_are_not_finite_change_nothing(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from rfcli.dataset import Sample, write_sample
-from rfcli.dataset.training_scene import read_training_scene
+from rfcli.dataset import Sample
+from rfcli.dataset.training_scene import training_scene as at_resolution
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
 from rfcli.training.batch import collate
@@ -17,16 +17,16 @@ from tests.model.scenes import SMALL
 from tests.training.scenes import RESOLUTION, fresh_model, training_scene
 
 
-def test_images_are_averaged_down(tmp_path: Path) -> None:
+def test_images_are_averaged_down() -> None:
     given = training_scene(0)
     scene = TriangleScene(given.triangles, given.vn, given.material, given.c2w, given.fov)
     images = np.arange(2 * 8 * 8 * 3, dtype=np.float16).reshape(2, 8, 8, 3)
-    write_sample(tmp_path / "a.h5", Sample(scene, images))
-    small = read_training_scene(tmp_path / "a.h5", 4)
+    sample = Sample(scene, images)
+    small = at_resolution(sample, 4)
     expected = [[images[0, 2 * r : 2 * r + 2, 2 * c : 2 * c + 2, 0].mean() for c in range(4)] for r in range(4)]
     assert small.images[0, :, :, 0].tolist() == expected
     with pytest.raises(InputError, match=r"8 pixels; --resolution 3 must divide"):
-        read_training_scene(tmp_path / "a.h5", 3)
+        at_resolution(sample, 3)
 
 
 @pytest.mark.parametrize("folder", ["empty", "missing"])
