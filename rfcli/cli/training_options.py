@@ -22,3 +22,16 @@ Rotations = Annotated[
     typer.Option(help="Rotate scenes at random: not, about the vertical axis, or in any way. none learns fastest."),
 ]
 ValidateEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps between validations and checkpoints.")]
+Ema = Annotated[
+    float, typer.Option(metavar="DECAY", help="Of the moving average of weights that is saved; 0 = the last weights.")
+]
+LpipsWeights = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Backbone of LPIPS, torchvision's vgg16. (default: its cache, else SSIM instead)"
+    ),
+]
+SaveMinutes = Annotated[
+    float, typer.Option(min=0, metavar="MINUTES", help="Save the state at least this often, besides at validations.")
+]
+Keep = Annotated[int, typer.Option(min=1, metavar="K", help="States to keep, the last ones.")]

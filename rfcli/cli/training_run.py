@@ -45,6 +45,7 @@ def train_and_report(
     Raises KeyboardInterrupt after Ctrl-C, once the state of the run is on disk.
     """
     from rfcli.metrics.perceptual import BACKBONE, backbone_on_disk
+    from rfcli.training.checkpoints import BEST
     from rfcli.training.loop import GRID, fit
     from rfcli.training.scenes import read_dataset
 
@@ -57,8 +58,10 @@ def train_and_report(
     )
     for fault in data.skipped:
         console.warn(f"a scene is left out: {fault}")
-    if backbone_on_disk() is None:
-        console.say(f"LPIPS needs torchvision's {BACKBONE}, which is not in its cache: SSIM takes its place.")
+    if not (options.lpips_weights or backbone_on_disk()):
+        console.say(
+            f"LPIPS needs torchvision's {BACKBONE}, which is not in its cache (--lpips-weights): SSIM takes its place."
+        )
     done = state.step if state else 0
     if state:
         console.say(f"Going on from step {done:,} of {options.steps:,} in {options.out}.")
@@ -66,7 +69,7 @@ def train_and_report(
         outcome = fit(model, data, options, ConsoleWatcher(console, progress), teacher, state)
     if outcome.interrupted:
         raise KeyboardInterrupt
-    files = ["config.json", "model.safetensors", "README.md", "metrics.jsonl", GRID]
+    files = ["config.json", "model.safetensors", "README.md", "metrics.jsonl", GRID, BEST]
     console.say(f"Model in {options.out}; truth beside prediction in {options.out / GRID}.")
     console.receipt(
         device=str(next(model.parameters()).device),

@@ -18,11 +18,12 @@ from rfcli.interrupt import deferred_interrupt
 from rfcli.metrics.perceptual import Perceptual, perceptual_term
 from rfcli.model import RenderFormer
 from rfcli.model.precision import fastest_precision
+from rfcli.training.average import averaged
 from rfcli.training.bad_steps import MOST_IN_A_ROW, write_bad_step
 from rfcli.training.batch import TrainingBatch, collate
 from rfcli.training.checkpoints import BEST, explained, keep_model, keep_state
 from rfcli.training.history import HISTORY, forget_after, record
-from rfcli.training.losses import step_loss
+from rfcli.training.losses import PERCEPTUAL_WEIGHT, step_loss
 from rfcli.training.options import TrainOptions
 from rfcli.training.scenes import TrainingData
 from rfcli.training.schedule import learning_rate
@@ -49,7 +50,7 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. losses: means over the last steps. perceptual: the name of that term of the loss.
+    """How a run ended. losses: means over the last steps. perceptual: what that term of the loss is made of.
     interrupted: by Ctrl-C, before its last step."""
 
     steps: int
@@ -61,7 +62,8 @@ class Outcome:
 
 def make_optimizer(model: RenderFormer, rate: float) -> torch.optim.AdamW:
     """AdamW that decays matrices and leaves norms, biases and tokens alone."""
-    matrices = [p for name, p in model.named_parameters() if p.dim() > 1 and "token" not in name]
+    tokens = ("tri_token", "reg_tokens", "ray_map_patch_token")
+    matrices = [p for name, p in model.named_parameters() if p.dim() > 1 and not name.endswith(tokens)]
     decayed = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in decayed]
     groups = [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
@@ -77,7 +79,8 @@ class Run:
         self.model, self.teacher, self.data, self.options = model, teacher, data, options
         self.device = next(model.parameters()).device
         self.optimizer = make_optimizer(model, options.rate)
-        self.perceptual: Perceptual = perceptual_term(self.device)
+        self.average = averaged(model, options.ema)
+        self.perceptual: Perceptual = perceptual_term(self.device, options.lpips_weights)
         self.precision = fastest_precision(self.device)
         self.seconds = 0.0  # spent on steps
         self.best: float | None = None  # validation PSNR
@@ -88,14 +91,15 @@ class Run:
     def restore(self, state: TrainState) -> None:
         """Go back to where `state` was saved."""
         self.model.load_state_dict(state.weights)
+        self.average.load_state_dict(state.average)
         self.optimizer.load_state_dict(state.optimizer)
         self.precision = getattr(torch, state.precision)
         self.seconds = 3600 * state.hours
         self.best = state.best
-        if state.perceptual != self.perceptual.name:
+        if state.perceptual != self.perceptual.made_of:
             raise InputError(
-                f"{self.options.out} holds a run whose loss has the perceptual term {state.perceptual}, which is "
-                f"{self.perceptual.name} now; give LPIPS the backbone that it had, or use another --out."
+                f"{self.options.out} holds a run whose loss has the perceptual term {state.perceptual}, not "
+                f"{self.perceptual.made_of}; give it that backbone with --lpips-weights, or use another --out."
             )
 
     def state(self, done: int) -> TrainState:
@@ -103,11 +107,12 @@ class Run:
         return TrainState(
             step=done,
             weights=self.model.state_dict(),
+            average=self.average.state_dict(),
             optimizer=self.optimizer.state_dict(),
             options=recorded(self.options),
             config=self.model.config.to_dict(),
             precision=str(self.precision).removeprefix("torch."),
-            perceptual=self.perceptual.name,
+            perceptual=self.perceptual.made_of,
             best=self.best,
             hours=self.seconds / 3600,
         )
@@ -141,6 +146,7 @@ class Run:
             group["lr"] = self._rate(step, teacher is not None)
         if bool(torch.isfinite(norm) & torch.isfinite(terms["loss"])):
             self.optimizer.step()
+            self.average.update_parameters(self.model)
             self.bad_in_a_row = 0
         else:
             self._pass_over(step, teacher, batch)
@@ -182,7 +188,8 @@ def fit(
     teacher: RenderFormer | None = None,
     state: TrainState | None = None,
 ) -> Outcome:
-    """Train `model` (in place, on its device) and keep its checkpoint, state, history and grid in `options.out`.
+    """Train `model` (in place, on its device) and keep its states, history and grid in `options.out`, and as the run's
+    model the moving average of its weights.
 
     teacher: the softmax model that new attention layers imitate during the first `options.transfer` steps.
     state: where an interrupted run of the same options goes on.
@@ -214,7 +221,7 @@ def fit(
             if done % REPORT_EVERY == 0:
                 record(out / HISTORY, done, {**losses, "seconds": round(seconds, 3)})
             if done % options.validate_every == 0 or done == options.steps:
-                validation = validate(model, data.validation, options.resolution)
+                validation = validate(run.average.module, data.validation, options.resolution)
                 record(out / HISTORY, done, {"validation": validation.as_dict()})
                 _keep_model(run, done, validation)
                 watch.validated(done, validation)
@@ -229,13 +236,14 @@ def fit(
     model.eval()
     names = recent[-1].keys() if recent else ()
     means = {name: float(np.mean([losses[name] for losses in recent if name in losses])) for name in names}
-    return Outcome(done, means, run.perceptual.name, validation, done < options.steps)
+    return Outcome(done, means, run.perceptual.made_of, validation, done < options.steps)
 
 
 def _keep_model(run: Run, step: int, validation: Validation) -> None:
     """The model so far, its card and a picture of what it can."""
     options = run.options
     made = {**recorded(options), "steps done": step, "hours": round(run.seconds / 3600, 2)}
-    made["perceptual term"] = run.perceptual.name
-    run.best = keep_model(run.model, options.out, made, validation, run.best)
-    write_grid(run.model, run.data.validation, options.resolution, options.out / GRID)
+    made["perceptual term"] = f"{PERCEPTUAL_WEIGHT} of {run.perceptual.made_of}"
+    model: RenderFormer = run.average.module
+    run.best = keep_model(model, options.out, made, validation, run.best)
+    write_grid(model, run.data.validation, options.resolution, options.out / GRID)

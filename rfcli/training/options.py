@@ -13,7 +13,9 @@ class TrainOptions:
     data: folder written by `rf gen-data`. out: folder of the run. resolution: side of the training images, pixels.
     triangles: smallest and largest scenes to learn from, by their triangles; None = all.
     steps: optimiser steps in all. batch: scenes per step, each seen by `views` of its cameras.
-    rate: peak learning rate, reached after `warmup` steps.
+    rate: peak learning rate, reached after `warmup` steps (of each phase, and at most half of it, where there are two).
+    ema: decay of the moving average of the weights that is validated and saved; 0 = the last weights.
+    lpips_weights: file of the backbone of LPIPS; None = torchvision's cache, and without it a structural term.
     transfer: first steps that only teach new attention layers to imitate their softmax teachers.
     rotations: of the augmentation: none, upright (about the vertical axis) or any.
     validate_every: steps between validations, each of which also writes a checkpoint.
@@ -30,6 +32,8 @@ class TrainOptions:
     views: int = 2
     rate: float = 1e-3
     warmup: int = 100
+    ema: float = 0.999
+    lpips_weights: Path | None = None
     transfer: int = 0
     rotations: str = "none"
     validate_every: int = 250
@@ -44,6 +48,8 @@ class TrainOptions:
                 raise InputError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}.")
         if self.rate <= 0:
             raise InputError(f"--rate must be above 0, got {self.rate}.")
+        if not 0 <= self.ema < 1:
+            raise InputError(f"--ema must be from 0 to below 1, got {self.ema}.")
         if not 0 <= self.warmup < self.steps:
             raise InputError(f"--warmup {self.warmup} must be shorter than the run of {self.steps} steps.")
         if not 0 <= self.transfer <= self.steps:

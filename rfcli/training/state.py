@@ -16,18 +16,20 @@ from rfcli.errors import InputError
 from rfcli.training.options import TrainOptions
 
 STATES = "states"
-NOT_DECISIVE = ("out", "keep", "save_minutes")  # options that may change from one sitting to the next
+NOT_DECISIVE = ("out", "keep", "save_minutes", "lpips_weights")  # options that may change from one sitting to the next
 
 
 @dataclass(frozen=True)
 class TrainState:
-    """step: optimiser steps done. weights, optimizer: state dicts. options: those that the run was started with.
-    config: the model's. precision: number format of the products, which a second measurement could choose otherwise.
-    perceptual: name of that term of the loss. best: highest validation PSNR so far, dB; None before the first.
+    """step: optimiser steps done. weights, average (their moving average), optimizer: state dicts.
+    options: those that the run was started with. config: the model's.
+    precision: number format of the products, which a second measurement could choose otherwise.
+    perceptual: what that term of the loss is made of. best: highest validation PSNR so far, dB; None before the first.
     hours: spent on training so far."""
 
     step: int
     weights: dict[str, torch.Tensor]
+    average: dict[str, torch.Tensor]
     optimizer: dict[str, Any]
     options: dict[str, Any]
     config: dict[str, Any]

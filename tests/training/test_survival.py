@@ -179,7 +179,7 @@ def dataset(folder: Path, scenes: int) -> Path:
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "missing"])
 def test_a_corrupt_scene_is_named_skipped_and_counted(tmp_path: Path, damage: str) -> None:
-    folder = dataset(tmp_path / "data", 110)
+    folder, config = dataset(tmp_path / "data", 110), dataclasses.replace(SMALL, visibility="attention")
     victim = folder / "scenes" / "000005.h5"
     content = victim.read_bytes()
     if damage == "missing":
@@ -188,13 +188,13 @@ def test_a_corrupt_scene_is_named_skipped_and_counted(tmp_path: Path, damage: st
         middle = len(content) // 2
         changed = bytes([content[middle] ^ 1]) + content[middle + 1 :]
         victim.write_bytes(content[:middle] + (b"" if damage == "cut" else changed))
-    data = read_dataset(folder, RESOLUTION, SMALL)
+    data = read_dataset(folder, RESOLUTION, config)
     assert len(data.train) == 110 - 7 - 1
     assert len(data.skipped) == 1
     assert "000005.h5" in data.skipped[0]
     (folder / "scenes" / "000006.h5").unlink()
     with pytest.raises(InputError, match=r"2 of the 110 scenes in .*, which is more than 1%; .*000005\.h5"):
-        read_dataset(folder, RESOLUTION, SMALL)
+        read_dataset(folder, RESOLUTION, config)
 
 
 def test_a_torn_line_of_the_history_is_forgotten(tmp_path: Path) -> None:
