@@ -22,6 +22,7 @@ from rfcli.training.average import averaged
 from rfcli.training.bad_steps import MOST_IN_A_ROW, write_bad_step
 from rfcli.training.batch import TrainingBatch, collate
 from rfcli.training.checkpoints import BEST, explained, keep_model, keep_state
+from rfcli.training.health import ailments, gradient_norms, health
 from rfcli.training.history import HISTORY, forget_after, record
 from rfcli.training.losses import PERCEPTUAL_WEIGHT, step_loss
 from rfcli.training.options import TrainOptions
@@ -140,6 +141,7 @@ class Run:
         batch = self.batch(step)
         terms = step_loss(self.model, teacher, batch, self.perceptual, self.precision)
         terms["loss"].backward()  # type: ignore[no-untyped-call]
+        norms = gradient_norms(self.model) if (step + 1) % REPORT_EVERY == 0 else {}
         trained = list(attention_parameters(self.model) if teacher else self.model.parameters())
         norm = torch.nn.utils.clip_grad_norm_(trained, CLIP)
         for group in self.optimizer.param_groups:
@@ -150,7 +152,7 @@ class Run:
             self.bad_in_a_row = 0
         else:
             self._pass_over(step, teacher, batch)
-        return {**{name: term.item() for name, term in terms.items()}, "gradient_norm": norm.item()}
+        return {**{name: term.item() for name, term in terms.items()}, "gradient_norm": norm.item(), **norms}
 
     def _pass_over(self, step: int, teacher: RenderFormer | None, batch: TrainingBatch) -> None:
         """Count a bad step, and keep the first. Raises InputError where there are too many in a row."""
@@ -222,7 +224,10 @@ def fit(
                 record(out / HISTORY, done, {**losses, "seconds": round(seconds, 3)})
             if done % options.validate_every == 0 or done == options.steps:
                 validation = validate(run.average.module, data.validation, options.resolution)
-                record(out / HISTORY, done, {"validation": validation.as_dict()})
+                found = health(run.average.module, data.validation[0], options.resolution)
+                record(out / HISTORY, done, {"validation": validation.as_dict(), "health": found.as_dict()})
+                for sentence in ailments(found, validation, done / options.steps):
+                    watch.warned(f"step {done:,}: {sentence}")
                 _keep_model(run, done, validation)
                 watch.validated(done, validation)
                 due = True
