@@ -21,6 +21,9 @@ Rotations = Annotated[
     Literal["none", "upright", "any"],
     typer.Option(help="Rotate scenes at random: not, about the vertical axis, or in any way. none learns fastest."),
 ]
+Translations = Annotated[
+    float, typer.Option(min=0, metavar="SIGMA", help="Move scenes at random, this far along each axis; 0.25 published.")
+]
 ValidateEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps between validations and checkpoints.")]
 Ema = Annotated[
     float, typer.Option(metavar="DECAY", help="Of the moving average of weights that is saved; 0 = the last weights.")

@@ -44,6 +44,9 @@ def train_and_report(
 
     Raises KeyboardInterrupt after Ctrl-C, once the state of the run is on disk.
     """
+    import numpy as np
+
+    from rfcli.dataset.batching import padding_share
     from rfcli.metrics.perceptual import BACKBONE, backbone_on_disk
     from rfcli.training.checkpoints import BEST
     from rfcli.training.loop import GRID, fit
@@ -56,6 +59,8 @@ def train_and_report(
         f"{parameters / 1e6:.1f} M parameters, attention {model.config.attention}; {len(data.train)} scenes to learn "
         f"from, {len(data.validation)} held out, {options.resolution} x {options.resolution} pixels."
     )
+    padding = padding_share(np.array([len(scene.triangles) for scene in data.train]), options.batch, options.seed)
+    console.detail(f"{padding:.1%} of the places in batches are padding.")
     for fault in data.skipped:
         console.warn(f"a scene is left out: {fault}")
     if not (options.lpips_weights or backbone_on_disk()):
@@ -82,6 +87,7 @@ def train_and_report(
         validation=outcome.validation,
         scenes=len(data.train),
         skipped=len(data.skipped),
+        padding=padding,
         resumed_from=done or None,
     )
 

@@ -128,7 +128,8 @@ class Run:
         for index in order[step % per_epoch]:
             scene = self.data.train[index]
             views = rng.permutation(len(scene.c2w))[: options.views]
-            augmentation = draw(rng, len(scene.triangles), options.rotations)
+            lights = 0 if scene.layers is None else len(scene.layers)
+            augmentation = draw(rng, len(scene.triangles), options.rotations, options.translations, lights)
             scenes.append(apply(with_views(scene, views), augmentation))
         return collate(scenes, self.device)
 

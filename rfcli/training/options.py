@@ -18,6 +18,7 @@ class TrainOptions:
     lpips_weights: file of the backbone of LPIPS; None = torchvision's cache, and without it a structural term.
     transfer: first steps that only teach new attention layers to imitate their softmax teachers.
     rotations: of the augmentation: none, upright (about the vertical axis) or any.
+    translations: of the augmentation: standard deviation along each axis; the published runs had 0.25.
     validate_every: steps between validations, each of which also writes a checkpoint.
     start: what the run started from: an architecture, or a trained model.
     save_minutes: the state is also saved when this long has passed since it last was. keep: states that are kept.
@@ -36,6 +37,7 @@ class TrainOptions:
     lpips_weights: Path | None = None
     transfer: int = 0
     rotations: str = "none"
+    translations: float = 0.0
     validate_every: int = 250
     seed: int = 0
     start: str = ""
