@@ -1,7 +1,7 @@
 """`rf finetune`: go on from a trained model, and turn its softmax attention into a linear one."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,10 +21,12 @@ from rfcli.cli.options import (
 from rfcli.cli.training_options import (
     Batch,
     Data,
+    DryRun,
     Ema,
     Keep,
     LpipsWeights,
     Rate,
+    Recompute,
     Resolution,
     Rotations,
     SaveMinutes,
@@ -63,6 +65,9 @@ def finetune(
             help="First steps, in which new attention layers only imitate the old. (default: a third, if new)",
         ),
     ] = None,
+    freeze: Annotated[
+        Literal["none", "view"], typer.Option(help="view: train the view-independent stage only.")
+    ] = "none",
     batch: Batch = 4,
     views: Views = 2,
     rate: Rate = 5e-4,
@@ -74,6 +79,8 @@ def finetune(
     validate_every: ValidateEvery = 250,
     save_minutes: SaveMinutes = 10.0,
     keep: Keep = 3,
+    recompute: Recompute = False,
+    dry_run: DryRun = False,
     device: Device = "auto",
     seed: Seed = 0,
     config: ConfigFile = None,
@@ -118,6 +125,7 @@ def finetune(
             rate=rate,
             warmup=warmup,
             transfer=transfer,
+            freeze=freeze,
             ema=ema,
             lpips_weights=lpips_weights,
             rotations=rotations,
@@ -125,9 +133,10 @@ def finetune(
             validate_every=validate_every,
             save_minutes=save_minutes,
             keep=keep,
+            recompute=recompute,
             seed=seed,
             start=f"{origin}, attention {model.config.attention}",
         )
-        state = newest_state(out, options)
+        state = None if dry_run else newest_state(out, options)
         console.say(f"Starting from {origin}.")
-        train_and_report(console, model, options, state, teacher if swapped else None)
+        train_and_report(console, model, options, state, teacher if swapped else None, dry_run)

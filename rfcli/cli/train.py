@@ -10,10 +10,12 @@ from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbos
 from rfcli.cli.training_options import (
     Batch,
     Data,
+    DryRun,
     Ema,
     Keep,
     LpipsWeights,
     Rate,
+    Recompute,
     Resolution,
     Rotations,
     SaveMinutes,
@@ -44,6 +46,8 @@ def train(
     validate_every: ValidateEvery = 250,
     save_minutes: SaveMinutes = 10.0,
     keep: Keep = 3,
+    recompute: Recompute = False,
+    dry_run: DryRun = False,
     device: Device = "auto",
     seed: Seed = 0,
     config: ConfigFile = None,
@@ -80,10 +84,11 @@ def train(
             validate_every=validate_every,
             save_minutes=save_minutes,
             keep=keep,
+            recompute=recompute,
             seed=seed,
             start=model,
         )
-        state = newest_state(out, options)
+        state = None if dry_run else newest_state(out, options)
         architecture = replace(PRESETS[model], training_resolution=resolution)
         fresh = new_model(architecture, seed).to(pick_device(device))
-        train_and_report(console, fresh, options, state)
+        train_and_report(console, fresh, options, state, dry_run=dry_run)

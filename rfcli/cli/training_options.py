@@ -17,6 +17,13 @@ Batch = Annotated[int, typer.Option(min=1, help="Scenes in a step.")]
 Views = Annotated[int, typer.Option(min=1, help="Cameras of each scene in a step.")]
 Rate = Annotated[float, typer.Option(help="Highest learning rate.")]
 Warmup = Annotated[int, typer.Option(min=0, help="Steps until the highest learning rate.")]
+Recompute = Annotated[
+    bool, typer.Option("--recompute", help="Keep fewer activations: less memory, about a third more time.")
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Take a few steps, print parameters, memory and hours expected, write nothing."),
+]
 Rotations = Annotated[
     Literal["none", "upright", "any"],
     typer.Option(help="Rotate scenes at random: not, about the vertical axis, or in any way. none learns fastest."),

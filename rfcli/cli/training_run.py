@@ -9,6 +9,7 @@ from rfcli.cli.receipts import model_entry
 
 if TYPE_CHECKING:
     from rfcli.model import RenderFormer
+    from rfcli.training.loop import Run
     from rfcli.training.options import TrainOptions
     from rfcli.training.state import TrainState
     from rfcli.training.validation import Validation
@@ -39,8 +40,10 @@ def train_and_report(
     options: "TrainOptions",
     state: "TrainState | None",
     teacher: "RenderFormer | None" = None,
+    dry_run: bool = False,
 ) -> None:
-    """Train `model` to the end of `options`, or from `state` on, and leave the receipt.
+    """Train `model` to the end of `options`, or from `state` on, and leave the receipt; dry_run: only say what that
+    would take.
 
     Raises KeyboardInterrupt after Ctrl-C, once the state of the run is on disk.
     """
@@ -49,11 +52,10 @@ def train_and_report(
     from rfcli.dataset.batching import padding_share
     from rfcli.metrics.perceptual import BACKBONE, backbone_on_disk
     from rfcli.training.checkpoints import BEST
-    from rfcli.training.loop import GRID, fit
+    from rfcli.training.loop import GRID, Run, fit
     from rfcli.training.scenes import read_dataset
 
     data = read_dataset(options.data, options.resolution, model.config, options.triangles)
-    options.out.mkdir(parents=True, exist_ok=True)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     console.say(
         f"{parameters / 1e6:.1f} M parameters, attention {model.config.attention}; {len(data.train)} scenes to learn "
@@ -67,6 +69,10 @@ def train_and_report(
         console.say(
             f"LPIPS needs torchvision's {BACKBONE}, which is not in its cache (--lpips-weights): SSIM takes its place."
         )
+    if dry_run:
+        _foretell(console, Run(model, teacher, data, options))
+        return
+    options.out.mkdir(parents=True, exist_ok=True)
     done = state.step if state else 0
     if state:
         console.say(f"Going on from step {done:,} of {options.steps:,} in {options.out}.")
@@ -90,6 +96,18 @@ def train_and_report(
         padding=padding,
         resumed_from=done or None,
     )
+
+
+def _foretell(console: Console, run: "Run") -> None:
+    """Say what `run` would take, and leave that as the receipt."""
+    from rfcli.training.rehearsal import rehearse
+
+    found = rehearse(run)
+    console.say(
+        f"{found.parameters:,} parameters, {found.peak_bytes / 2**30:.1f} GiB of memory; {found.step_seconds:.2f} s a "
+        f"step: {run.options.steps:,} steps would take {found.hours:.2g} hours. Nothing was written."
+    )
+    console.receipt(device=str(run.device), outputs=[], dry_run=found)
 
 
 def newest_state(path: Path, options: "TrainOptions") -> "TrainState | None":

@@ -43,8 +43,14 @@ class LPIPS(nn.Module):
         super().__init__()
         import lpips
 
+        weights = _weights(backbone)
         self.distance = lpips.LPIPS(net="vgg", pnet_rand=True, verbose=False)
-        self.distance.net.load_state_dict(_features(backbone, self.distance.net))
+        # torchvision's features.5 is slice2.5 of lpips
+        names = {f"features.{name.partition('.')[2]}": name for name in self.distance.net.state_dict()}
+        try:
+            self.distance.net.load_state_dict({name: weights[theirs] for theirs, name in names.items()})
+        except (KeyError, RuntimeError) as error:
+            raise _no_backbone(backbone) from error
         self.distance.eval().requires_grad_(False)
         self.made_of = f"lpips, backbone {sha256(backbone.read_bytes()).hexdigest()[:8]}"  # as torchvision names it
 
@@ -53,19 +59,20 @@ class LPIPS(nn.Module):
         return self.distance(a, b).mean()  # type: ignore[no-any-return]
 
 
-def _features(path: Path, network: nn.Module) -> dict[str, Tensor]:
-    """The weights at `path` under the names that lpips gives them: torchvision's features.5 is its slice2.5."""
+def _weights(path: Path) -> dict[str, Any]:
     try:
-        given: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        wanted = network.state_dict()
-        found = {name: given[f"features.{name.partition('.')[2]}"] for name in wanted}
-        if any(found[name].shape != tensor.shape for name, tensor in wanted.items()):
-            raise KeyError("other shapes")
+        given = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path} is missing; give --lpips-weights torchvision's file {BACKBONE}.") from None
     except Exception as error:
-        raise InputError(f"{path} does not hold a VGG-16; give --lpips-weights torchvision's {BACKBONE}.") from error
-    return found
+        raise _no_backbone(path) from error
+    if not isinstance(given, dict):
+        raise _no_backbone(path)
+    return given
+
+
+def _no_backbone(path: Path) -> InputError:
+    return InputError(f"{path} does not hold a VGG-16; give --lpips-weights torchvision's file {BACKBONE}.")
 
 
 class Structural(nn.Module):

@@ -15,6 +15,7 @@ from rfcli.model.layer_parts import LayerParts
 from rfcli.model.norms import RMSNorm, encoder_norm
 from rfcli.model.pixel_decoder import CHANNELS, PixelDecoder
 from rfcli.model.rays import patches
+from rfcli.model.recompute import run_layer
 from rfcli.model.rope import RopeFrequencies, rotation_by
 from rfcli.model.swin import window_attention
 
@@ -67,7 +68,9 @@ class ViewLayer(nn.Module):
 
 
 class ViewLayers(nn.Module):
-    """The layers, and the frequencies of their positions."""
+    """The layers, and the frequencies of their positions. recompute: as in the other stage."""
+
+    recompute = False
 
     def __init__(self, config: RenderFormerConfig) -> None:
         super().__init__()
@@ -135,7 +138,7 @@ class ViewDependentStage(nn.Module):
         rotation, token_rotation = self.transformer.rotation(places), self.transformer.rotation(vertices)
         outputs = []
         for layer in self.transformer.layers:
-            x = layer(x, tokens, rotation, token_rotation, context, side)
+            x = run_layer(layer, self.transformer.recompute, x, tokens, rotation, token_rotation, context, side)
             outputs.append(x)
         if self.config.use_dpt_decoder:
             image: Tensor = self.out_dpt([outputs[tap] for tap in self.config.taps], side, side)

@@ -10,6 +10,7 @@ from rfcli.attention import Context, create
 from rfcli.model.blocks import Rotation, SelfAttention
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.layer_parts import LayerParts
+from rfcli.model.recompute import run_layer
 from rfcli.model.rope import RopeFrequencies
 from rfcli.model.scene_batch import SceneBatch
 from rfcli.model.surface_features import surface_features
@@ -33,7 +34,11 @@ class Layer(nn.Module):
 
 
 class ViewIndependentTransformer(nn.Module):
-    """`num_layers` layers over registers and triangles; the only place where cost can grow as N squared."""
+    """`num_layers` layers over registers and triangles; the only place where cost can grow as N squared.
+
+    recompute: whether layers save memory while training by computing twice (`recompute.run_layer`)."""
+
+    recompute = False
 
     def __init__(self, config: RenderFormerConfig) -> None:
         super().__init__()
@@ -55,7 +60,7 @@ class ViewIndependentTransformer(nn.Module):
     def forward(self, x: Tensor, rotation: Rotation | None, context: Context) -> Tensor:
         """x [B, R + N, C] -> [B, R + N, C]."""
         for layer in self.layers:
-            x = layer(x, rotation, context)
+            x = run_layer(layer, self.recompute, x, rotation, context)
         return x
 
 

@@ -79,6 +79,9 @@ class Run:
     ) -> None:
         self.model, self.teacher, self.data, self.options = model, teacher, data, options
         self.device = next(model.parameters()).device
+        model.transformer.recompute = model.view_transformer.transformer.recompute = options.recompute
+        if options.freeze == "view":
+            model.view_transformer.requires_grad_(False)
         self.optimizer = make_optimizer(model, options.rate)
         self.average = averaged(model, options.ema)
         self.perceptual: Perceptual = perceptual_term(self.device, options.lpips_weights)
@@ -163,8 +166,8 @@ class Run:
                 self.bad_step = write_bad_step(self.options.out, step, self.model, teacher, batch, self.precision)
         if self.bad_in_a_row > MOST_IN_A_ROW:
             raise InputError(
-                f"{self.bad_in_a_row} steps in a row had no finite gradient; use a lower --rate or another --out "
-                f"({self.bad_step} holds the first of them)."
+                f"{self.bad_in_a_row} steps in a row had no finite loss and gradient; use a lower --rate or another "
+                f"--out ({self.bad_step} holds the first of them)."
             )
 
     def _rate(self, step: int, transferring: bool) -> float:
@@ -220,7 +223,9 @@ def fit(
             recent = [*recent[-REPORT_EVERY + 1 :], losses]
             watch.stepped(done, losses)
             if run.bad_in_a_row == 1:
-                watch.warned(f"step {done} had no finite gradient and was passed over; see {run.bad_step}.")
+                watch.warned(
+                    f"step {done:,}, whose loss or gradient is not finite, was passed over; see {run.bad_step}."
+                )
             if done % REPORT_EVERY == 0:
                 record(out / HISTORY, done, {**losses, "seconds": round(seconds, 3)})
             if done % options.validate_every == 0 or done == options.steps:

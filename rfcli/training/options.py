@@ -19,8 +19,10 @@ class TrainOptions:
     transfer: first steps that only teach new attention layers to imitate their softmax teachers.
     rotations: of the augmentation: none, upright (about the vertical axis) or any.
     translations: of the augmentation: standard deviation along each axis; the published runs had 0.25.
+    freeze: "view" leaves the view-dependent stage as it is, "none" trains all.
     validate_every: steps between validations, each of which also writes a checkpoint.
     start: what the run started from: an architecture, or a trained model.
+    recompute: spend time on saving memory (activation checkpointing); the result is the same.
     save_minutes: the state is also saved when this long has passed since it last was. keep: states that are kept.
     """
 
@@ -38,9 +40,11 @@ class TrainOptions:
     transfer: int = 0
     rotations: str = "none"
     translations: float = 0.0
+    freeze: str = "none"
     validate_every: int = 250
     seed: int = 0
     start: str = ""
+    recompute: bool = False
     save_minutes: float = 10.0
     keep: int = 3
 

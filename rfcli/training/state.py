@@ -16,7 +16,13 @@ from rfcli.errors import InputError
 from rfcli.training.options import TrainOptions
 
 STATES = "states"
-NOT_DECISIVE = ("out", "keep", "save_minutes", "lpips_weights")  # options that may change from one sitting to the next
+NOT_DECISIVE = (
+    "out",
+    "keep",
+    "save_minutes",
+    "lpips_weights",
+    "recompute",
+)  # options that may change from one sitting to the next
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def test_formula(backbone: Path, term: LPIPS) -> None:
     generator = torch.Generator().manual_seed(1)
     image, reference = torch.rand(2, 1, 16, 16, 3, generator=generator)
     weights = torch.load(backbone, weights_only=True)
-    linear = torch.load(Path(lpips.__file__).parent / "weights/v0.1/vgg.pth", weights_only=True)
+    linear = torch.load(Path(lpips.__file__).parent / "weights/v0.1/vgg.pth", map_location="cpu")
     ours, theirs = (features(2 * x[0].permute(2, 0, 1) - 1, weights) for x in (image, reference))
     expected = sum(
         (linear[f"lin{level}.model.1.weight"][0] * (a - b).square()).sum(0).mean().item()

@@ -123,6 +123,19 @@ def test_transfer_brings_linear_layers_to_their_teacher_and_trains_nothing_else(
     assert transfer_loss(teacher, teacher, scenes).item() == 0.0
 
 
+def test_a_frozen_view_stage_stays_as_it_is(tmp_path: Path) -> None:
+    model = fresh_model()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    fit(model, training_data(), options(tmp_path, freeze="view"), Silent())
+    changed = {
+        name.partition(".")[0] for name, value in model.state_dict().items() if not torch.equal(before[name], value)
+    }
+    assert "transformer" in changed
+    assert "view_transformer" not in changed
+    frozen = {name: value for name, value in read_checkpoint(tmp_path).state_dict().items() if name.startswith("view_")}
+    assert all(torch.equal(before[name], value) for name, value in frozen.items())
+
+
 def test_silenced_attention_is_silent_and_comes_back() -> None:
     model, data = fresh_model(), training_data()
     whole = validate(model, data.validation, RESOLUTION)

@@ -133,11 +133,11 @@ def test_a_bad_step_is_passed_over_and_can_be_repeated(tmp_path: Path, teacher: 
     fit(model, training_data() if teacher else poisoned(2), told, watch, teacher=soft if teacher else None)
     dumps = sorted(tmp_path.glob("bad-step-*.pt"))
     assert [path.name for path in dumps] == ["bad-step-00000000.pt"]  # the first only
-    assert watch.sentences == [f"step 1 had no finite gradient and was passed over; see {dumps[0]}."]
+    assert watch.sentences == [f"step 1, whose loss or gradient is not finite, was passed over; see {dumps[0]}."]
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     loss, norm = repeat_bad_step(dumps[0], Structural())
     assert not np.isfinite(loss)
-    assert not np.isfinite(norm)
+    assert np.isfinite(norm) == (not teacher)  # |prediction - infinity| has a slope of 1
 
 
 def test_a_repeated_step_has_the_loss_that_it_had(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_many_bad_steps_in_a_row_end_the_run(tmp_path: Path) -> None:
     model = fresh_model()
     model.reg_tokens.register_hook(lambda gradient: gradient * float("nan"))
     with pytest.raises(
-        InputError, match=rf"{MOST_IN_A_ROW + 1} steps in a row had no finite gradient; use a lower --rate"
+        InputError, match=rf"{MOST_IN_A_ROW + 1} steps in a row had no finite loss and gradient; use a lower --rate"
     ):
         fit(model, training_data(), options(tmp_path, steps=100), Silent())
 
