@@ -76,12 +76,12 @@ def test_seeds_cover_mirrors_and_rotations() -> None:
 
 
 def test_each_light_is_scaled_by_itself(scene: TrainingScene) -> None:
-    """With one light nearly out, the truth is far from any scaling of the whole image, and the relit image is right."""
-    relit = apply(scene, nothing(len(scene.triangles), lights=np.array([1e-3, 2.0], np.float32)))
+    """With one light nearly out, the relit image is right, and the whole image scaled to its brightness is far from it."""
+    relit = apply(scene, nothing(len(scene.triangles), lights=np.array([2.0, 1e-3], np.float32)))
     expected, truth = (np.log10(1 + x.astype(np.float32)) for x in (relit.images, traced(relit)))
-    assert np.abs(expected - truth).mean() < 0.02
+    assert np.abs(expected - truth).mean() < 0.003
     scale = relit.images.astype(np.float32).mean() / scene.images.astype(np.float32).mean()
-    assert np.abs(np.log10(1 + scale * scene.images.astype(np.float32)) - truth).mean() > 0.05
+    assert np.abs(np.log10(1 + scale * scene.images.astype(np.float32)) - truth).mean() > 0.025
     assert relit.layers is None
 
 
@@ -119,7 +119,7 @@ def test_what_pixels_see_is_what_they_would_be_found_to_see(scene: TrainingScene
     assert augmented.visible is not None
     found = seen_by_pixels(augmented, RESOLUTION)
     assert (augmented.visible == found).mean() > 0.97  # but for pixels on an edge
-    assert (scene.visible != found).mean() > 0.3
+    assert (scene.visible != found).mean() > 0.15
 
 
 def test_the_brightest_pixels_stay_finite(scene: TrainingScene) -> None:
