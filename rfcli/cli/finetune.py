@@ -37,6 +37,7 @@ from rfcli.cli.training_options import (
     Views,
     Warmup,
 )
+from rfcli.cli.training_run import is_first, newest_state, train_and_report
 from rfcli.errors import InputError
 
 TRAINED, BUNDLED = Path("runs/train"), "tiny"
@@ -93,7 +94,7 @@ def finetune(
     Each new attention layer first learns to answer as the softmax layer it replaces (attention transfer), then the
     whole model is tuned on images. Stop it with Ctrl-C at any time: the same command goes on where it was.
     """
-    with Console("finetune", json=json, quiet=quiet, verbose=verbose) as console:
+    with Console("finetune", json=json, quiet=quiet or not is_first(), verbose=verbose) as console:
         if performer and attention not in (None, "performer"):
             raise InputError(f"--performer and --attention {attention} contradict each other; give one of them.")
         wanted = "performer" if performer else attention
@@ -101,11 +102,12 @@ def finetune(
 
         from dataclasses import replace
 
-        from rfcli.cli.training_run import newest_state, train_and_report
         from rfcli.model import convert, load
         from rfcli.model.conversion import NEED_TRAINING
         from rfcli.training.options import TrainOptions
+        from rfcli.training.processes import join
 
+        processes = join()
         teacher = load(origin, device=device)
         final = wanted or teacher.config.attention
         swapped = final != teacher.config.attention
@@ -139,4 +141,4 @@ def finetune(
         )
         state = None if dry_run else newest_state(out, options)
         console.say(f"Starting from {origin}.")
-        train_and_report(console, model, options, state, teacher if swapped else None, dry_run)
+        train_and_report(console, model, options, state, teacher if swapped else None, dry_run, processes)

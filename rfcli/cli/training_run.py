@@ -1,5 +1,6 @@
 """What `rf train` and `rf finetune` do alike once the model to train is known."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from rfcli.model import RenderFormer
     from rfcli.training.loop import Run
     from rfcli.training.options import TrainOptions
+    from rfcli.training.processes import Processes
     from rfcli.training.state import TrainState
     from rfcli.training.validation import Validation
 
@@ -41,9 +43,10 @@ def train_and_report(
     state: "TrainState | None",
     teacher: "RenderFormer | None" = None,
     dry_run: bool = False,
+    processes: "Processes | None" = None,
 ) -> None:
     """Train `model` to the end of `options`, or from `state` on, and leave the receipt; dry_run: only say what that
-    would take.
+    would take. processes: those that train together, of which the first leaves it.
 
     Raises KeyboardInterrupt after Ctrl-C, once the state of the run is on disk.
     """
@@ -53,9 +56,12 @@ def train_and_report(
     from rfcli.metrics.perceptual import BACKBONE, backbone_on_disk
     from rfcli.training.checkpoints import BEST
     from rfcli.training.loop import GRID, Run, fit
+    from rfcli.training.processes import ALONE
     from rfcli.training.scenes import read_dataset
 
     data = read_dataset(options.data, options.resolution, model.config, options.triangles)
+    if options.overfit:
+        data = data.overfitting(options.overfit)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     console.say(
         f"{parameters / 1e6:.1f} M parameters, attention {model.config.attention}; {len(data.train)} scenes to learn "
@@ -70,16 +76,19 @@ def train_and_report(
             f"LPIPS needs torchvision's {BACKBONE}, which is not in its cache (--lpips-weights): SSIM takes its place."
         )
     if dry_run:
-        _foretell(console, Run(model, teacher, data, options))
+        if is_first():
+            _foretell(console, Run(model, teacher, data, options))
         return
     options.out.mkdir(parents=True, exist_ok=True)
     done = state.step if state else 0
     if state:
         console.say(f"Going on from step {done:,} of {options.steps:,} in {options.out}.")
     with console.progress("steps", total=options.steps - done, unit="steps") as progress:
-        outcome = fit(model, data, options, ConsoleWatcher(console, progress), teacher, state)
+        outcome = fit(model, data, options, ConsoleWatcher(console, progress), teacher, state, processes or ALONE)
     if outcome.interrupted:
         raise KeyboardInterrupt
+    if not is_first():
+        return
     files = ["config.json", "model.safetensors", "README.md", "metrics.jsonl", GRID, BEST]
     console.say(f"Model in {options.out}; truth beside prediction in {options.out / GRID}.")
     console.receipt(
@@ -108,6 +117,11 @@ def _foretell(console: Console, run: "Run") -> None:
         f"step: {run.options.steps:,} steps would take {found.hours:.2g} hours. Nothing was written."
     )
     console.receipt(device=str(run.device), outputs=[], dry_run=found)
+
+
+def is_first() -> bool:
+    """Whether this process is the one that speaks, of those that torchrun or accelerate have started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def newest_state(path: Path, options: "TrainOptions") -> "TrainState | None":

@@ -55,5 +55,5 @@ def with_views(scene: TrainingScene, views: npt.NDArray[np.int64]) -> TrainingSc
     """The same triangles, seen by some of the cameras. views: their indices."""
     visible = None if scene.visible is None else scene.visible[views]
     layers = None if scene.layers is None else scene.layers[:, views]
-    seen = {"images": scene.images[views], "visible": visible, "layers": layers}
-    return replace(scene, c2w=scene.c2w[views], fov=scene.fov[views], **seen)
+    images = scene.images[views]
+    return replace(scene, c2w=scene.c2w[views], fov=scene.fov[views], images=images, visible=visible, layers=layers)

@@ -6,8 +6,10 @@ so that the first steps, which are far from everything, are soon forgotten. Buff
 not averaged: the average has those of the moment. (Polyak & Juditsky, SIAM J. Control Optim. 30, 1992.)
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel:
@@ -16,8 +18,9 @@ def averaged(model: nn.Module, decay: float) -> AveragedModel:
     decay in [0, 1): 0 keeps the last weights, 0.999 averages over the last thousand steps.
     """
 
-    def move(average: list[Tensor], weights: list[Tensor], steps: Tensor | int) -> None:
+    def move(average: Sequence[Tensor], weights: Sequence[Tensor], steps: Tensor | int) -> None:
         done = int(steps)
-        get_ema_multi_avg_fn(min(decay, (1 + done) / (10 + done)))(average, weights, done)
+        for mean, weight in zip(average, weights, strict=True):
+            mean.lerp_(weight, 1 - min(decay, (1 + done) / (10 + done)))
 
     return AveragedModel(model, multi_avg_fn=move).requires_grad_(False)

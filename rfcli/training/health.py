@@ -52,15 +52,17 @@ def health(model: RenderFormer, scene: TrainingScene, resolution: int) -> Health
         predict(model, scene, resolution)
     model.train(training)
     return Health(
-        *([measure(x.float()) for x in tokens] for measure in (rms, spread)),
-        heard,
-        *([measure(x.float()) for x in ray_tokens] for measure in (rms, spread)),
+        triangle_rms=[rms(x) for x in tokens],
+        triangle_spread=[spread(x) for x in tokens],
+        triangle_entropy=heard,
+        ray_rms=[rms(x) for x in ray_tokens],
+        ray_spread=[spread(x) for x in ray_tokens],
     )
 
 
 def rms(tokens: Tensor) -> float:
     """sqrt(mean x^2) of [B, N, C]."""
-    return tokens.square().mean().sqrt().item()
+    return tokens.float().square().mean().sqrt().item()
 
 
 def spread(tokens: Tensor) -> float:

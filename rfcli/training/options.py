@@ -20,6 +20,7 @@ class TrainOptions:
     rotations: of the augmentation: none, upright (about the vertical axis) or any.
     translations: of the augmentation: standard deviation along each axis; the published runs had 0.25.
     freeze: "view" leaves the view-dependent stage as it is, "none" trains all.
+    overfit: learn only so many scenes, as they are, and validate on the same; 0 = the whole dataset.
     validate_every: steps between validations, each of which also writes a checkpoint.
     start: what the run started from: an architecture, or a trained model.
     recompute: spend time on saving memory (activation checkpointing); the result is the same.
@@ -41,6 +42,7 @@ class TrainOptions:
     rotations: str = "none"
     translations: float = 0.0
     freeze: str = "none"
+    overfit: int = 0
     validate_every: int = 250
     seed: int = 0
     start: str = ""

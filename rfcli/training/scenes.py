@@ -30,6 +30,12 @@ class TrainingData:
     validation: list[TrainingScene]
     skipped: list[str] = field(default_factory=list)
 
+    def overfitting(self, scenes: int) -> "TrainingData":
+        """The first so many scenes, both to learn from and to validate on. Raises InputError where there are fewer."""
+        if scenes > len(self.train):
+            raise InputError(f"--overfit {scenes} asks for more than the {len(self.train)} scenes to learn from.")
+        return replace(self, train=self.train[:scenes], validation=self.train[:scenes])
+
 
 def read_dataset(
     folder: Path, resolution: int, config: RenderFormerConfig, triangles: tuple[int, int] | None = None

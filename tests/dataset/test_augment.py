@@ -76,7 +76,7 @@ def test_seeds_cover_mirrors_and_rotations() -> None:
 
 
 def test_each_light_is_scaled_by_itself(scene: TrainingScene) -> None:
-    """With one light nearly out, the relit image is right, and the whole image scaled to its brightness is far from it."""
+    """With one light nearly out, the relit image is right; the whole image scaled to its brightness is far from it."""
     relit = apply(scene, nothing(len(scene.triangles), lights=np.array([2.0, 1e-3], np.float32)))
     expected, truth = (np.log10(1 + x.astype(np.float32)) for x in (relit.images, traced(relit)))
     assert np.abs(expected - truth).mean() < 0.003

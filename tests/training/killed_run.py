@@ -6,12 +6,12 @@ Three kills are a test; more of them by hand:
 """
 
 import argparse
+import multiprocessing
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -21,38 +21,46 @@ from rfcli.training import loop
 from rfcli.training.state import read_state, states
 from tests.training.scenes import Silent, fresh_model, options, training_data
 
+LONGEST = 0.5  # seconds from the first step of a sitting to its end
 
-def sitting(out: Path, steps: int) -> None:
-    """Go on with the run in `out` from wherever it is; prints a line once it takes steps."""
+
+def sitting(out: Path, steps: int, told: Connection | None = None) -> None:
+    """Go on with the run in `out` from wherever it is, telling of every step."""
 
     class Loud(Silent):
         def stepped(self, step: int, losses: dict[str, float]) -> None:
-            print(step, flush=True)
+            if told is not None:
+                told.send(step)
 
-    told = options(out, steps=steps, save_minutes=0.0, validate_every=7, keep=2)  # saved after every step
     # Which format is faster is measured, and might turn out otherwise in the run that is left alone.
     loop.fastest_precision = lambda device: torch.float32
+    torch.set_num_threads(1)
     # Dropout draws random numbers, so that a generator that is not where it was would be noticed.
-    loop.fit(fresh_model(dropout=0.1), training_data(), told, Loud(), state=read_state(out, told))
+    model, said = fresh_model(dropout=0.1), options(out, steps=steps, save_minutes=0.0, validate_every=7, keep=2)
+    loop.fit(model, training_data(), said, Loud(), state=read_state(out, said))
 
 
 def run_and_kill(out: Path, steps: int, kills: int, seed: int) -> int:
-    """Start the run and kill it `kills` times, each at a random moment after its first step, then let it end.
-
-    Returns how many of the kills fell into the writing of a file.
+    """Start the run and kill it `kills` times with SIGKILL, each at a random moment after its first step, then let it
+    end. Returns how many of the kills fell into the writing of a file.
     """
+    context = multiprocessing.get_context("forkserver")  # a fresh process, without its seconds of imports
+    context.set_forkserver_preload(["tests.training.killed_run"])
     rng = random.Random(seed)
-    command = [sys.executable, "-m", "tests.training.killed_run", "--sitting", str(out), "--steps", str(steps)]
     torn = 0
-    for _ in range(kills):
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline(), "the run has ended before it could be killed"
-            time.sleep(rng.uniform(0, 0.4))
-            process.send_signal(signal.SIGKILL)
-            assert process.wait() == -signal.SIGKILL, "the run has ended before it could be killed"
-        torn += any(path.name.startswith(".") for path in out.rglob("*"))
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    for kill in range(kills + 1):
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=sitting, args=(out, steps, theirs))
+        process.start()
+        theirs.close()
+        if kill < kills:
+            ours.recv()
+            time.sleep(rng.uniform(0, LONGEST))
+            process.kill()
+        process.join()
+        assert process.exitcode == (-9 if kill < kills else 0), f"the run has ended by itself before kill {kill + 1}"
+        torn += kill < kills and any(path.name.startswith(".") for path in out.rglob("*"))
+        ours.close()
     return torn
 
 
@@ -89,12 +97,8 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--sitting", type=Path)
     given = parser.parse_args()
-    if given.sitting:
-        sitting(given.sitting, given.steps)
-    else:
-        with tempfile.TemporaryDirectory() as scratch:
-            found, torn = compare(Path(scratch), given.steps, given.kills, given.seed)
-        print(f"{given.kills} kills, {torn} while a file was written; differences: {found or 'none'}")
-        sys.exit(bool(found))
+    with tempfile.TemporaryDirectory() as scratch:
+        found, torn = compare(Path(scratch), given.steps, given.kills, given.seed)
+    print(f"{given.kills} kills, {torn} while a file was written; differences: {found or 'none'}")
+    sys.exit(bool(found))

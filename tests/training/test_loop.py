@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rfcli.errors import InputError
+from rfcli.metrics.tone import log_radiance
 from rfcli.model import RenderFormer, convert, read_checkpoint
 from rfcli.training.loop import Run, fit
 from rfcli.training.state import STATES, read_state, save_state, states
@@ -112,7 +113,7 @@ def test_transfer_brings_linear_layers_to_their_teacher_and_trains_nothing_else(
         torch.nn.init.normal_(layer.out_proj.weight, std=0.3)
     student = convert(teacher, attention, **chosen)
     run = Run(student, teacher, data, options(tmp_path, steps=80, transfer=80, warmup=4, rate=2e-3))
-    scenes = run.batch(0).scenes
+    scenes = run.batch(0)[0].scenes
     kept = {name: value.clone() for name, value in student.state_dict().items() if "multihead_attn" not in name}
     before = transfer_loss(student, teacher, scenes).item()
     for step in range(80):
@@ -134,6 +135,18 @@ def test_a_frozen_view_stage_stays_as_it_is(tmp_path: Path) -> None:
     assert "view_transformer" not in changed
     frozen = {name: value for name, value in read_checkpoint(tmp_path).state_dict().items() if name.startswith("view_")}
     assert all(torch.equal(before[name], value) for name, value in frozen.items())
+
+
+def test_scenes_to_overfit_are_learned_as_they_are_and_validated_on(tmp_path: Path) -> None:
+    data = training_data(5).overfitting(2)
+    assert [id(scene) for scene in data.train] == [id(scene) for scene in data.validation]
+    batch, share = Run(fresh_model(), None, data, options(tmp_path, overfit=2, batch=2)).batch(0)
+    first = int(batch.scenes.mask[0].sum() > batch.scenes.mask[1].sum())  # scene 1 has more triangles than scene 0
+    expected = log_radiance(torch.from_numpy(data.train[0].images).float())
+    assert torch.equal(batch.truth[first], expected)
+    assert share == 1
+    with pytest.raises(InputError, match=r"--overfit 6 asks for more than the 5 scenes"):
+        training_data(5).overfitting(6)
 
 
 def test_silenced_attention_is_silent_and_comes_back() -> None:
