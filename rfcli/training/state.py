@@ -16,6 +16,7 @@ from rfcli.errors import InputError
 from rfcli.training.options import TrainOptions
 
 STATES = "states"
+EARLIER = "state.pt"  # where rf kept the state once; starting over there would overwrite what hours have made
 NOT_DECISIVE = (
     "out",
     "keep",
@@ -76,6 +77,8 @@ def read_state(out: Path, options: TrainOptions) -> TrainState | None:
     """
     kept = states(out)
     if not kept:
+        if (out / EARLIER).exists():
+            raise InputError(f"{out} holds a run of an earlier rf, which cannot be gone on with; use another --out.")
         return None
     path = kept[-1]
     try:

@@ -45,7 +45,7 @@ def run_and_kill(out: Path, steps: int, kills: int, seed: int) -> int:
     end. Returns how many of the kills fell into the writing of a file.
     """
     context = multiprocessing.get_context("forkserver")  # a fresh process, without its seconds of imports
-    context.set_forkserver_preload(["tests.training.killed_run"])
+    context.set_forkserver_preload(["rfcli.training.loop", "tests.training.scenes"])
     rng = random.Random(seed)
     torn = 0
     for kill in range(kills + 1):

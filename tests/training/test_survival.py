@@ -198,6 +198,14 @@ def test_a_corrupt_scene_is_named_skipped_and_counted(tmp_path: Path, damage: st
         read_dataset(folder, RESOLUTION, config)
 
 
+def test_a_run_of_an_earlier_rf_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "state.pt").write_bytes(b"hours of work")
+    with pytest.raises(
+        InputError, match="holds a run of an earlier rf, which cannot be gone on with; use another --out"
+    ):
+        read_state(tmp_path, options(tmp_path))
+
+
 def test_a_torn_line_of_the_history_is_forgotten(tmp_path: Path) -> None:
     told = options(tmp_path, steps=40, validate_every=20)
     fit(fresh_model(), training_data(), told, Silent())
