@@ -21,8 +21,6 @@ from rfcli.training import loop
 from rfcli.training.state import read_state, states
 from tests.training.scenes import Silent, fresh_model, options, training_data
 
-LONGEST = 0.5  # seconds from the first step of a sitting to its end
-
 
 def sitting(out: Path, steps: int, told: Connection | None = None) -> None:
     """Go on with the run in `out` from wherever it is, telling of every step."""
@@ -41,8 +39,8 @@ def sitting(out: Path, steps: int, told: Connection | None = None) -> None:
 
 
 def run_and_kill(out: Path, steps: int, kills: int, seed: int) -> int:
-    """Start the run and kill it `kills` times with SIGKILL, each at a random moment after its first step, then let it
-    end. Returns how many of the kills fell into the writing of a file.
+    """Start the run and kill it `kills` times with SIGKILL, each at a random moment of the second to fourth step of its
+    sitting, then let it end. Returns how many of the kills fell into the writing of a file.
     """
     context = multiprocessing.get_context("forkserver")  # a fresh process, without its seconds of imports
     context.set_forkserver_preload(["rfcli.training.loop", "tests.training.scenes"])
@@ -55,7 +53,9 @@ def run_and_kill(out: Path, steps: int, kills: int, seed: int) -> int:
         theirs.close()
         if kill < kills:
             ours.recv()
-            time.sleep(rng.uniform(0, LONGEST))
+            start = time.perf_counter()
+            ours.recv()  # by now the state after the step before is on disk, so that every sitting gets on
+            time.sleep(rng.uniform(0, 2) * (time.perf_counter() - start))
             process.kill()
         process.join()
         assert process.exitcode == (-9 if kill < kills else 0), f"the run has ended by itself before kill {kill + 1}"
