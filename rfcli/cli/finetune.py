@@ -1,7 +1,7 @@
 """`rf finetune`: go on from a trained model, and turn its softmax attention into a linear one."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,16 +21,24 @@ from rfcli.cli.options import (
 from rfcli.cli.training_options import (
     Batch,
     Data,
+    DryRun,
+    Ema,
+    Keep,
+    LpipsWeights,
     OptimizerName,
     Rate,
+    Recompute,
     Resolution,
     Rotations,
+    SaveMinutes,
     Steps,
+    Translations,
     Triangles,
     ValidateEvery,
     Views,
     Warmup,
 )
+from rfcli.cli.training_run import is_first, newest_state, train_and_report
 from rfcli.errors import InputError
 
 TRAINED, BUNDLED = Path("runs/train"), "tiny"
@@ -59,13 +67,23 @@ def finetune(
             help="First steps, in which new attention layers only imitate the old. (default: a third, if new)",
         ),
     ] = None,
+    freeze: Annotated[
+        Literal["none", "view"], typer.Option(help="view: train the view-independent stage only.")
+    ] = "none",
     batch: Batch = 4,
     views: Views = 2,
     rate: Rate = 5e-4,
     warmup: Warmup = 50,
     optimizer: OptimizerName = "muon",
+    ema: Ema = 0.999,
+    lpips_weights: LpipsWeights = None,
     rotations: Rotations = "none",
+    translations: Translations = 0.0,
     validate_every: ValidateEvery = 250,
+    save_minutes: SaveMinutes = 10.0,
+    keep: Keep = 3,
+    recompute: Recompute = False,
+    dry_run: DryRun = False,
     device: Device = "auto",
     seed: Seed = 0,
     config: ConfigFile = None,
@@ -78,7 +96,7 @@ def finetune(
     Each new attention layer first learns to answer as the softmax layer it replaces (attention transfer), then the
     whole model is tuned on images. Stop it with Ctrl-C at any time: the same command goes on where it was.
     """
-    with Console("finetune", json=json, quiet=quiet, verbose=verbose) as console:
+    with Console("finetune", json=json, quiet=quiet or not is_first(), verbose=verbose) as console:
         if performer and attention not in (None, "performer"):
             raise InputError(f"--performer and --attention {attention} contradict each other; give one of them.")
         wanted = "performer" if performer else attention
@@ -87,11 +105,12 @@ def finetune(
 
         from dataclasses import replace
 
-        from rfcli.cli.training_run import newest_state, train_and_report
         from rfcli.model import convert, load
         from rfcli.model.conversion import NEED_TRAINING
         from rfcli.training.options import TrainOptions
+        from rfcli.training.processes import join
 
+        processes = join()
         teacher = load(origin, device=device)
         final = teacher.config.attention if wanted is None else wanted
         swapped = final != teacher.config.attention
@@ -112,11 +131,18 @@ def finetune(
             warmup=warmup,
             optimizer=optimizer,
             transfer=transfer,
+            freeze=freeze,
+            ema=ema,
+            lpips_weights=lpips_weights,
             rotations=rotations,
+            translations=translations,
             validate_every=validate_every,
+            save_minutes=save_minutes,
+            keep=keep,
+            recompute=recompute,
             seed=seed,
             start=f"{origin}, attention {model.config.attention}",
         )
-        state = newest_state(out, options)
+        state = None if dry_run else newest_state(out, options)
         console.say(f"Starting from {origin}.")
-        train_and_report(console, model, options, state, teacher if swapped else None)
+        train_and_report(console, model, options, state, teacher if swapped else None, dry_run, processes)

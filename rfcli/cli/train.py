@@ -10,22 +10,32 @@ from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbos
 from rfcli.cli.training_options import (
     Batch,
     Data,
+    DryRun,
+    Ema,
+    Keep,
+    LpipsWeights,
     OptimizerName,
     Rate,
+    Recompute,
     Resolution,
     Rotations,
+    SaveMinutes,
     Steps,
+    Translations,
     Triangles,
     ValidateEvery,
     Views,
     Warmup,
 )
+from rfcli.cli.training_run import is_first, newest_state, train_and_report
 
 
 def train(
     data: Data = Path("data"),
     out: Out = Path("runs/train"),
-    model: Annotated[Literal["tiny", "base", "swin-large"], typer.Option(help="Architecture to train.")] = "tiny",
+    model: Annotated[
+        Literal["tiny", "small", "base", "swin-large"], typer.Option(help="Architecture to train.")
+    ] = "tiny",
     resolution: Resolution = 64,
     triangles: Triangles = None,
     steps: Steps = 8000,
@@ -34,8 +44,18 @@ def train(
     rate: Rate = 1e-3,
     warmup: Warmup = 100,
     optimizer: OptimizerName = "muon",
+    ema: Ema = 0.999,
+    lpips_weights: LpipsWeights = None,
     rotations: Rotations = "none",
+    translations: Translations = 0.0,
+    overfit: Annotated[
+        int, typer.Option(min=0, metavar="N", help="For debugging: learn N scenes by heart. (default: all scenes, 0)")
+    ] = 0,
     validate_every: ValidateEvery = 250,
+    save_minutes: SaveMinutes = 10.0,
+    keep: Keep = 3,
+    recompute: Recompute = False,
+    dry_run: DryRun = False,
     device: Device = "auto",
     seed: Seed = 0,
     config: ConfigFile = None,
@@ -47,14 +67,15 @@ def train(
 
     Stop it with Ctrl-C at any time: the same command goes on exactly where it was.
     """
-    with Console("train", json=json, quiet=quiet, verbose=verbose) as console:
+    with Console("train", json=json, quiet=quiet or not is_first(), verbose=verbose) as console:
         from dataclasses import replace
 
-        from rfcli.cli.training_run import newest_state, train_and_report
         from rfcli.model import PRESETS, pick_device
         from rfcli.training.initialise import new_model
         from rfcli.training.options import TrainOptions
+        from rfcli.training.processes import join
 
+        processes = join()
         options = TrainOptions(
             data=data,
             out=out,
@@ -66,12 +87,19 @@ def train(
             rate=rate,
             warmup=warmup,
             optimizer=optimizer,
+            ema=ema,
+            lpips_weights=lpips_weights,
             rotations=rotations,
+            translations=translations,
+            overfit=overfit,
             validate_every=validate_every,
+            save_minutes=save_minutes,
+            keep=keep,
+            recompute=recompute,
             seed=seed,
             start=model,
         )
-        state = newest_state(out, options)
+        state = None if dry_run else newest_state(out, options)
         architecture = replace(PRESETS[model], training_resolution=resolution)
         fresh = new_model(architecture, seed).to(pick_device(device))
-        train_and_report(console, fresh, options, state)
+        train_and_report(console, fresh, options, state, None, dry_run, processes)

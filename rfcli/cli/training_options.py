@@ -19,11 +19,34 @@ Batch = Annotated[int, typer.Option(min=1, max=4096, help="Scenes in a step.")]
 Views = Annotated[int, typer.Option(min=1, max=1000, help="Cameras of each scene in a step.")]
 Rate = Annotated[float, typer.Option(max=100, callback=finite, help="Highest learning rate.")]
 Warmup = Annotated[int, typer.Option(min=0, help="Steps until the highest learning rate.")]
+Recompute = Annotated[
+    bool, typer.Option("--recompute", help="Keep fewer activations: less memory, about a third more time.")
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Take a few steps, print parameters, memory and hours expected, write nothing."),
+]
 Rotations = Annotated[
     Literal["none", "upright", "any"],
     typer.Option(help="Rotate scenes at random: not, about the vertical axis, or in any way. none learns fastest."),
+]
+Translations = Annotated[
+    float, typer.Option(min=0, metavar="SIGMA", help="Move scenes at random, this far along each axis; 0.25 published.")
 ]
 ValidateEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps between validations and checkpoints.")]
 OptimizerName = Annotated[
     Literal["muon", "adamw"], typer.Option("--optimizer", help="Muon for the layers' matrices, or AdamW for all.")
 ]
+Ema = Annotated[
+    float, typer.Option(metavar="DECAY", help="Of the moving average of weights that is saved; 0 = the last weights.")
+]
+LpipsWeights = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Backbone of LPIPS, torchvision's vgg16. (default: its cache, else SSIM instead)"
+    ),
+]
+SaveMinutes = Annotated[
+    float, typer.Option(min=0, metavar="MINUTES", help="Save the state at least this often, besides at validations.")
+]
+Keep = Annotated[int, typer.Option(min=1, metavar="K", help="States to keep, the last ones.")]

@@ -1,5 +1,6 @@
 """What `rf train` and `rf finetune` do alike once the model to train is known."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ from rfcli.cli.receipts import model_entry
 
 if TYPE_CHECKING:
     from rfcli.model import RenderFormer
+    from rfcli.training.loop import Run
     from rfcli.training.options import TrainOptions
+    from rfcli.training.processes import Processes
     from rfcli.training.state import TrainState
     from rfcli.training.validation import Validation
 
@@ -29,6 +32,9 @@ class ConsoleWatcher:
             f"({validation.psnr_without_attention:.2f} dB with the triangles' attention silenced)"
         )
 
+    def warned(self, sentence: str) -> None:
+        self.console.warn(sentence)
+
 
 def train_and_report(
     console: Console,
@@ -36,32 +42,55 @@ def train_and_report(
     options: "TrainOptions",
     state: "TrainState | None",
     teacher: "RenderFormer | None" = None,
+    dry_run: bool = False,
+    processes: "Processes | None" = None,
 ) -> None:
-    """Train `model` to the end of `options`, or from `state` on, and leave the receipt.
+    """Train `model` to the end of `options`, or from `state` on, and leave the receipt; dry_run: only say what that
+    would take. processes: those that train together, of which the first leaves it.
 
     Raises KeyboardInterrupt after Ctrl-C, once the state of the run is on disk.
     """
+    import numpy as np
+
+    from rfcli.dataset.batching import padding_share
     from rfcli.metrics.perceptual import BACKBONE, backbone_on_disk
-    from rfcli.training.loop import GRID, fit
+    from rfcli.training.checkpoints import BEST
+    from rfcli.training.loop import GRID, Run, fit
+    from rfcli.training.processes import ALONE
     from rfcli.training.scenes import read_dataset
 
     data = read_dataset(options.data, options.resolution, model.config, options.triangles)
     console.claim(options.out)
+    if options.overfit:
+        data = data.overfitting(options.overfit)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     console.say(
         f"{parameters / 1e6:.1f} M parameters, attention {model.config.attention}; {len(data.train)} scenes to learn "
         f"from, {len(data.validation)} held out, {options.resolution} x {options.resolution} pixels."
     )
-    if backbone_on_disk() is None:
-        console.say(f"LPIPS needs torchvision's {BACKBONE}, which is not in its cache: SSIM takes its place.")
+    padding = padding_share(np.array([len(scene.triangles) for scene in data.train]), options.batch, options.seed)
+    console.detail(f"{padding:.1%} of the places in batches are padding.")
+    for fault in data.skipped:
+        console.warn(f"a scene is left out: {fault}")
+    if not (options.lpips_weights or backbone_on_disk()):
+        console.say(
+            f"LPIPS needs torchvision's {BACKBONE}, which is not in its cache (--lpips-weights): SSIM takes its place."
+        )
+    if dry_run:
+        if is_first():
+            _foretell(console, Run(model, teacher, data, options))
+        return
+    options.out.mkdir(parents=True, exist_ok=True)
     done = state.step if state else 0
     if state:
         console.say(f"Going on from step {done:,} of {options.steps:,} in {options.out}.")
     with console.progress("steps", total=options.steps - done, unit="steps") as progress:
-        outcome = fit(model, data, options, ConsoleWatcher(console, progress), teacher, state)
+        outcome = fit(model, data, options, ConsoleWatcher(console, progress), teacher, state, processes or ALONE)
     if outcome.interrupted:
         raise KeyboardInterrupt
-    files = ["config.json", "model.safetensors", "README.md", "metrics.jsonl", GRID]
+    if not is_first():
+        return
+    files = ["config.json", "model.safetensors", "README.md", "metrics.jsonl", GRID, BEST]
     console.say(f"Model in {options.out}; truth beside prediction in {options.out / GRID}.")
     console.receipt(
         device=str(next(model.parameters()).device),
@@ -73,12 +102,31 @@ def train_and_report(
         perceptual=outcome.perceptual,
         validation=outcome.validation,
         scenes=len(data.train),
+        skipped=len(data.skipped),
+        padding=padding,
         resumed_from=done or None,
     )
 
 
+def _foretell(console: Console, run: "Run") -> None:
+    """Say what `run` would take, and leave that as the receipt."""
+    from rfcli.training.rehearsal import rehearse
+
+    found = rehearse(run)
+    console.say(
+        f"{found.parameters:,} parameters, {found.peak_bytes / 2**30:.1f} GiB of memory; {found.step_seconds:.2f} s a "
+        f"step: {run.options.steps:,} steps would take {found.hours:.2g} hours. Nothing was written."
+    )
+    console.receipt(device=str(run.device), outputs=[], dry_run=found)
+
+
+def is_first() -> bool:
+    """Whether this process is the one that speaks, of those that torchrun or accelerate have started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def newest_state(path: Path, options: "TrainOptions") -> "TrainState | None":
     """The state of an earlier run in `path`, where there is one."""
-    from rfcli.training.state import STATE, read_state
+    from rfcli.training.state import read_state
 
-    return read_state(path / STATE, options)
+    return read_state(path, options)

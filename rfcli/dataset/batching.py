@@ -19,3 +19,9 @@ def epoch_batches(sizes: npt.NDArray[np.int64], batch: int, seed: int, epoch: in
         pool = pool[np.argsort(sizes[pool], kind="stable")]
         batches += [pool[i : i + batch] for i in range(0, len(pool), batch)]
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def padding_share(sizes: npt.NDArray[np.int64], batch: int, seed: int) -> float:
+    """Share of the places for triangles that hold none, over the first epoch."""
+    batches = epoch_batches(sizes, batch, seed, epoch=0)
+    return float(1 - sizes.sum() / sum(len(chosen) * sizes[chosen].max() for chosen in batches))

@@ -1,12 +1,11 @@
 """A scene with its images at the resolution of training, held in memory."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from rfcli.dataset.sample import read_sample
+from rfcli.dataset.sample import Sample
 from rfcli.errors import InputError
 
 FloatArray = npt.NDArray[np.float32]
@@ -18,6 +17,7 @@ class TrainingScene:
 
     triangles, vn, material, c2w, fov: as in TriangleScene. images [V, H, H, 3] linear radiance, float16.
     visible [V, H, H] int32: the triangle that each pixel sees, -1 for none; None where nobody computed it.
+    layers [L, V, H, H, 3] float16: the images by each light alone; None where the dataset does not hold them.
     """
 
     triangles: FloatArray
@@ -27,26 +27,33 @@ class TrainingScene:
     fov: FloatArray
     images: npt.NDArray[np.float16]
     visible: npt.NDArray[np.int32] | None = None
+    layers: npt.NDArray[np.float16] | None = None
 
 
-def read_training_scene(path: Path, resolution: int) -> TrainingScene:
-    """The sample at `path`, its images averaged down to `resolution`.
+def training_scene(sample: Sample, resolution: int) -> TrainingScene:
+    """The sample with its images averaged down to `resolution`.
 
     Pixels hold mean radiance over their area, so the mean of a block of them is the pixel of a smaller image exactly.
     Raises InputError where the images' size is no multiple of `resolution`.
     """
-    sample = read_sample(path)
-    images = np.asarray(sample.images, dtype=np.float32)
-    side = images.shape[1]
+    side = sample.images.shape[1]
     if side % resolution:
-        raise InputError(f"{path} holds images of {side} pixels; --resolution {resolution} must divide that.")
-    block = side // resolution
-    images = images.reshape(len(images), resolution, block, resolution, block, 3).mean((2, 4))
+        raise InputError(f"The dataset holds images of {side} pixels; --resolution {resolution} must divide that.")
+
+    def smaller(images: npt.NDArray[np.float16]) -> npt.NDArray[np.float16]:
+        block = side // resolution
+        blocks = images.reshape(*images.shape[:-3], resolution, block, resolution, block, 3)
+        return np.asarray(blocks.mean((-4, -2), dtype=np.float32).astype(np.float16))
+
     scene = sample.scene
-    return TrainingScene(scene.triangles, scene.vn, scene.material, scene.c2w, scene.fov, images.astype(np.float16))
+    layers = None if sample.layers is None else smaller(sample.layers)
+    arrays = (scene.triangles, scene.vn, scene.material, scene.c2w, scene.fov)
+    return TrainingScene(*arrays, images=smaller(sample.images), layers=layers)
 
 
 def with_views(scene: TrainingScene, views: npt.NDArray[np.int64]) -> TrainingScene:
     """The same triangles, seen by some of the cameras. views: their indices."""
     visible = None if scene.visible is None else scene.visible[views]
-    return replace(scene, c2w=scene.c2w[views], fov=scene.fov[views], images=scene.images[views], visible=visible)
+    layers = None if scene.layers is None else scene.layers[:, views]
+    images = scene.images[views]
+    return replace(scene, c2w=scene.c2w[views], fov=scene.fov[views], images=images, visible=visible, layers=layers)

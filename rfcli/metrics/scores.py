@@ -44,4 +44,5 @@ def score(image: Floats, reference: Floats) -> tuple[Scores, Floats]:
 @cache
 def lpips() -> LPIPS | None:
     """The network, made once; None where its backbone is not on disk."""
-    return LPIPS() if backbone_on_disk() else None
+    path = backbone_on_disk()
+    return LPIPS(path) if path else None

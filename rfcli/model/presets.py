@@ -1,4 +1,6 @@
-"""The published architectures, and the small one that a laptop can train."""
+"""The published architectures, and two small ones: what a laptop can train, and what a night on a GPU can."""
+
+from dataclasses import replace
 
 from rfcli.model.config import RenderFormerConfig
 
@@ -43,4 +45,18 @@ TINY = RenderFormerConfig(
     vn_pe_num_freqs=1,
 )
 
-PRESETS = {"tiny": TINY, "base": BASE, "swin-large": LARGE}
+SMALL = replace(
+    TINY,
+    latent_dim=256,
+    num_heads=4,
+    dim_feedforward=768,
+    num_layers=6,
+    num_register_tokens=4,
+    view_transformer_latent_dim=256,
+    view_transformer_n_heads=4,
+    view_transformer_ffn_hidden_dim=512,
+    dpt_features=48,
+    dpt_out_channels=(32, 48, 96, 192),
+)
+
+PRESETS = {"tiny": TINY, "small": SMALL, "base": BASE, "swin-large": LARGE}

@@ -20,6 +20,7 @@ from rfcli.model.key_weights import log_key_weight
 from rfcli.model.lit_scene import LitScene
 from rfcli.model.norms import encoder_norm
 from rfcli.model.rays import pixel_directions, pixel_rays, to_camera, to_world
+from rfcli.model.recompute import run_layer
 from rfcli.model.rope import rotation_by
 from rfcli.model.scene_batch import SceneBatch
 from rfcli.model.stretches import by_stretches
@@ -100,7 +101,7 @@ class RenderFormer(nn.Module):
         """[B, R + N, C] tokens that know the light leaving their triangles; the same for every camera."""
         tokens, rotation, context = self.tokens(batch), self.rotation(batch), self.context(batch)
         for layer in self.transformer.layers:
-            tokens = layer(tokens, rotation, context)
+            tokens = run_layer(layer, self.transformer.recompute, tokens, rotation, context)
         return tokens
 
     def lit(self, batch: SceneBatch, tokens: Tensor, keep_keys: bool = False) -> LitScene:

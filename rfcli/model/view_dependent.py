@@ -20,6 +20,7 @@ from rfcli.model.lit_scene import LitScene
 from rfcli.model.norms import RMSNorm, encoder_norm
 from rfcli.model.pixel_decoder import CHANNELS, PixelDecoder
 from rfcli.model.rays import patches
+from rfcli.model.recompute import run_layer
 from rfcli.model.rope import RopeFrequencies, rotation_by
 from rfcli.model.stretches import by_stretches
 from rfcli.model.swin import window_attention
@@ -70,7 +71,9 @@ class ViewLayer(nn.Module):
 
 
 class ViewLayers(nn.Module):
-    """The layers, and the frequencies of their positions."""
+    """The layers, and the frequencies of their positions. recompute: as in the other stage."""
+
+    recompute = False
 
     def __init__(self, config: RenderFormerConfig) -> None:
         super().__init__()
@@ -154,7 +157,8 @@ class ViewDependentStage(nn.Module):
         outputs = []
         for number, layer in enumerate(self.transformer.each()):
             kept = None if scene.keys_values is None else scene.keys_values[number]
-            x = layer(x, self._read(layer, tokens, kept, key_rotation, views), rotation, context, side)
+            keys_values = self._read(layer, tokens, kept, key_rotation, views)
+            x = run_layer(layer, self.transformer.recompute, x, keys_values, rotation, context, side)
             outputs.append(x)
         if self.config.use_dpt_decoder:
             image: Tensor = self.out_dpt([outputs[tap] for tap in self.config.taps], side, side)

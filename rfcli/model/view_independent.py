@@ -38,7 +38,10 @@ class ViewIndependentTransformer(nn.Module):
     """`num_layers` layers over registers and triangles; the only place where cost can grow as N squared.
 
     They are called one by one: a call of them all would keep the tokens that it began with to the end.
+    recompute: whether layers save memory while training by computing twice (`recompute.run_layer`).
     """
+
+    recompute = False
 
     def __init__(self, config: RenderFormerConfig) -> None:
         super().__init__()

@@ -10,10 +10,11 @@ HISTORY = "metrics.jsonl"
 
 
 def forget_after(path: Path, step: int) -> None:
-    """Drop the lines of steps that a resumed run will do again."""
+    """Drop the lines of steps that a resumed run will do again, and a last one that a killed run has torn."""
     if not path.exists():
         return
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["step"] <= step]
+    whole = path.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last newline is torn
+    lines = [line for line in whole if json.loads(line)["step"] <= step]
     with replacing(path) as beside:
         beside.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 

@@ -1,31 +1,38 @@
 """The training run: data in, weights out, and at any moment a state from which it goes on."""
 
+import math
 import time
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, cast
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from rfcli.atomic import clear_unfinished
 from rfcli.attention.performer import Performer
 from rfcli.dataset.augment import apply, draw
 from rfcli.dataset.batching import epoch_batches
 from rfcli.dataset.training_scene import with_views
+from rfcli.errors import InputError
 from rfcli.interrupt import deferred_interrupt
 from rfcli.metrics.perceptual import Perceptual, perceptual_term
-from rfcli.model import RenderFormer, save_checkpoint
+from rfcli.model import RenderFormer
 from rfcli.model.precision import fastest_precision
+from rfcli.training.average import averaged
+from rfcli.training.bad_steps import MOST_IN_A_ROW, write_bad_step
 from rfcli.training.batch import TrainingBatch, collate
-from rfcli.training.card import model_card
+from rfcli.training.checkpoints import BEST, explained, keep_model, keep_state
+from rfcli.training.health import ailments, gradient_norms, health
 from rfcli.training.history import HISTORY, forget_after, record
-from rfcli.training.losses import image_loss
+from rfcli.training.losses import PERCEPTUAL_WEIGHT, step_loss
 from rfcli.training.optimizer import make_optimizer
 from rfcli.training.options import TrainOptions
+from rfcli.training.processes import ALONE, Processes
 from rfcli.training.scenes import TrainingData
 from rfcli.training.schedule import learning_rate
-from rfcli.training.state import STATE, TrainState, recorded, save_state
-from rfcli.training.transfer import attention_parameters, transfer_loss
+from rfcli.training.state import STATES, TrainState, recorded
+from rfcli.training.transfer import attention_parameters
 from rfcli.training.validation import Validation, validate, write_grid
 
 CLIP = 1.0
@@ -41,10 +48,12 @@ class Watcher(Protocol):
 
     def validated(self, step: int, validation: Validation) -> None: ...
 
+    def warned(self, sentence: str) -> None: ...
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. losses: means over the last steps. perceptual: the name of that term of the loss.
+    """How a run ended. losses: means over the last steps. perceptual: what that term of the loss is made of.
     interrupted: by Ctrl-C, before its last step."""
 
     steps: int
@@ -58,75 +67,128 @@ class Run:
     """One run of training: the model it changes, and everything it needs to change it by one more step."""
 
     def __init__(
-        self, model: RenderFormer, teacher: RenderFormer | None, data: TrainingData, options: TrainOptions
+        self,
+        model: RenderFormer,
+        teacher: RenderFormer | None,
+        data: TrainingData,
+        options: TrainOptions,
+        processes: Processes = ALONE,
     ) -> None:
-        self.model, self.teacher, self.data, self.options = model, teacher, data, options
+        self.model, self.teacher, self.data, self.options, self.processes = model, teacher, data, options, processes
         self.device = next(model.parameters()).device
+        model.transformer.recompute = model.view_transformer.transformer.recompute = options.recompute
+        if options.freeze == "view":
+            model.view_transformer.requires_grad_(False)
         self.optimizer = make_optimizer(model, options.optimizer, options.rate)
-        self.perceptual: Perceptual = perceptual_term(self.device)
-        self.precision = fastest_precision(self.device)
+        self.average = averaged(model, options.ema)
+        self.perceptual: Perceptual = perceptual_term(self.device, options.lpips_weights)
+        fastest = fastest_precision(self.device)
+        agreed = not processes.any(fastest == torch.float32, self.device)
+        self.precision = fastest if agreed else torch.float32
         self.seconds = 0.0  # spent on steps
+        self.best: float | None = None  # validation PSNR
+        self.bad_in_a_row = 0
+        self.bad_step: Path | None = None  # where the first of this sitting is kept
         self.sizes = np.array([len(scene.triangles) for scene in data.train])
+
+    @property
+    def judged(self) -> RenderFormer:
+        """The model with averaged weights, which goes on changing."""
+        return cast(RenderFormer, self.average.module)
 
     def restore(self, state: TrainState) -> None:
         """Go back to where `state` was saved."""
         self.model.load_state_dict(state.weights)
+        self.average.load_state_dict(state.average)
         self.optimizer.load_state_dict(state.optimizer)
         self.precision = getattr(torch, state.precision)
         self.seconds = 3600 * state.hours
+        self.best = state.best
+        if state.perceptual != self.perceptual.made_of:
+            raise InputError(
+                f"{self.options.out} holds a run whose loss has the perceptual term {state.perceptual}, not "
+                f"{self.perceptual.made_of}; give it that backbone with --lpips-weights, or use another --out."
+            )
 
     def state(self, done: int) -> TrainState:
         """Where the run stands after `done` steps; shares the tensors of the run."""
         return TrainState(
             step=done,
             weights=self.model.state_dict(),
+            average=self.average.state_dict(),
             optimizer=self.optimizer.state_dict(),
             options=recorded(self.options),
             config=self.model.config.to_dict(),
             precision=str(self.precision).removeprefix("torch."),
+            perceptual=self.perceptual.made_of,
+            best=self.best,
             hours=self.seconds / 3600,
         )
 
-    def batch(self, step: int) -> TrainingBatch:
-        """The augmented scenes of a step; they depend on the seed and the step alone."""
+    def batch(self, step: int) -> tuple[TrainingBatch, float]:
+        """The augmented scenes of a step that this process takes, and their share of all of the step's.
+
+        They depend on the seed and the step alone, however many processes there are to take them.
+        """
         options = self.options
-        per_epoch = -(-len(self.sizes) // options.batch)
-        order = epoch_batches(self.sizes, options.batch, options.seed, step // per_epoch)
+        together = options.batch * self.processes.count
+        per_epoch = -(-len(self.sizes) // together)
+        chosen = epoch_batches(self.sizes, together, options.seed, step // per_epoch)[step % per_epoch]
+        mine, share = self.processes.share(len(chosen))
         rng = np.random.default_rng([options.seed, 1, step])
         scenes = []
-        for index in order[step % per_epoch]:
+        for place, index in enumerate(chosen):
             scene = self.data.train[index]
+            if options.overfit:
+                scenes += [scene] if place in mine else []
+                continue
             views = rng.permutation(len(scene.c2w))[: options.views]
-            augmentation = draw(rng, len(scene.triangles), options.rotations)
-            scenes.append(apply(with_views(scene, views), augmentation))
-        return collate(scenes, self.device)
+            lights = 0 if scene.layers is None else len(scene.layers)
+            augmentation = draw(rng, len(scene.triangles), options.rotations, options.translations, lights)
+            if place in mine:
+                scenes.append(apply(with_views(scene, views), augmentation))
+        return collate(scenes, self.device), share
 
     def step(self, step: int) -> dict[str, float]:
         """One optimiser step; the terms of its loss, by name. Gradients that are not finite are dropped."""
+        # What dropout draws, where the model has it: different in every step and process
+        torch.manual_seed(self.options.seed * 1_000_003 + step + 1_000_000_007 * self.processes.rank)
         self._redraw(step)
-        transferring = self.teacher is not None and step < self.options.transfer
+        teacher = self.teacher if step < self.options.transfer else None
         self.optimizer.zero_grad()
-        batch = self.batch(step)
-        with torch.autocast(self.device.type, dtype=self.precision, enabled=self.precision != torch.float32):
-            total, terms = self._transfer(batch) if transferring else self._images(batch)
-        total.backward()  # type: ignore[no-untyped-call]
-        trained = list(attention_parameters(self.model) if transferring else self.model.parameters())
+        batch, share = self.batch(step)
+        terms = step_loss(self.model, teacher, batch, self.perceptual, self.precision)
+        (share * terms["loss"]).backward()  # type: ignore[no-untyped-call]
+        values = [share * term.detach() for term in terms.values()]
+        self.processes.add_up([*values, *(p.grad for p in self.model.parameters() if p.grad is not None)])
+        losses = {name: value.item() for name, value in zip(terms, values, strict=True)}
+        norms = gradient_norms(self.model) if (step + 1) % REPORT_EVERY == 0 else {}
+        trained = list(attention_parameters(self.model) if teacher else self.model.parameters())
         norm = torch.nn.utils.clip_grad_norm_(trained, CLIP)
-        self.optimizer.set_rate(self._rate(step, transferring))
-        if bool(torch.isfinite(norm)):
+        self.optimizer.set_rate(self._rate(step, teacher is not None))
+        if math.isfinite(norm.item()) and math.isfinite(losses["loss"]):
             self.optimizer.step()
-        return {**{name: term.item() for name, term in terms.items()}, "gradient_norm": norm.item()}
+            self.average.update_parameters(self.model)
+            self.bad_in_a_row = 0
+        else:
+            own = not math.isfinite(terms["loss"].item()) or self.processes.count == 1
+            self._pass_over(step, teacher, batch, own)
+        return {**losses, "gradient_norm": norm.item(), **norms}
 
-    def _images(self, batch: TrainingBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        prediction = self.model(batch.scenes, batch.c2w, batch.fov, self.options.resolution, batch.visible)
-        with torch.autocast(self.device.type, enabled=False):
-            loss = image_loss(prediction.float(), batch.truth, self.perceptual)
-        return loss.total, {"loss": loss.total, "log_l1": loss.log_l1, self.perceptual.name: loss.perceptual}
+    def _pass_over(self, step: int, teacher: RenderFormer | None, batch: TrainingBatch, own: bool) -> None:
+        """Count a bad step, and keep the first whose fault is this process's own.
 
-    def _transfer(self, batch: TrainingBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        assert self.teacher is not None
-        loss = transfer_loss(self.model, self.teacher, batch.scenes)
-        return loss, {"loss": loss, "transfer": loss}
+        Raises InputError where there are too many in a row.
+        """
+        self.bad_in_a_row += 1
+        if self.bad_step is None and own:
+            with explained(self.options.out):
+                self.bad_step = write_bad_step(self.options.out, step, self.model, teacher, batch, self.precision)
+        if self.bad_in_a_row > MOST_IN_A_ROW:
+            raise InputError(
+                f"{self.bad_in_a_row} steps in a row had no finite loss and gradient; use a lower --rate or another "
+                f"--out ({self.bad_step} holds the first of them)."
+            )
 
     def _rate(self, step: int, transferring: bool) -> float:
         options = self.options
@@ -151,23 +213,27 @@ def fit(
     watch: Watcher,
     teacher: RenderFormer | None = None,
     state: TrainState | None = None,
+    processes: Processes = ALONE,
 ) -> Outcome:
-    """Train `model` (in place, on its device) and keep its checkpoint, state, history and grid in `options.out`.
+    """Train `model` (in place, on its device) and keep its states, history and grid in `options.out`, and as the run's
+    model the moving average of its weights.
 
     teacher: the softmax model that new attention layers imitate during the first `options.transfer` steps.
     state: where an interrupted run of the same options goes on.
+    processes: those that train together, each with this call; only the first writes, validates and reports.
     """
-    out = options.out
-    out.mkdir(parents=True, exist_ok=True)
-    run = Run(model, teacher, data, options)
-    first = 0
+    out, first = options.out, 0 if state is None else state.step
+    if processes.first:
+        for folder in (out, out / STATES, out / BEST):
+            folder.mkdir(parents=True, exist_ok=True)
+            clear_unfinished(folder)
+        forget_after(out / HISTORY, first)
+    run = Run(model, teacher, data, options, processes)
     if state is not None:
         run.restore(state)
-        first = state.step
-    forget_after(out / HISTORY, first)
     model.train()
     recent: list[dict[str, float]] = []
-    validation, done = None, first
+    validation, done, saved_at = None, first, time.monotonic()
     with deferred_interrupt() as interrupted:
         for step in range(first, options.steps):
             start = time.perf_counter()
@@ -175,29 +241,45 @@ def fit(
             done, seconds = step + 1, time.perf_counter() - start
             run.seconds += seconds
             recent = [*recent[-REPORT_EVERY + 1 :], losses]
-            watch.stepped(done, losses)
-            if done % REPORT_EVERY == 0:
-                record(out / HISTORY, done, {**losses, "seconds": round(seconds, 3)})
-            if done % options.validate_every == 0 or done == options.steps:
-                validation = validate(model, data.validation, options.resolution)
-                record(out / HISTORY, done, {"validation": validation.as_dict()})
-                _keep(run, done, validation)
-                watch.validated(done, validation)
-            if interrupted():
+            due = done % options.validate_every == 0 or done == options.steps
+            if processes.first:
+                watch.stepped(done, losses)
+                if run.bad_in_a_row == 1:
+                    kept = f"; see {run.bad_step}" if run.bad_step else ""
+                    watch.warned(f"step {done:,}, whose loss or gradient is not finite, was passed over{kept}.")
+                if done % REPORT_EVERY == 0:
+                    record(out / HISTORY, done, {**losses, "seconds": round(seconds, 3)})
+                if due:
+                    validation = _validate(run, done, watch)
+            stopping = processes.any(interrupted(), run.device)
+            if processes.first and (due or stopping or time.monotonic() - saved_at >= 60 * options.save_minutes):
+                keep_state(out, run.state(done), options.keep)
+                saved_at = time.monotonic()
+            if stopping:
                 break
-        if interrupted() and done < options.steps:
-            save_state(out / STATE, run.state(done))
     model.eval()
     names = recent[-1].keys() if recent else ()
     means = {name: float(np.mean([losses[name] for losses in recent if name in losses])) for name in names}
-    return Outcome(done, means, run.perceptual.name, validation, done < options.steps)
+    return Outcome(done, means, run.perceptual.made_of, validation, done < options.steps)
 
 
-def _keep(run: Run, step: int, validation: Validation) -> None:
-    """Everything that must outlive the run: state first, from which the rest could be made again."""
+def _validate(run: Run, done: int, watch: Watcher) -> Validation:
+    """Judge the averaged weights, keep them, and tell of both."""
+    options, model, held_out = run.options, run.judged, run.data.validation
+    validation = validate(model, held_out, options.resolution)
+    found = health(model, held_out[0], options.resolution)
+    record(options.out / HISTORY, done, {"validation": validation.as_dict(), "health": found.as_dict()})
+    for sentence in ailments(found, validation, done / options.steps):
+        watch.warned(f"step {done:,}: {sentence}")
+    _keep_model(run, done, validation)
+    watch.validated(done, validation)
+    return validation
+
+
+def _keep_model(run: Run, step: int, validation: Validation) -> None:
+    """The model so far, its card and a picture of what it can."""
     options = run.options
-    save_state(options.out / STATE, run.state(step))
     made = {**recorded(options), "steps done": step, "hours": round(run.seconds / 3600, 2)}
-    made["perceptual term"] = run.perceptual.name
-    save_checkpoint(run.model, options.out, model_card(run.model, made, validation))
-    write_grid(run.model, run.data.validation, options.resolution, options.out / GRID)
+    made["perceptual term"] = f"{PERCEPTUAL_WEIGHT} of {run.perceptual.made_of}"
+    run.best = keep_model(run.judged, options.out, made, validation, run.best)
+    write_grid(run.judged, run.data.validation, options.resolution, options.out / GRID)

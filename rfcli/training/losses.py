@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from rfcli.metrics.perceptual import Perceptual
 from rfcli.metrics.tone import low_dynamic_range
+from rfcli.model import RenderFormer
+from rfcli.training.batch import TrainingBatch
+from rfcli.training.transfer import transfer_loss
 
 PERCEPTUAL_WEIGHT = 0.05
 
@@ -26,3 +30,24 @@ def image_loss(prediction: Tensor, truth: Tensor, perceptual: Perceptual) -> Ima
     """prediction and truth [B, V, H, W, 3]: log10(1 + radiance)."""
     image, reference = (low_dynamic_range(x).flatten(0, 1) for x in (prediction, truth))
     return ImageLoss((prediction - truth).abs().mean(), perceptual(image, reference))
+
+
+def step_loss(
+    model: RenderFormer,
+    teacher: RenderFormer | None,
+    batch: TrainingBatch,
+    perceptual: Perceptual,
+    precision: torch.dtype,
+) -> dict[str, Tensor]:
+    """What a step descends, "loss", and its terms by name. teacher: where the step is one of attention transfer.
+
+    precision: of the matrix products; the loss itself is always float32.
+    """
+    device, resolution = batch.truth.device.type, batch.truth.shape[2]
+    with torch.autocast(device, dtype=precision, enabled=precision != torch.float32):
+        if teacher is not None:
+            loss = transfer_loss(model, teacher, batch.scenes)
+            return {"loss": loss, "transfer": loss}
+        prediction = model(batch.scenes, batch.c2w, batch.fov, resolution, batch.visible)
+    terms = image_loss(prediction.float(), batch.truth, perceptual)
+    return {"loss": terms.total, "log_l1": terms.log_l1, perceptual.name: terms.perceptual}

@@ -11,6 +11,7 @@ from rfcli.training.muon import Muon
 
 WEIGHT_DECAY = 0.01
 BETAS = (0.9, 0.98)
+TOKENS = ("tri_token", "reg_tokens", "ray_map_patch_token")
 
 
 class Optimizers:
@@ -45,7 +46,8 @@ def make_optimizer(model: RenderFormer, name: str, rate: float) -> Optimizers:
     of the transformer layers, AdamW for the rest."""
     layers = list(_layer_matrices(model)) if name == "muon" else []
     taken = {id(p) for p in layers}
-    matrices = [p for n, p in model.named_parameters() if p.dim() > 1 and "token" not in n and id(p) not in taken]
+    decaying = [p for n, p in model.named_parameters() if p.dim() > 1 and not n.endswith(TOKENS)]
+    matrices = [p for p in decaying if id(p) not in taken]
     taken |= {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in taken]
     groups = [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]

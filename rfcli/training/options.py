@@ -13,12 +13,19 @@ class TrainOptions:
     data: folder written by `rf gen-data`. out: folder of the run. resolution: side of the training images, pixels.
     triangles: smallest and largest scenes to learn from, by their triangles; None = all.
     steps: optimiser steps in all. batch: scenes per step, each seen by `views` of its cameras.
-    rate: peak learning rate, reached after `warmup` steps.
+    rate: peak learning rate, reached after `warmup` steps (of each phase, and at most half of it, where there are two).
     optimizer: muon or adamw.
+    ema: decay of the moving average of the weights that is validated and saved; 0 = the last weights.
+    lpips_weights: file of the backbone of LPIPS; None = torchvision's cache, and without it a structural term.
     transfer: first steps that only teach new attention layers to imitate their softmax teachers.
     rotations: of the augmentation: none, upright (about the vertical axis) or any.
+    translations: of the augmentation: standard deviation along each axis; the published runs had 0.25.
+    freeze: "view" leaves the view-dependent stage as it is, "none" trains all.
+    overfit: learn only so many scenes, as they are, and validate on the same; 0 = the whole dataset.
     validate_every: steps between validations, each of which also writes a checkpoint.
     start: what the run started from: an architecture, or a trained model.
+    recompute: spend time on saving memory (activation checkpointing); the result is the same.
+    save_minutes: the state is also saved when this long has passed since it last was. keep: states that are kept.
     """
 
     data: Path
@@ -31,18 +38,28 @@ class TrainOptions:
     rate: float = 1e-3
     warmup: int = 100
     optimizer: str = "muon"
+    ema: float = 0.999
+    lpips_weights: Path | None = None
     transfer: int = 0
     rotations: str = "none"
+    translations: float = 0.0
+    freeze: str = "none"
+    overfit: int = 0
     validate_every: int = 250
     seed: int = 0
     start: str = ""
+    recompute: bool = False
+    save_minutes: float = 10.0
+    keep: int = 3
 
     def __post_init__(self) -> None:
-        for name in ("resolution", "steps", "batch", "views", "validate_every"):
+        for name in ("resolution", "steps", "batch", "views", "validate_every", "keep"):
             if getattr(self, name) < 1:
                 raise InputError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}.")
         if self.rate <= 0:
             raise InputError(f"--rate must be above 0, got {self.rate}.")
+        if not 0 <= self.ema < 1:
+            raise InputError(f"--ema must be from 0 to below 1, got {self.ema}.")
         if not 0 <= self.warmup < self.steps:
             raise InputError(f"--warmup {self.warmup} must be shorter than the run of {self.steps} steps.")
         if not 0 <= self.transfer <= self.steps:

@@ -1,6 +1,6 @@
 """The dataset in memory, as training reads it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,23 +8,33 @@ import numpy.typing as npt
 import torch
 from einops import rearrange
 
-from rfcli.dataset.manifest import read_manifest
+from rfcli.dataset.manifest import Entry, read_manifest, sha256_of
+from rfcli.dataset.sample import read_sample
 from rfcli.dataset.split import is_validation
-from rfcli.dataset.training_scene import TrainingScene, read_training_scene
+from rfcli.dataset.training_scene import TrainingScene, training_scene
 from rfcli.errors import InputError
 from rfcli.model import RenderFormerConfig
 from rfcli.model.first_hit import visible_triangles
 from rfcli.model.rays import to_camera
 
+MOST_SKIPPED = 0.01  # share of the scenes that a run may do without
 VALIDATION_SCENES = 16  # more would slow every validation for little more certainty
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Scenes to learn from and scenes held out, at the resolution of the run."""
+    """Scenes to learn from and scenes held out, at the resolution of the run. skipped: a sentence for each scene that
+    could not be read."""
 
     train: list[TrainingScene]
     validation: list[TrainingScene]
+    skipped: list[str] = field(default_factory=list)
+
+    def overfitting(self, scenes: int) -> "TrainingData":
+        """The first so many scenes, both to learn from and to validate on. Raises InputError where there are fewer."""
+        if scenes > len(self.train):
+            raise InputError(f"--overfit {scenes} asks for more than the {len(self.train)} scenes to learn from.")
+        return replace(self, train=self.train[:scenes], validation=self.train[:scenes])
 
 
 def read_dataset(
@@ -52,10 +62,18 @@ def read_dataset(
             )
 
     def read(held_out: bool, most: int | None) -> list[TrainingScene]:
-        chosen = [folder / entry.file for entry in entries if is_validation(entry.index) == held_out]
-        return read_scenes(chosen[:most], resolution, config)
+        chosen = [entry for entry in entries if is_validation(entry.index) == held_out]
+        scenes, faults = read_scenes(folder, chosen[:most], resolution, config)
+        skipped.extend(faults)
+        return scenes
 
-    data = TrainingData(read(False, None), read(True, VALIDATION_SCENES))
+    skipped: list[str] = []
+    data = TrainingData(read(False, None), read(True, VALIDATION_SCENES), skipped)
+    if len(skipped) > MOST_SKIPPED * len(entries):
+        raise InputError(
+            f"{len(skipped)} of the {len(entries)} scenes in {folder} cannot be read, which is more than "
+            f"{MOST_SKIPPED:.0%}; mend the dataset (the first: {skipped[0]})"
+        )
     if not data.train or not data.validation:
         raise InputError(
             f"{folder} holds {len(entries)} scene{'s' * (len(entries) > 1)}, too few to train and validate on; "
@@ -64,15 +82,29 @@ def read_dataset(
     return data
 
 
-def read_scenes(paths: list[Path], resolution: int, config: RenderFormerConfig) -> list[TrainingScene]:
-    """Scenes with images at `resolution`, and with what each pixel sees where the model wants to be told.
+def read_scenes(
+    folder: Path, entries: list[Entry], resolution: int, config: RenderFormerConfig
+) -> tuple[list[TrainingScene], list[str]]:
+    """Scenes with images at `resolution`, and with what each pixel sees where the model wants to be told; and for each
+    file that is missing, broken, or not what the manifest's hash says, a sentence that names it.
 
     Visibility survives every augmentation (mirrors flip it with the image), so it is computed once.
     """
-    scenes = [read_training_scene(path, resolution) for path in paths]
-    if config.visibility == "first-hit":
-        scenes = [replace(scene, visible=seen_by_pixels(scene, resolution)) for scene in scenes]
-    return scenes
+    scenes, faults = [], []
+    for entry in entries:
+        path = folder / entry.file
+        try:
+            if sha256_of(path) != entry.sha256:
+                raise InputError("its bytes are not those that the manifest's hash is of")
+            sample = read_sample(path)
+        except (InputError, OSError) as error:
+            faults.append(f"{path}: {error}")
+            continue
+        scene = training_scene(sample, resolution)
+        if config.visibility == "first-hit":
+            scene = replace(scene, visible=seen_by_pixels(scene, resolution))
+        scenes.append(scene)
+    return scenes, faults
 
 
 def seen_by_pixels(scene: TrainingScene, resolution: int) -> npt.NDArray[np.int32]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rfcli.dataset.batching import epoch_batches
+from rfcli.dataset.batching import epoch_batches, padding_share
 
 
 @pytest.mark.parametrize(("scenes", "batch"), [(1, 8), (8, 8), (100, 8), (257, 3), (5, 1)])
@@ -34,3 +34,9 @@ def test_batches_hold_scenes_of_one_size() -> None:
 
     random = np.split(np.random.default_rng(1).permutation(800), 100)
     assert waste(epoch_batches(sizes, 8, 0, 0)) < waste(random) / 3
+
+
+def test_padding_share() -> None:
+    """Two batches, of 1 and 2 and of 3 and 4 triangles: two of twelve places are empty."""
+    assert padding_share(np.array([4, 1, 3, 2]), 2, seed=0) == pytest.approx(2 / 12)
+    assert padding_share(np.array([7, 7, 7]), 2, seed=0) == 0

@@ -53,3 +53,6 @@ class Silent:
 
     def validated(self, step: int, validation: Validation) -> None:
         self.validations.append(validation)
+
+    def warned(self, sentence: str) -> None:
+        pass

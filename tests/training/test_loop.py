@@ -8,18 +8,13 @@ import pytest
 import torch
 
 from rfcli.errors import InputError
+from rfcli.metrics.tone import log_radiance
 from rfcli.model import RenderFormer, convert, read_checkpoint
 from rfcli.training.loop import Run, fit
-from rfcli.training.state import STATE, read_state, save_state
+from rfcli.training.state import STATES, read_state, save_state, states
 from rfcli.training.transfer import transfer_loss
 from rfcli.training.validation import silenced_attention, validate
 from tests.training.scenes import RESOLUTION, Silent, fresh_model, options, training_data
-
-
-@pytest.fixture(autouse=True)
-def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which format is faster is measured, and a measurement can turn out otherwise the next time."""
-    monkeypatch.setattr("rfcli.training.loop.fastest_precision", lambda device: torch.float32)
 
 
 def same_weights(a: RenderFormer, b: RenderFormer) -> bool:
@@ -35,9 +30,9 @@ def test_a_run_learns_and_leaves_everything_behind(tmp_path: Path) -> None:
     assert not outcome.interrupted
     assert sum(watch.losses[-5:]) < 0.6 * sum(watch.losses[:5])
     assert watch.validations[-1].psnr > watch.validations[0].psnr
-    names = {"config.json", "model.safetensors", "README.md", "grid.png", "metrics.jsonl", STATE}
+    names = {"config.json", "model.safetensors", "README.md", "grid.png", "metrics.jsonl", STATES, "best"}
     assert {path.name for path in tmp_path.iterdir()} == names
-    assert same_weights(model, read_checkpoint(tmp_path))
+    assert read_checkpoint(tmp_path).config == model.config
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "validation" in line] == [20, 40, 60]
 
@@ -56,7 +51,7 @@ def test_an_interrupted_run_ends_bit_identical(tmp_path: Path, stop: int) -> Non
     first = fit(fresh_model(), training_data(), told, StopAt())
     assert first.interrupted
     assert first.steps == stop
-    state = read_state(told.out / STATE, told)
+    state = read_state(told.out, told)
     assert state is not None
     resumed = fresh_model(seed=9)  # whatever stands there before the state is restored
     outcome = fit(resumed, training_data(), told, Silent(), state=state)
@@ -71,8 +66,8 @@ def test_a_resumed_run_keeps_its_precision_and_its_hours(tmp_path: Path) -> None
     told = options(tmp_path)
     run = Run(fresh_model(), None, training_data(), told)
     run.precision, run.seconds = torch.bfloat16, 1800.0
-    save_state(told.out / STATE, run.state(2))
-    state = read_state(told.out / STATE, told)
+    save_state(told.out, run.state(2), keep=1)
+    state = read_state(told.out, told)
     assert state is not None
     resumed = Run(fresh_model(), None, training_data(), told)
     resumed.restore(state)
@@ -82,10 +77,14 @@ def test_a_resumed_run_keeps_its_precision_and_its_hours(tmp_path: Path) -> None
 def test_other_options_in_the_same_folder_are_named(tmp_path: Path) -> None:
     fit(fresh_model(), training_data(), options(tmp_path), Silent())
     with pytest.raises(InputError, match=r"--rate 0\.001, not 0\.5"):
-        read_state(tmp_path / STATE, options(tmp_path, rate=0.5))
-    (tmp_path / STATE).write_bytes(b"torn")
-    with pytest.raises(InputError, match=r"state\.pt is not a readable training state"):
-        read_state(tmp_path / STATE, options(tmp_path))
+        read_state(tmp_path, options(tmp_path, rate=0.5))
+    states(tmp_path)[-1].write_bytes(b"torn")
+    with pytest.raises(InputError, match=r"step-00000006\.pt is not a readable .*; delete it to go on from the one"):
+        read_state(tmp_path, options(tmp_path))
+    states(tmp_path)[-1].unlink()
+    before = read_state(tmp_path, options(tmp_path))
+    assert before is not None
+    assert before.step == 4
 
 
 def test_gradients_that_are_not_finite_change_nothing(tmp_path: Path) -> None:
@@ -114,7 +113,7 @@ def test_transfer_brings_linear_layers_to_their_teacher_and_trains_nothing_else(
         torch.nn.init.normal_(layer.out_proj.weight, std=0.3)
     student = convert(teacher, attention, **chosen)
     run = Run(student, teacher, data, options(tmp_path, steps=80, transfer=80, warmup=4, rate=2e-3))
-    scenes = run.batch(0).scenes
+    scenes = run.batch(0)[0].scenes
     kept = {name: value.clone() for name, value in student.state_dict().items() if "multihead_attn" not in name}
     before = transfer_loss(student, teacher, scenes).item()
     for step in range(80):
@@ -123,6 +122,31 @@ def test_transfer_brings_linear_layers_to_their_teacher_and_trains_nothing_else(
     after = student.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in kept.items())
     assert transfer_loss(teacher, teacher, scenes).item() == 0.0
+
+
+def test_a_frozen_view_stage_stays_as_it_is(tmp_path: Path) -> None:
+    model = fresh_model()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    fit(model, training_data(), options(tmp_path, freeze="view"), Silent())
+    changed = {
+        name.partition(".")[0] for name, value in model.state_dict().items() if not torch.equal(before[name], value)
+    }
+    assert "transformer" in changed
+    assert "view_transformer" not in changed
+    frozen = {name: value for name, value in read_checkpoint(tmp_path).state_dict().items() if name.startswith("view_")}
+    assert all(torch.equal(before[name], value) for name, value in frozen.items())
+
+
+def test_scenes_to_overfit_are_learned_as_they_are_and_validated_on(tmp_path: Path) -> None:
+    data = training_data(5).overfitting(2)
+    assert [id(scene) for scene in data.train] == [id(scene) for scene in data.validation]
+    batch, share = Run(fresh_model(), None, data, options(tmp_path, overfit=2, batch=2)).batch(0)
+    first = int(batch.scenes.mask[0].sum() > batch.scenes.mask[1].sum())  # scene 1 has more triangles than scene 0
+    expected = log_radiance(torch.from_numpy(data.train[0].images).float())
+    assert torch.equal(batch.truth[first], expected)
+    assert share == 1
+    with pytest.raises(InputError, match=r"--overfit 6 asks for more than the 5 scenes"):
+        training_data(5).overfitting(6)
 
 
 def test_silenced_attention_is_silent_and_comes_back() -> None:

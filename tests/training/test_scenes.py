@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from rfcli.dataset import Sample, write_sample
-from rfcli.dataset.training_scene import read_training_scene
+from rfcli.dataset import Sample
+from rfcli.dataset.training_scene import training_scene as at_resolution
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
 from rfcli.training.batch import collate
@@ -17,16 +17,16 @@ from tests.model.scenes import SMALL
 from tests.training.scenes import RESOLUTION, fresh_model, training_scene
 
 
-def test_images_are_averaged_down(tmp_path: Path) -> None:
+def test_images_are_averaged_down() -> None:
     given = training_scene(0)
     scene = TriangleScene(given.triangles, given.vn, given.material, given.c2w, given.fov)
     images = np.arange(2 * 8 * 8 * 3, dtype=np.float16).reshape(2, 8, 8, 3)
-    write_sample(tmp_path / "a.h5", Sample(scene, images))
-    small = read_training_scene(tmp_path / "a.h5", 4)
+    sample = Sample(scene, images)
+    small = at_resolution(sample, 4)
     expected = [[images[0, 2 * r : 2 * r + 2, 2 * c : 2 * c + 2, 0].mean() for c in range(4)] for r in range(4)]
     assert small.images[0, :, :, 0].tolist() == expected
     with pytest.raises(InputError, match=r"8 pixels; --resolution 3 must divide"):
-        read_training_scene(tmp_path / "a.h5", 3)
+        at_resolution(sample, 3)
 
 
 @pytest.mark.parametrize("folder", ["empty", "missing"])
@@ -46,20 +46,18 @@ def test_models_that_datasets_cannot_teach_are_refused(tmp_path: Path, changes: 
 def test_a_padded_batch_gives_the_outputs_and_gradients_of_its_scenes_alone() -> None:
     model = fresh_model()
     scenes = [training_scene(0, 9), training_scene(1, 17)]
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
 
-    def image_sum(chosen: list[int]) -> torch.Tensor:
+    def images_and_gradients(chosen: list[int]) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         batch = collate([scenes[i] for i in chosen], torch.device("cpu"))
         out = model(batch.scenes, batch.c2w, batch.fov, RESOLUTION, batch.visible)
-        return (out * (1 + batch.truth)).sum()
+        total = (out * (1 + batch.truth)).sum()
+        return out.detach(), torch.autograd.grad(total, list(parameters.values()), materialize_grads=True)
 
-    parameters = list(model.parameters())
-    together = torch.autograd.grad(image_sum([0, 1]), parameters, allow_unused=True)
-    apart = [torch.autograd.grad(image_sum([i]), parameters, allow_unused=True) for i in (0, 1)]
-    for whole, first, second in zip(together, *apart, strict=True):
-        if whole is None:
-            assert first is None
-            continue
-        assert torch.allclose(whole, first + second, rtol=1e-3, atol=1e-4 * (1 + whole.abs().max().item()))
+    (images, together), *alone = (images_and_gradients(chosen) for chosen in ([0, 1], [0], [1]))
+    assert (images - torch.cat([out for out, _ in alone])).abs().max() < 1e-5
+    for name, whole, first, second in zip(parameters, together, *(gradients for _, gradients in alone), strict=True):
+        assert (whole - first - second).norm() <= 1e-5 * (first.norm() + second.norm()), name
 
 
 def test_collate_marks_padding() -> None:

@@ -1,0 +1,69 @@
+"""Several processes that train one model, as torchrun or accelerate start them: each takes its share of every batch,
+and what they find is added up, so that all of them take the same step.
+"""
+
+import atexit
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process is number `rank` of `count`; by itself where nobody has started others."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes files."""
+        return self.rank == 0
+
+    def share(self, scenes: int) -> tuple[range, float]:
+        """Which scenes of a batch of so many this process takes, and what share of the batch's mean theirs is.
+
+        There may be fewer scenes than processes: the others take one too, which counts nothing.
+        """
+        mine = range(self.rank, scenes, self.count)
+        return (mine, len(mine) / scenes) if mine else (range(1), 0.0)
+
+    def add_up(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor by its sum over all processes, in one message."""
+        if self.count == 1:
+            return
+        together = torch.cat([tensor.flatten() for tensor in tensors])
+        dist.all_reduce(together)
+        totals = torch.split(together, [tensor.numel() for tensor in tensors])
+        for tensor, total in zip(tensors, totals, strict=True):
+            tensor.copy_(total.view_as(tensor))
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether it is so in any of the processes."""
+        flags = torch.tensor([float(flag)], device=device)
+        self.add_up([flags])
+        return bool(flags.item() > 0)
+
+
+ALONE = Processes()
+
+
+def join() -> Processes:
+    """Meet the other processes that the environment tells of (RANK, WORLD_SIZE and where to meet), until this one ends.
+
+    With GPUs each process takes one of its machine's.
+    """
+    count = int(os.environ.get("WORLD_SIZE", 1))
+    if count == 1:
+        return ALONE
+    gpus = torch.cuda.is_available()
+    if gpus:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if gpus else "gloo")
+        atexit.register(dist.destroy_process_group)
+    return Processes(dist.get_rank(), count)

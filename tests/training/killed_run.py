@@ -1,0 +1,104 @@
+"""A run that is killed again and again, and the same run left alone: they must end in the same bits.
+
+Three kills are a test; more of them by hand:
+
+    python -m tests.training.killed_run --kills 20
+"""
+
+import argparse
+import multiprocessing
+import random
+import sys
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rfcli.training import loop
+from rfcli.training.state import read_state, states
+from tests.training.scenes import Silent, fresh_model, options, training_data
+
+
+def sitting(out: Path, steps: int, told: Connection | None = None) -> None:
+    """Go on with the run in `out` from wherever it is, telling of every step."""
+
+    class Loud(Silent):
+        def stepped(self, step: int, losses: dict[str, float]) -> None:
+            if told is not None:
+                told.send(step)
+
+    # Which format is faster is measured, and might turn out otherwise in the run that is left alone.
+    loop.fastest_precision = lambda device: torch.float32
+    torch.set_num_threads(1)
+    # Dropout draws random numbers, so that a generator that is not where it was would be noticed.
+    model, said = fresh_model(dropout=0.1), options(out, steps=steps, save_minutes=0.0, validate_every=7, keep=2)
+    loop.fit(model, training_data(), said, Loud(), state=read_state(out, said))
+
+
+def run_and_kill(out: Path, steps: int, kills: int, seed: int) -> int:
+    """Start the run and kill it `kills` times with SIGKILL, each at a random moment of the second to fourth step of its
+    sitting, then let it end. Returns how many of the kills fell into the writing of a file.
+    """
+    context = multiprocessing.get_context("forkserver")  # a fresh process, without its seconds of imports
+    context.set_forkserver_preload(["rfcli.training.loop", "tests.training.scenes"])
+    rng = random.Random(seed)
+    torn = 0
+    for kill in range(kills + 1):
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=sitting, args=(out, steps, theirs))
+        process.start()
+        theirs.close()
+        if kill < kills:
+            ours.recv()
+            start = time.perf_counter()
+            ours.recv()  # by now the state after the step before is on disk, so that every sitting gets on
+            time.sleep(rng.uniform(0, 2) * (time.perf_counter() - start))
+            process.kill()
+        process.join()
+        assert process.exitcode == (-9 if kill < kills else 0), f"the run has ended by itself before kill {kill + 1}"
+        torn += kill < kills and any(path.name.startswith(".") for path in out.rglob("*"))
+        ours.close()
+    return torn
+
+
+def differences(a: Any, b: Any, where: str = "") -> list[str]:
+    """The places at which two nested values are not equal to the last bit."""
+    if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
+        return [found for key in a for found in differences(a[key], b[key], f"{where}/{key}")]
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)) and len(a) == len(b):
+        return [found for i, pair in enumerate(zip(a, b, strict=True)) for found in differences(*pair, f"{where}/{i}")]
+    equal = torch.equal(a, b) if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) else a == b
+    return [] if equal else [where]
+
+
+def last_state(out: Path) -> dict[str, Any]:
+    """Weights, averages, optimiser and all else but the time it took."""
+    state: dict[str, Any] = torch.load(states(out)[-1], weights_only=True)
+    del state["hours"]
+    return state
+
+
+def compare(folder: Path, steps: int, kills: int, seed: int) -> tuple[list[str], int]:
+    """Differences between the states in which both runs end, and how many kills fell into the writing of a file."""
+    sitting(folder / "whole", steps)
+    torn = run_and_kill(folder / "killed", steps, kills, seed)
+    found = differences(last_state(folder / "whole"), last_state(folder / "killed"))
+    for file in ("model.safetensors", "best/model.safetensors", "grid.png"):
+        if (folder / "whole" / file).read_bytes() != (folder / "killed" / file).read_bytes():
+            found.append(file)
+    return found, torn
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        found, torn = compare(Path(scratch), given.steps, given.kills, given.seed)
+    print(f"{given.kills} kills, {torn} while a file was written; differences: {found or 'none'}")
+    sys.exit(bool(found))
