@@ -65,7 +65,7 @@ def main() -> None:
     arguments = parser.parse_args()
     command = ["gen-data", "--split", "test", "--scenes", str(arguments.scenes), "--out", str(arguments.data)]
     subprocess.run([sys.executable, "-c", "from rfcli.cli.app import main; main()", *command], check=True)
-    files = [arguments.data / entry.file for entry in read_manifest(arguments.data)][: arguments.scenes]
+    entries = read_manifest(arguments.data)[: arguments.scenes]
 
     print("| model | triangles | scenes | " + " | ".join(COLUMNS) + " |")
     print("|---" * (3 + len(COLUMNS)) + "|")
@@ -73,7 +73,8 @@ def main() -> None:
         model = named(text)
         rows: dict[tuple[int, int], list[list[float]]] = defaultdict(list)
         with torch.inference_mode():
-            for scene in read_scenes(files, arguments.resolution, model.config):
+            scenes, _ = read_scenes(arguments.data, entries, arguments.resolution, model.config)
+            for scene in scenes:
                 count = len(scene.triangles)
                 bound = next(i for i in range(3) if count < BOUNDS[i + 1])
                 rows[bound, bound + 1].append(measured(model, scene, arguments.resolution))

@@ -17,7 +17,7 @@ from rfcli.dataset.preview import preview_images
 from rfcli.dataset.sample import read_sample
 from rfcli.dataset.shard import Shard
 from rfcli.dataset.statistics import measure
-from rfcli.dataset.training_scene import read_training_scene
+from rfcli.dataset.training_scene import training_scene
 from rfcli.errors import InputError
 from tests.dataset.sources import Tiny, at_once
 from tests.dataset.test_check import sound_sample, write
@@ -46,7 +46,7 @@ def test_our_readers_find_the_same_scenes(packed: Path) -> None:
         sample, expected = read_sample(packed / entry.file), read_sample(data / old.file)
         assert (sample.scene.triangles == expected.scene.triangles).all()
         assert (sample.images == expected.images).all()
-        assert (read_training_scene(packed / entry.file, 4).images == expected.images).all()
+        assert (training_scene(sample, 4).images == expected.images).all()
     for one, other in zip(preview_images(packed, entries, 3), preview_images(data, before, 3), strict=True):
         assert (one == other).all()
     assert (packed / "dataset.json").read_bytes() == (data / "dataset.json").read_bytes()
