@@ -71,13 +71,16 @@ def bench(
         from rfcli.cli.bench_tables import crossing_sentences, quality_tables, seconds_table
         from rfcli.model import pick_device
         from rfcli.study import QualitySettings, StudySettings, run_study
+        from rfcli.study.quality_models import quality_models
 
         chosen = names() if attention is None else tuple(name.strip() for name in attention.split(","))
         if twins is not None and not quality:
             raise InputError(f"--twins {twins} draws pictures; add --quality.")
-        trained = tuple(name.strip() for name in twins.split(",")) if twins else ()
+        trained = () if twins is None else tuple(name.strip() for name in twins.split(","))
         drawing = QualitySettings("tiny" if model in SIZES else model, trained) if quality else None
         settings = StudySettings(model, chosen, counts, layers, pick_device(device).type, seed, keys, drawing)
+        if drawing:  # a model that cannot be read is told before anything is measured
+            quality_models(drawing.model, trained, chosen, keys, settings.device)
         console.claim(out)
         with console.progress("bench", total=None, unit="") as progress:
             study = run_study(settings, 60 * budget - console.seconds(), out, progress.show)

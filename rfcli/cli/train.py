@@ -49,7 +49,10 @@ def train(
     rotations: Rotations = "none",
     translations: Translations = 0.0,
     overfit: Annotated[
-        int, typer.Option(min=0, metavar="N", help="For debugging: learn N scenes by heart. (default: all scenes, 0)")
+        int,
+        typer.Option(
+            min=0, max=10**6, metavar="N", help="For debugging: learn N scenes by heart. (default: all scenes, 0)"
+        ),
     ] = 0,
     validate_every: ValidateEvery = 250,
     save_minutes: SaveMinutes = 10.0,

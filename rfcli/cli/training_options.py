@@ -31,7 +31,14 @@ Rotations = Annotated[
     typer.Option(help="Rotate scenes at random: not, about the vertical axis, or in any way. none learns fastest."),
 ]
 Translations = Annotated[
-    float, typer.Option(min=0, metavar="SIGMA", help="Move scenes at random, this far along each axis; 0.25 published.")
+    float,
+    typer.Option(
+        min=0,
+        max=100,
+        callback=finite,
+        metavar="SIGMA",
+        help="Move scenes at random, this far along each axis; 0.25 published.",
+    ),
 ]
 ValidateEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps between validations and checkpoints.")]
 OptimizerName = Annotated[
@@ -49,4 +56,4 @@ LpipsWeights = Annotated[
 SaveMinutes = Annotated[
     float, typer.Option(min=0, metavar="MINUTES", help="Save the state at least this often, besides at validations.")
 ]
-Keep = Annotated[int, typer.Option(min=1, metavar="K", help="States to keep, the last ones.")]
+Keep = Annotated[int, typer.Option(min=1, max=10**6, metavar="K", help="States to keep, the last ones.")]

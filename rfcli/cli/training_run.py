@@ -60,7 +60,6 @@ def train_and_report(
     from rfcli.training.scenes import read_dataset
 
     data = read_dataset(options.data, options.resolution, model.config, options.triangles)
-    console.claim(options.out)
     if options.overfit:
         data = data.overfitting(options.overfit)
     parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -80,6 +79,8 @@ def train_and_report(
         if is_first():
             _foretell(console, Run(model, teacher, data, options))
         return
+    if is_first():
+        console.claim(options.out)
     options.out.mkdir(parents=True, exist_ok=True)
     done = state.step if state else 0
     if state:

@@ -64,3 +64,5 @@ class TrainOptions:
             raise InputError(f"--warmup {self.warmup} must be shorter than the run of {self.steps} steps.")
         if not 0 <= self.transfer <= self.steps:
             raise InputError(f"--transfer {self.transfer} must lie within the run of {self.steps} steps.")
+        if self.lpips_weights is not None and not self.lpips_weights.is_file():
+            raise InputError(f"--lpips-weights {self.lpips_weights}: there is no such file; give torchvision's vgg16.")

@@ -63,7 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scenes", nargs="*", default=["examples/cornell-box.json", "examples/still-life.json"])
     parser.add_argument("--model", default="tiny")
-    parser.add_argument("--twin", default="tiny-performer", help="the model after rf finetune --performer")
+    parser.add_argument("--twin", help="the model after rf finetune --performer")
     parser.add_argument("--keys", type=int, default=128)
     parser.add_argument("--resolution", type=int, default=256)
     parser.add_argument("--paths", type=int, default=256)
@@ -75,7 +75,7 @@ def main() -> None:
         "softmax": softmax,
         "FAVOR+ with an\nepsilon, swapped in": drowned(softmax),
         "FAVOR+ of rf,\nswapped in": convert(softmax, "performer"),
-        "FAVOR+ of rf,\nfine-tuned": rfcli.load_model(arguments.twin),
+        **({"FAVOR+ of rf,\nfine-tuned": rfcli.load_model(arguments.twin)} if arguments.twin else {}),
         f"near-far, {arguments.keys} keys,\nno training": convert(softmax, "nearfar", keys=arguments.keys),
     }
     columns = ["path tracer", *models]

@@ -75,7 +75,8 @@ def test_a_video_that_is_stopped_goes_on_to_the_same_bytes(
         process.send_signal(how)
         _, stderr = process.communicate(timeout=120)
         if how == signal.SIGINT and process.returncode != 0:
-            assert process.returncode == 130, stderr
+            # by a signal in its first or last moments it may die itself: 130 for a shell all the same
+            assert process.returncode in (130, -signal.SIGINT), stderr
             assert "Traceback" not in stderr
             assert unfinished(tmp_path) == []
         _, alive = psutil.wait_procs(children, timeout=10)

@@ -21,7 +21,8 @@ def tiny_scene(index: int, views: int = 2) -> TriangleScene:
     material = rng.random((n, 13)).astype(np.float32)
     c2w = np.tile(np.eye(4, dtype=np.float32), (views, 1, 1))
     corners = rng.normal(size=(n, 3, 3)).astype(np.float32)
-    return TriangleScene(corners, corners, material, c2w, np.full(views, 40, np.float32))
+    normals = corners / np.linalg.norm(corners, axis=-1, keepdims=True)
+    return TriangleScene(corners, normals, material, c2w, np.full(views, 40, np.float32))
 
 
 def at_once(folder: Path, todo: list[int], source: Source, seed: int, workers: int) -> Generator[Entry, None, None]:

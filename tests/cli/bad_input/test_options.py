@@ -26,6 +26,12 @@ TRAINING = {
     "warmup": ["-1", "100000", "x"],
     "rotations": ["sideways", ""],
     "validate-every": ["0", "-1", "x"],
+    "optimizer": ["sgd", ""],
+    "ema": ["-0.1", "1", "1.5", "nan", "x"],
+    "lpips-weights": ["absent.pth"],
+    "translations": ["-1", "nan", "inf", "x"],
+    "save-minutes": ["-1", "nan", "x"],
+    "keep": ["0", "-2", "x", "9" * 20],
 }
 OPTIONS: dict[str, dict[str, list[str]]] = {
     "gen-data": {
@@ -38,14 +44,17 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
         "triangles": ["1-10", "", "x", "4k-1k", "1k-999999k"],
         "meshes": ["absent", "empty"],
         "workers": ["-1", "99999", "x"],
+        "engine": ["spark", ""],
+        "shard": ["", "3", "0/4", "5/4", "1/0", "x/y", "-1/4", "1/" + "9" * 40],
     },
-    "train": {**TRAINING, "model": ["huge", ""]},
+    "train": {**TRAINING, "model": ["huge", ""], "overfit": ["-1", "x", "9" * 20]},
     "finetune": {
         **TRAINING,
         "attention": ["softmux", ""],
         "keys": ["0", "-1", "x", "9" * 20, "512"],
         "from": ["absent", "", "./absent"],
         "transfer": ["-1", "999999", "x"],
+        "freeze": ["rays", ""],
     },
     "render": {
         **DEVICE,
@@ -74,10 +83,13 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
         "model": ["absent", "", "./absent"],
         "layers": ["0", "-1", "99", "x"],
         "budget": ["0", "-1", "nan", "inf", "x"],
+        "twins": ["", "absent"],
+        "from": ["absent.json", "."],
+        "compare": ["absent"],
         "out": ["taken"],
     },
 }
-NEEDED = {"arc": ["--camera-orbit", "4"], "fps": ["--camera-orbit", "4"]}
+NEEDED = {"twins": ["--quality"], "arc": ["--camera-orbit", "4"], "fps": ["--camera-orbit", "4"]}
 CASES = [
     (command, option, value)
     for command, options in OPTIONS.items()
@@ -85,7 +97,8 @@ CASES = [
     for value in values
 ]
 SWITCHES = {"help", "json", "quiet", "verbose", "denoise", "light_layers", "check", "stats", "performer", "preview"}
-SWITCHES |= {"turntable_light", "show_scene", "allow_outside"}
+SWITCHES |= {"turntable_light", "show_scene", "allow_outside", "compile", "curriculum", "merge", "pack", "quality"}
+SWITCHES |= {"recompute", "dry_run"}
 
 
 @pytest.mark.parametrize(("command", "option", "value"), CASES)
