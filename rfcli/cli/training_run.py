@@ -10,9 +10,9 @@ from rfcli.cli.receipts import model_entry
 
 if TYPE_CHECKING:
     from rfcli.model import RenderFormer
-    from rfcli.training.loop import Run
     from rfcli.training.options import TrainOptions
     from rfcli.training.processes import Processes
+    from rfcli.training.run import Run
     from rfcli.training.state import TrainState
     from rfcli.training.validation import Validation
 
@@ -55,8 +55,9 @@ def train_and_report(
     from rfcli.dataset.batching import padding_share
     from rfcli.metrics.perceptual import BACKBONE, backbone_on_disk
     from rfcli.training.checkpoints import BEST
-    from rfcli.training.loop import GRID, Run, fit
+    from rfcli.training.loop import GRID, fit
     from rfcli.training.processes import ALONE
+    from rfcli.training.run import Run
     from rfcli.training.scenes import read_dataset
 
     data = read_dataset(options.data, options.resolution, model.config, options.triangles)

@@ -9,7 +9,7 @@ from functools import partial
 
 import torch
 
-from rfcli.training.loop import Run
+from rfcli.training.run import Run
 from rfcli.training.validation import validate
 
 STEPS = 4  # the first of them warms up and is not timed

@@ -7,4 +7,4 @@ import torch
 @pytest.fixture(autouse=True)
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which format is faster is measured, and a measurement can turn out otherwise the next time."""
-    monkeypatch.setattr("rfcli.training.loop.fastest_precision", lambda device: torch.float32)
+    monkeypatch.setattr("rfcli.training.run.fastest_precision", lambda device: torch.float32)

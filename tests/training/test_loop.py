@@ -10,7 +10,8 @@ import torch
 from rfcli.errors import InputError
 from rfcli.metrics.tone import log_radiance
 from rfcli.model import RenderFormer, convert, read_checkpoint
-from rfcli.training.loop import Run, fit
+from rfcli.training.loop import fit
+from rfcli.training.run import Run
 from rfcli.training.state import STATES, read_state, save_state, states
 from rfcli.training.transfer import transfer_loss
 from rfcli.training.validation import silenced_attention, validate

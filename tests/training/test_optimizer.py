@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from rfcli.training.loop import CLIP, Run
 from rfcli.training.optimizer import WEIGHT_DECAY, Optimizers, make_optimizer
+from rfcli.training.run import CLIP, Run
 from tests.training.scenes import fresh_model, options, training_data
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rfcli.training.loop import Run, fit
+from rfcli.training.loop import fit
 from rfcli.training.rehearsal import rehearse
+from rfcli.training.run import Run
 from tests.training.scenes import Silent, fresh_model, options, training_data
 
 
