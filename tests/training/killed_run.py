@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from rfcli.training import loop
+from rfcli.training import loop, run
 from rfcli.training.state import read_state, states
 from tests.training.scenes import Silent, fresh_model, options, training_data
 
@@ -31,7 +31,7 @@ def sitting(out: Path, steps: int, told: Connection | None = None) -> None:
                 told.send(step)
 
     # Which format is faster is measured, and might turn out otherwise in the run that is left alone.
-    loop.fastest_precision = lambda device: torch.float32
+    run.fastest_precision = lambda device: torch.float32
     torch.set_num_threads(1)
     # Dropout draws random numbers, so that a generator that is not where it was would be noticed.
     model, said = fresh_model(dropout=0.1), options(out, steps=steps, save_minutes=0.0, validate_every=7, keep=2)

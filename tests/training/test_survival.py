@@ -65,6 +65,8 @@ def test_states_are_saved_by_time_too(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
+import torch
+import rfcli.training.run
 from rfcli.errors import InputError
 from rfcli.training.loop import fit
 from rfcli.training.state import read_state
@@ -75,6 +77,8 @@ class Filling(Silent):
         if step == 3:
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 
+torch.set_num_threads(int(sys.argv[3]))  # sums in another order have other bits
+rfcli.training.run.fastest_precision = lambda device: torch.float32
 out = Path(sys.argv[1])
 told = options(out)
 try:
@@ -92,7 +96,8 @@ def test_a_full_disk_is_a_clear_stop_and_the_checkpoint_before_is_whole(tmp_path
     sizes = [path.stat().st_size for path in (tmp_path / "whole" / "model.safetensors", states(tmp_path / "whole")[-1])]
     assert room < sizes[0] or sizes[0] < room < sizes[1]
     out = tmp_path / "full"
-    ended = subprocess.run([sys.executable, "-c", FULL_DISK, str(out), str(room)], capture_output=True, text=True)
+    command = [sys.executable, "-c", FULL_DISK, str(out), str(room), str(torch.get_num_threads())]
+    ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert re.search(
         r"full: the checkpoint cannot be written \(.*too large.*which goes on from step 2\.$", ended.stdout, re.I
