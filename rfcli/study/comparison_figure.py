@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rfcli.atomic import replacing
 from rfcli.study.comparison import Difference
-from rfcli.study.figures import SUFFIXES, colours
+from rfcli.study.figures import colours, finished
 from rfcli.study.labels import count_label, seconds_label
 
 
@@ -54,13 +53,7 @@ def draw_comparison(folder: Path, differences: Sequence[Difference], names: tupl
     handles, labels = ratios.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=9)
     note = "Bars: 95 % interval of the ratio of medians. Filled: outside noise. Hollow: within noise."
-    figure.supxlabel(note, fontsize=7.5, color="#555555", x=0.01, ha="left")
-    paths = [folder / f"compare{suffix}" for suffix in SUFFIXES]
-    for path in paths:
-        with replacing(path) as beside:
-            figure.savefig(beside, dpi=200, metadata={"Date": None} if path.suffix == ".svg" else None)
-    pyplot.close(figure)
-    return paths
+    return finished(figure, folder / "compare", note)
 
 
 def _dress(axes: Any, counts: list[int]) -> None:

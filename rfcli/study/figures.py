@@ -61,7 +61,14 @@ def _draw(stem: Path, rows: Sequence[Row], quantity: Quantity, title: str, machi
     notes = ["Bars: 95 % interval of the median."] if quantity.interval else []
     if any(not row.measured for row in shown):
         notes.append("Hollow, dashed: extrapolated, not measured.")
-    figure.supxlabel(f"{machine}\n{' '.join(notes)}".strip(), fontsize=7.5, color="#555555", x=0.01, ha="left")
+    return finished(figure, stem, f"{machine}\n{' '.join(notes)}".strip())
+
+
+def finished(figure: Any, stem: Path, note: str) -> list[Path]:
+    """Put the note below the figure, write it as `stem` with each of SUFFIXES, and let go of it; returns the paths."""
+    from matplotlib import pyplot
+
+    figure.supxlabel(note, fontsize=7.5, color="#555555", x=0.01, ha="left")
     paths = [stem.with_suffix(suffix) for suffix in SUFFIXES]
     for path in paths:
         with replacing(path) as beside:

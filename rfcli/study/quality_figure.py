@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rfcli.atomic import replacing
-from rfcli.study.figures import SUFFIXES, colours
+from rfcli.study.figures import colours, finished
 from rfcli.study.labels import count_label, seconds_label
 from rfcli.study.quality import QualityRow
 
@@ -45,13 +44,7 @@ def draw_quality(folder: Path, rows: Sequence[QualityRow], machine: str) -> list
     notes = [f"{machine} Marks grow with the triangles, {count_label(smallest)} to {count_label(largest)}."]
     if any(not row.trained for row in rows):
         notes.append("Dashed: an untrained swap, the softmax model's weights with another mechanism.")
-    figure.supxlabel("\n".join(notes), fontsize=7.5, color="#555555", x=0.01, ha="left")
-    paths = [folder / f"quality{suffix}" for suffix in SUFFIXES]
-    for path in paths:
-        with replacing(path) as beside:
-            figure.savefig(beside, dpi=200, metadata={"Date": None} if path.suffix == ".svg" else None)
-    pyplot.close(figure)
-    return paths
+    return finished(figure, folder / "quality", "\n".join(notes))
 
 
 def curve(axes: Any, rows: Sequence[QualityRow], colour: str) -> None:
