@@ -6,6 +6,8 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from rfcli.model.in_few_passes import rotate_for_training
+
 
 def nerf_encoding(x: Tensor, frequencies: int) -> Tensor:
     """x and its sines and cosines at 2^0 .. 2^(F-1) (Mildenhall et al., NeRF, arXiv 2003.08934, sec. 5.1).
@@ -51,6 +53,8 @@ def rotate(x: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
     if rotation is None:
         return x
     cos, sin = (part[:, None] for part in rotation)
+    if x.device.type == "cpu" and torch.is_grad_enabled():
+        return rotate_for_training(x.float(), cos, sin).to(x.dtype)
     first, second = x.float().chunk(2, -1)
     turned = torch.addcmul(first * cos, second, sin, value=-1), torch.addcmul(second * cos, first, sin)
     return torch.cat(turned, -1).to(x.dtype)
