@@ -70,6 +70,15 @@ def finetune(
     freeze: Annotated[
         Literal["none", "view"], typer.Option(help="view: train the view-independent stage only.")
     ] = "none",
+    layers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=256,
+            metavar="N",
+            help="Deepen the view-independent stage to N layers; the new ones change nothing at first.",
+        ),
+    ] = None,
     batch: Batch = 4,
     views: Views = 2,
     rate: Rate = 5e-4,
@@ -107,6 +116,7 @@ def finetune(
 
         from rfcli.model import convert, load
         from rfcli.model.conversion import NEED_TRAINING
+        from rfcli.model.deepen import deepened
         from rfcli.training.options import TrainOptions
         from rfcli.training.processes import join
 
@@ -116,6 +126,10 @@ def finetune(
         swapped = final != teacher.config.attention
         chosen = attention_options(final, keys)
         model = convert(teacher, final, **chosen) if swapped or chosen else teacher
+        if layers is not None:
+            if swapped:
+                raise InputError("--layers and another attention take a run each: deepen first, then swap.")
+            model = deepened(model, layers)
         model.config = replace(model.config, training_resolution=resolution)
         if transfer is None:
             transfer = steps // 3 if swapped and final in NEED_TRAINING else 0
@@ -141,7 +155,7 @@ def finetune(
             keep=keep,
             recompute=recompute,
             seed=seed,
-            start=f"{origin}, attention {model.config.attention}",
+            start=f"{origin}, attention {model.config.attention}" + (f", {layers} layers" if layers else ""),
         )
         state = None if dry_run else newest_state(out, options)
         console.say(f"Starting from {origin}.")

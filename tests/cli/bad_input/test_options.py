@@ -52,6 +52,7 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
         **TRAINING,
         "attention": ["softmux", ""],
         "keys": ["0", "-1", "x", "9" * 20, "512"],
+        "layers": ["0", "x", "3", "4", "257"],
         "from": ["absent", "", "./absent"],
         "transfer": ["-1", "999999", "x"],
         "freeze": ["rays", ""],
