@@ -15,7 +15,10 @@ from rfcli.errors import InputError
 
 def gen_data(
     folders: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="With --merge: the shards' folders.")
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FOLDER]...", help="With --merge: the shards' folders. With --check, --stats, --pack: the dataset."
+        ),
     ] = None,
     scenes: Annotated[
         int, typer.Option(min=1, max=10_000_000, help="Scenes in the dataset; more than are there extends it.")
@@ -88,11 +91,11 @@ def gen_data(
         low, high = triangle_range("--triangles", triangles)
         part = read_shard(shard) if shard is not None else WHOLE
         of = "" if part == WHOLE else f"-{part.part}-of-{part.parts}"
+        if folders and not merge:
+            out = _only_folder(folders, out, looking=pack or check or stats)
         out = out or Path(f"data{'' if split == 'train' else f'-{split}'}{of}")
         if merge and part != WHOLE:
             raise InputError(f"--shard {part} is made, --merge joins all that are made; give one of them.")
-        if folders and not merge:
-            raise InputError(f"{folders[0]} is an argument of --merge; add it, or leave the folder out.")
         if merge:
             merge_data(console, folders or [], out)
         if pack:
@@ -130,3 +133,13 @@ def gen_data(
             make_data(console, out, options, source, scenes, part, workers, ray_engine.made_by_ray)
         else:
             make_data(console, out, options, source, scenes, part, workers or cores(), processes.made)
+
+
+def _only_folder(folders: list[Path], out: Path | None, looking: bool) -> Path:
+    """The dataset to look at, named without --out."""
+    if not looking:
+        raise InputError(f"{folders[0]} is an argument of --merge, --check, --stats or --pack; to write there: --out.")
+    if len(folders) > 1 or out is not None:
+        named = [*folders, *([out] if out is not None else [])]
+        raise InputError(f"{named[0]} and {named[1]} are two datasets; --check, --stats and --pack take one.")
+    return folders[0]

@@ -128,7 +128,7 @@ def test_light_layers_are_stored_and_checked(rf: Rf) -> None:
 
 def test_a_dataset_is_checked_and_shown(rf: Rf, tmp_path: Path) -> None:
     assert rf("gen-data", "--scenes", 2, *SMALL).exit_code == 0
-    sound = rf("gen-data", "--check", "--stats", "--json")
+    sound = rf("gen-data", "--check", "--stats", "data", "--json")
     assert sound.exit_code == 0, sound.output
     receipt = json.loads(sound.stdout)
     assert receipt["scenes"] == 2
@@ -169,6 +169,9 @@ def test_a_dataset_is_checked_and_shown(rf: Rf, tmp_path: Path) -> None:
         (("--merge", "--shard", "1/2"), "--shard 1/2 is made"),
         (("--merge", "gone"), "gone holds no dataset"),
         (("gone",), "gone is an argument of --merge"),
+        (("one", "two", "--check"), "one and two are two datasets"),
+        (("one", "--stats", "--out", "two"), "one and two are two datasets"),
+        (("gone", "--pack"), "gone"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(
