@@ -10,33 +10,54 @@ from torch.autograd.function import once_differentiable
 from rfcli.attention.nearfar.key_table import extend_queries, key_table, key_table_gradient
 from rfcli.attention.nearfar.plan import BLOCK, ScenePlan
 
-# Blocks whose keys are gathered at once: on a CPU as many as stay in its cache, elsewhere enough to keep it busy.
-CHUNK_CPU, CHUNK_ELSEWHERE = 2, 64
+# Blocks whose queries are prepared at once. Their keys are gathered at once only where that keeps the device busy: on a
+# CPU block by block, so that what is gathered stays in its cache.
+CHUNK_CPU, CHUNK_ELSEWHERE = 16, 32
 
 
-def read_keys(q: Tensor, table: Tensor, groups: Tensor) -> Tensor:
-    """Softmax over the keys of each block, of its queries q [n, 128, D]; table [n, L, D + G + 1 + D] -> q's shape."""
-    extended = extend_queries(q, groups)
-    keys, values = torch.split(table, [extended.shape[-1], q.shape[-1]], -1)
-    return torch.bmm(_weights(extended, keys, q.shape[-1]), values)
+def read_keys(q: Tensor, table: Tensor, rows: Tensor, groups: Tensor) -> Tensor:
+    """Softmax over the keys of each block, of its queries q [n, 256, D] -> q's shape.
+
+    table [R, D + G + 1 + D] of the nodes; rows [n, L] those that each block reads.
+    """
+    extended = _scaled(q, groups)
+    if q.device.type != "cpu":
+        keys, values = torch.split(gather(table, rows), [extended.shape[-1], q.shape[-1]], -1)
+        return torch.bmm(torch.bmm(extended, keys.mT).softmax(-1), values)
+    # Into memory that is used again and again: fresh memory costs its first touch, a tenth of the whole.
+    out = torch.empty_like(q)
+    gathered = table.new_empty(rows.shape[1], table.shape[1])
+    keys, values = torch.split(gathered, [extended.shape[-1], q.shape[-1]], -1)
+    weights = table.new_empty(q.shape[1], len(keys))
+    for block, own, found in zip(extended, rows, out, strict=True):
+        torch.index_select(table, 0, own, out=gathered)
+        torch.softmax(torch.mm(block, keys.T, out=weights), -1, out=weights)
+        torch.mm(weights, values, out=found)
+    return out
 
 
-def read_keys_gradient(gradient: Tensor, q: Tensor, table: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of q and table from that of what `read_keys` returns, computed anew."""
+def read_keys_gradient(gradient: Tensor, q: Tensor, gathered: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of q and of the rows of the table that its blocks read, `gathered`, from that of what `read_keys`
+    returns, computed anew. Shapes as there, or of one block without n."""
     dim = q.shape[-1]
-    extended = extend_queries(q, groups)
-    keys, values = torch.split(table, [extended.shape[-1], dim], -1)
-    weights = _weights(extended, keys, dim)
-    dlogits = torch.bmm(gradient, values.transpose(1, 2))
-    dlogits.sub_(torch.linalg.vecdot(dlogits, weights)[..., None]).mul_(weights).mul_(dim**-0.5)
-    dextended = torch.bmm(dlogits, keys)
-    dtable = torch.cat([torch.bmm(dlogits.transpose(1, 2), extended), torch.bmm(weights.transpose(1, 2), gradient)], -1)
-    dq = dextended[..., :dim] + q * (dextended[..., dim:-1] @ groups.T) * dim**-0.5
-    return dq, dtable
+    extended = _scaled(q, groups)
+    keys, values = torch.split(gathered, [extended.shape[-1], dim], -1)
+    weights = (extended @ keys.mT).softmax(-1)
+    dlogits = gradient @ values.mT
+    dlogits.sub_(torch.linalg.vecdot(dlogits, weights)[..., None]).mul_(weights)
+    dextended = dlogits @ keys
+    dgathered = torch.cat([dlogits.mT @ extended, weights.mT @ gradient], -1)
+    dq = dextended[..., :dim] * dim**-0.5 + q * (dextended[..., dim:-1] @ groups.T) / dim
+    return dq, dgathered
 
 
-def _weights(extended: Tensor, keys: Tensor, dim: int) -> Tensor:
-    return torch.bmm(extended * dim**-0.5, keys.transpose(1, 2)).softmax(-1)
+def _scaled(q: Tensor, groups: Tensor) -> Tensor:
+    return extend_queries(q, groups).mul_(q.shape[-1] ** -0.5)
+
+
+def _gathered(table: Tensor, rows: Tensor) -> Iterator[Tensor]:
+    """What each block reads of the table, [L, C], one after another."""
+    return (table.index_select(0, own) for own in rows)
 
 
 def read_blocks(
@@ -52,7 +73,7 @@ def read_blocks(
         table = key_table(k[scene, head], v[scene, head], plan, groups, table if head else None)
         for tokens, rows, real in chunks(plan):
             queries = q[scene, head].index_select(0, tokens).view(-1, BLOCK, q.shape[-1])
-            read = read_keys(queries, gather(table, rows), groups)
+            read = read_keys(queries, table, rows, groups)
             out[scene, head].index_copy_(0, tokens[:real], read.flatten(0, 1)[:real])
     return out
 
@@ -86,12 +107,27 @@ class ReadBlocks(torch.autograd.Function):
                 wanted = gradient[scene, head].index_select(0, tokens)
                 wanted[real:] = 0
                 queries = q[scene, head].index_select(0, tokens).view(-1, BLOCK, q.shape[-1])
-                dqueries, dgathered = read_keys_gradient(wanted.view_as(queries), queries, gather(table, rows), groups)
+                dqueries = _blocks_gradient(wanted.view_as(queries), queries, table, rows, groups, dtable)
                 dq[scene, head].index_add_(0, tokens, dqueries.flatten(0, 1))
-                dtable.index_add_(0, rows.flatten(), dgathered.flatten(0, 1))
             gradients = key_table_gradient(dtable, table, k[scene, head], v[scene, head], plan, groups)
             dk[scene, head], dv[scene, head] = gradients
         return dq, dk, dv, None, None
+
+
+def _blocks_gradient(
+    gradient: Tensor, q: Tensor, table: Tensor, rows: Tensor, groups: Tensor, dtable: Tensor
+) -> Tensor:
+    """That of q, from that of what `read_keys` returns; that of the table is added to `dtable`."""
+    if q.device.type != "cpu":
+        dq, dgathered = read_keys_gradient(gradient, q, gather(table, rows), groups)
+        dtable.index_add_(0, rows.flatten(), dgathered.flatten(0, 1))
+        return dq
+    blocks = []
+    for wanted, queries, own, gathered in zip(gradient, q, rows, _gathered(table, rows), strict=True):
+        dqueries, dgathered = read_keys_gradient(wanted, queries, gathered, groups)
+        dtable.index_add_(0, own, dgathered)
+        blocks.append(dqueries)
+    return torch.stack(blocks)
 
 
 def planned_heads(plans: tuple[ScenePlan | None, ...], heads: int) -> Iterator[tuple[int, int, ScenePlan]]:
@@ -103,7 +139,7 @@ def planned_heads(plans: tuple[ScenePlan | None, ...], heads: int) -> Iterator[t
 
 
 def chunks(plan: ScenePlan) -> Iterator[tuple[Tensor, Tensor, int]]:
-    """Consecutive blocks: their tokens [n 128], rows of their keys [n, L], and how many of the tokens are real."""
+    """Consecutive blocks: their tokens [n 256], rows of their keys [n, L], and how many of the tokens are real."""
     step = CHUNK_CPU if plan.rows.device.type == "cpu" else CHUNK_ELSEWHERE
     for start in range(0, len(plan.rows), step):
         part = slice(start, start + step)

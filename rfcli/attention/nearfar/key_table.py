@@ -13,6 +13,7 @@ the weight, means are a left + (1 - a) right, and the variance gains a (1 - a) (
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -56,8 +57,7 @@ def key_table_gradient(
         spread = gradient[_in_nodes(places, plan.smallest)]
         finer = _finest_levels(k, v, plan, groups, places, torch.zeros_like(spread))
         for level in range(plan.finest - 1, -1, -1):
-            share = plan.shares[level][_in_nodes(places, 2 << level)]
-            spread = merge_pairs_gradient(spread, finer[level], share, groups)
+            spread = merge_pairs_gradient(spread, finer[level], _shares(plan, places, level), groups)
         filled = slice(0, max(0, plan.count - places.start))
         tokens = plan.order[places][filled]
         dk.index_add_(0, tokens, spread[filled, :dim])
@@ -78,10 +78,10 @@ def merge_pairs(nodes: Tensor, share: Tensor, groups: Tensor, out: Tensor) -> No
 
 
 def merge_pairs_gradient(gradient: Tensor, nodes: Tensor, share: Tensor, groups: Tensor) -> Tensor:
-    """Gradient [2n, C] of `nodes` from that of what they were merged into, [n, C]."""
+    """Gradient [2n, C] of `nodes`, of which the keys are read, from that of what they were merged into, [n, C]."""
     dim, width = groups.shape
     share = share.to(nodes)
-    spread = torch.empty_like(nodes)
+    spread = gradient.new_empty(len(nodes), gradient.shape[1])
     left, right = spread[0::2], spread[1::2]
     torch.mul(gradient, share, out=left)
     torch.sub(gradient, left, out=right)
@@ -95,14 +95,27 @@ def merge_pairs_gradient(gradient: Tensor, nodes: Tensor, share: Tensor, groups:
 def _finest_levels(
     k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, places: slice, leaves: Tensor
 ) -> list[Tensor]:
-    """A stretch of places: single triangles, pairs, fours, up to the table's smallest nodes, written to `leaves`."""
+    """Keys of a stretch of single triangles; then their pairs, fours, up to the table's smallest nodes, in `leaves`."""
     tokens = plan.order[places]
-    levels = [leaves.new_zeros(len(tokens) >> level, leaves.shape[1]) for level in range(plan.finest)] + [leaves]
-    _place_single(k, v, tokens, levels[0])
-    for level in range(plan.finest):
-        share = plan.shares[level][_in_nodes(places, 2 << level)]
-        merge_pairs(levels[level], share, groups, levels[level + 1])
-    return levels
+    if plan.finest == 0:
+        _place_single(k, v, tokens, leaves)
+        return [leaves]
+    keys = k.index_select(0, tokens)
+    levels = [leaves.new_empty(len(tokens) >> level, leaves.shape[1]) for level in range(1, plan.finest)] + [leaves]
+    _merge_single(keys, v.index_select(0, tokens), _shares(plan, places, 0), groups, levels[0])
+    for level, (below, above) in enumerate(pairwise(levels), 1):
+        merge_pairs(below, _shares(plan, places, level), groups, above)
+    return [keys, *levels]
+
+
+def _merge_single(k: Tensor, v: Tensor, share: Tensor, groups: Tensor, out: Tensor) -> None:
+    """As `merge_pairs`, of triangles, whose keys and values k, v [2n, D] have no variance."""
+    dim, width = groups.shape
+    share = share.to(k)
+    torch.lerp(k[1::2], k[0::2], share, out=out[:, :dim])
+    torch.lerp(v[1::2], v[0::2], share, out=out[:, -dim:])
+    torch.mul((k[0::2] - k[1::2]).square_() @ _means(groups), share * (1 - share), out=out[:, dim : dim + width])
+    out[:, dim + width] = 0
 
 
 def _place_single(k: Tensor, v: Tensor, tokens: Tensor, out: Tensor) -> None:
@@ -116,6 +129,11 @@ def _stretches(plan: ScenePlan) -> Iterator[slice]:
     """All places, some at a time."""
     for start in range(0, len(plan.order), PLACES_AT_ONCE):
         yield slice(start, min(start + PLACES_AT_ONCE, len(plan.order)))
+
+
+def _shares(plan: ScenePlan, places: slice, level: int) -> Tensor:
+    """Of the nodes of 2^(level + 1) places that a stretch of places fills."""
+    return plan.shares[level][_in_nodes(places, 2 << level)]
 
 
 def _in_nodes(places: slice, size: int) -> slice:

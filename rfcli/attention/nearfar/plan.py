@@ -10,7 +10,8 @@ from torch import Tensor
 from rfcli.attention.nearfar.frontier import Nodes, choose_nodes
 from rfcli.attention.nearfar.tree import balanced_order, sums_over_nodes
 
-BLOCK = 128  # queries that share their keys
+BLOCK = 256  # queries that share their keys: fewer blocks gather less, and 128 came no closer to softmax
+LARGEST_CLUSTER = 128  # triangles of the smallest nodes, at most
 NEIGHBOURHOOD = 8  # the smallest clusters hold about 1 / (8 K) of the triangles
 FEATURE_WEIGHT = 0.25  # of the variance of normals and colours beside that of positions
 TINY = 1e-9
@@ -27,7 +28,7 @@ class ScenePlan:
     finest  the smallest nodes that are keys hold 2^finest places.
     levels  where the nodes of each level stand among the M, from the smallest up to the root.
     shares  of merging places into pairs, pairs into fours, ...: [n, 1] the left one's share of their weight.
-    rows    [P / 128, E + K] int32, the keys of each block: nodes 0 .. M - 1, M + e for exact token e, and M + E, which
+    rows    [P / 256, E + K] int32, the keys of each block: nodes 0 .. M - 1, M + e for exact token e, and M + E, which
             is no key, in slots that are left over.
     log_weight [M + E + 1] of each of these rows; NOTHING for those that hold no triangle.
     """
@@ -97,7 +98,7 @@ def plan_scene(features: Tensor, pooled: Tensor, exact: Tensor, log_weight: Tens
 
 def smallest_cluster(count: int, keys: int) -> int:
     """Triangles of the smallest nodes: a power of two, 1 .. 128. Finer ones would be built and hardly be read."""
-    return min(BLOCK, 1 << max(0, (count // (NEIGHBOURHOOD * keys)).bit_length() - 1))
+    return min(LARGEST_CLUSTER, 1 << max(0, (count // (NEIGHBOURHOOD * keys)).bit_length() - 1))
 
 
 def _left_shares(weight: Tensor) -> list[Tensor]:
