@@ -8,12 +8,12 @@ to second order, exactly so for keys that are normally distributed. The exponent
 
     [q, sums of q^2 over the groups / (2 sqrt(D)), sqrt(D)] . [k, S, log W] / sqrt(D),
 
-and what is read of the cluster is the mean of its values. Nodes are merged pair by pair: with a the left one's share of
-the weight, means are a left + (1 - a) right, and the variance gains a (1 - a) (left - right)^2 of the keys.
+and what is read of the cluster is the mean of its values. Above the smallest, nodes are merged pair by pair: with a the
+left one's share of the weight, means are a left + (1 - a) right, and the variance gains a (1 - a) (left - right)^2 of
+the keys.
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -37,8 +37,8 @@ def key_table(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, out: Tensor
     dim, width = groups.shape
     table = k.new_zeros(len(plan.log_weight), dim + width + 1 + dim) if out is None else out
     for places in _stretches(plan):
-        _finest_levels(k, v, plan, groups, places, table[_in_nodes(places, plan.smallest)])
-    for below, above, share in zip(plan.levels[:-1], plan.levels[1:], plan.shares[plan.finest :], strict=True):
+        _pool(k, v, plan, groups, places, table[_nodes(places, plan)])
+    for below, above, share in zip(plan.levels[:-1], plan.levels[1:], plan.shares, strict=True):
         merge_pairs(table[below], share, groups, table[above][: len(share)])
     _place_single(k, v, plan.exact, table[plan.nodes : -1])
     table[:, dim + width] = plan.log_weight
@@ -50,18 +50,15 @@ def key_table_gradient(
 ) -> tuple[Tensor, Tensor]:
     """Gradients of k and v [T, D] from that of their table, which is changed on the way."""
     dk, dv, dim = torch.zeros_like(k), torch.zeros_like(v), k.shape[1]
-    coarse = list(zip(plan.levels[:-1], plan.levels[1:], plan.shares[plan.finest :], strict=True))
-    for below, above, share in reversed(coarse):
+    levels = list(zip(plan.levels[:-1], plan.levels[1:], plan.shares, strict=True))
+    for below, above, share in reversed(levels):
         gradient[below] += merge_pairs_gradient(gradient[above][: len(share)], table[below], share, groups)
     for places in _stretches(plan):
-        spread = gradient[_in_nodes(places, plan.smallest)]
-        finer = _finest_levels(k, v, plan, groups, places, torch.zeros_like(spread))
-        for level in range(plan.finest - 1, -1, -1):
-            spread = merge_pairs_gradient(spread, finer[level], _shares(plan, places, level), groups)
         filled = slice(0, max(0, plan.count - places.start))
-        tokens = plan.order[places][filled]
-        dk.index_add_(0, tokens, spread[filled, :dim])
-        dv.index_add_(0, tokens, spread[filled, -dim:])
+        tokens = plan.order[places]
+        dkeys, dvalues = _pool_gradient(gradient[_nodes(places, plan)], k.index_select(0, tokens), plan, groups, places)
+        dk.index_add_(0, tokens[filled], dkeys[filled])
+        dv.index_add_(0, tokens[filled], dvalues[filled])
     dk.index_add_(0, plan.exact, gradient[plan.nodes : -1, :dim])
     dv.index_add_(0, plan.exact, gradient[plan.nodes : -1, -dim:])
     return dk, dv
@@ -78,10 +75,10 @@ def merge_pairs(nodes: Tensor, share: Tensor, groups: Tensor, out: Tensor) -> No
 
 
 def merge_pairs_gradient(gradient: Tensor, nodes: Tensor, share: Tensor, groups: Tensor) -> Tensor:
-    """Gradient [2n, C] of `nodes`, of which the keys are read, from that of what they were merged into, [n, C]."""
+    """Gradient [2n, C] of `nodes` from that of what they were merged into, [n, C]."""
     dim, width = groups.shape
     share = share.to(nodes)
-    spread = gradient.new_empty(len(nodes), gradient.shape[1])
+    spread = torch.empty_like(nodes)
     left, right = spread[0::2], spread[1::2]
     torch.mul(gradient, share, out=left)
     torch.sub(gradient, left, out=right)
@@ -92,30 +89,37 @@ def merge_pairs_gradient(gradient: Tensor, nodes: Tensor, share: Tensor, groups:
     return spread
 
 
-def _finest_levels(
-    k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, places: slice, leaves: Tensor
-) -> list[Tensor]:
-    """Keys of a stretch of single triangles; then their pairs, fours, up to the table's smallest nodes, in `leaves`."""
+def _pool(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, places: slice, out: Tensor) -> None:
+    """A stretch of places, pooled into the smallest nodes, `out`. Variances are those of second moments: half as many
+    passes over the keys as by pairs, and keys are near enough to 0 for that."""
     tokens = plan.order[places]
-    if plan.finest == 0:
-        _place_single(k, v, tokens, leaves)
-        return [leaves]
-    keys = k.index_select(0, tokens)
-    levels = [leaves.new_empty(len(tokens) >> level, leaves.shape[1]) for level in range(1, plan.finest)] + [leaves]
-    _merge_single(keys, v.index_select(0, tokens), _shares(plan, places, 0), groups, levels[0])
-    for level, (below, above) in enumerate(pairwise(levels), 1):
-        merge_pairs(below, _shares(plan, places, level), groups, above)
-    return [keys, *levels]
-
-
-def _merge_single(k: Tensor, v: Tensor, share: Tensor, groups: Tensor, out: Tensor) -> None:
-    """As `merge_pairs`, of triangles, whose keys and values k, v [2n, D] have no variance."""
+    if plan.smallest == 1:
+        _place_single(k, v, tokens, out)
+        return
     dim, width = groups.shape
-    share = share.to(k)
-    torch.lerp(k[1::2], k[0::2], share, out=out[:, :dim])
-    torch.lerp(v[1::2], v[0::2], share, out=out[:, -dim:])
-    torch.mul((k[0::2] - k[1::2]).square_() @ _means(groups), share * (1 - share), out=out[:, dim : dim + width])
-    out[:, dim + width] = 0
+    within = plan.within[places].to(k).view(-1, 1, plan.smallest)
+
+    def mean(x: Tensor) -> Tensor:
+        return torch.bmm(within, x.view(-1, plan.smallest, dim))[:, 0]
+
+    keys = k.index_select(0, tokens)
+    out[:, :dim] = mean(keys)
+    moment = mean(keys.square_()).addcmul_(out[:, :dim], out[:, :dim], value=-1)
+    torch.mm(moment, _means(groups), out=out[:, dim : dim + width])
+    out[:, -dim:] = mean(v.index_select(0, tokens))
+
+
+def _pool_gradient(
+    gradient: Tensor, keys: Tensor, plan: ScenePlan, groups: Tensor, places: slice
+) -> tuple[Tensor, Tensor]:
+    """Gradients of the keys [p, D] and values of a stretch of places from that of the nodes they were pooled into."""
+    dim, width = groups.shape
+    within = plan.within[places].to(keys).view(-1, plan.smallest, 1)
+    keys = keys.view(-1, plan.smallest, dim)
+    from_mean = keys - (within * keys).sum(1, keepdim=True)
+    through = 2 * gradient[:, dim : dim + width] @ _means(groups).T
+    dkeys = from_mean.mul_(through[:, None]).add_(gradient[:, None, :dim]).mul_(within)
+    return dkeys.flatten(0, 1), (within * gradient[:, None, -dim:]).flatten(0, 1)
 
 
 def _place_single(k: Tensor, v: Tensor, tokens: Tensor, out: Tensor) -> None:
@@ -131,14 +135,9 @@ def _stretches(plan: ScenePlan) -> Iterator[slice]:
         yield slice(start, min(start + PLACES_AT_ONCE, len(plan.order)))
 
 
-def _shares(plan: ScenePlan, places: slice, level: int) -> Tensor:
-    """Of the nodes of 2^(level + 1) places that a stretch of places fills."""
-    return plan.shares[level][_in_nodes(places, 2 << level)]
-
-
-def _in_nodes(places: slice, size: int) -> slice:
-    """The same stretch, counted in nodes of `size` places."""
-    return slice(places.start // size, places.stop // size)
+def _nodes(places: slice, plan: ScenePlan) -> slice:
+    """The smallest nodes that these places fill."""
+    return slice(places.start // plan.smallest, places.stop // plan.smallest)
 
 
 def _means(groups: Tensor) -> Tensor:

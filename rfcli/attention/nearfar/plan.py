@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -25,9 +24,10 @@ class ScenePlan:
     exact   [E] tokens that every query reads and that are never pooled: registers and emitters.
     order   [P] the token at each place; places from `count` on are empty and hold a stand-in.
     count   N.
-    finest  the smallest nodes that are keys hold 2^finest places.
+    smallest  places of the smallest nodes that are keys, a power of two.
+    within  [P] each place's share of the weight of its smallest node.
     levels  where the nodes of each level stand among the M, from the smallest up to the root.
-    shares  of merging places into pairs, pairs into fours, ...: [n, 1] the left one's share of their weight.
+    shares  of merging each level's nodes into the next: [n, 1] the left one's share of their weight.
     rows    [P / 256, E + K] int32, the keys of each block: nodes 0 .. M - 1, M + e for exact token e, and M + E, which
             is no key, in slots that are left over.
     log_weight [M + E + 1] of each of these rows; NOTHING for those that hold no triangle.
@@ -36,7 +36,8 @@ class ScenePlan:
     exact: Tensor
     order: Tensor
     count: int
-    finest: int
+    smallest: int
+    within: Tensor
     levels: list[slice]
     shares: list[Tensor]
     rows: Tensor
@@ -46,11 +47,6 @@ class ScenePlan:
     def nodes(self) -> int:
         """M."""
         return int(self.levels[-1].stop)
-
-    @property
-    def smallest(self) -> int:
-        """Places of the smallest nodes that are keys."""
-        return 1 << self.finest
 
 
 def plan_scene(features: Tensor, pooled: Tensor, exact: Tensor, log_weight: Tensor, keys: int) -> ScenePlan:
@@ -88,9 +84,10 @@ def plan_scene(features: Tensor, pooled: Tensor, exact: Tensor, log_weight: Tens
         exact=front,
         order=tokens[place],
         count=count,
-        finest=smallest.bit_length() - 1,
+        smallest=smallest,
+        within=_share_within(weight.view(-1, smallest)).flatten(),
         levels=[slice(start, end) for start, end in zip(nodes.starts, ends, strict=True)],
-        shares=_left_shares(weight),
+        shares=_left_shares(weight.view(-1, smallest).sum(1)),
         rows=torch.cat([front_rows, torch.where(chosen < 0, spare, chosen)], 1).int(),
         log_weight=log_total.clamp_min(NOTHING),
     )
@@ -101,13 +98,16 @@ def smallest_cluster(count: int, keys: int) -> int:
     return min(LARGEST_CLUSTER, 1 << max(0, (count // (NEIGHBOURHOOD * keys)).bit_length() - 1))
 
 
+def _share_within(weight: Tensor) -> Tensor:
+    """[n, S] of its row's sum; alike where that is 0."""
+    whole = weight.sum(1, keepdim=True)
+    return torch.where(whole > 0, weight / whole.clamp_min(torch.finfo(whole.dtype).tiny), 1 / weight.shape[1])
+
+
 def _left_shares(weight: Tensor) -> list[Tensor]:
-    """[n, 1] for the n nodes of each level: the left child's share of a node's weight; one half where that is 0."""
+    """[n, 1] for the n nodes of each level above those that weigh `weight`: the left child's share of theirs."""
     sums = sums_over_nodes(weight[:, None])
-    return [
-        torch.where(whole > 0, halves[0::2] / whole.clamp_min(torch.finfo(whole.dtype).tiny), 0.5)
-        for halves, whole in ((halves, whole[: len(halves) // 2]) for halves, whole in pairwise(sums))
-    ]
+    return [_share_within(halves.view(-1, 2))[:, :1] for halves in sums[:-1]]
 
 
 def _describe_nodes(features: Tensor, weight: Tensor, filled: Tensor, smallest: int) -> tuple[Nodes, Tensor]:
