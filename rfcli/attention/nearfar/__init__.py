@@ -1,6 +1,6 @@
 """Near-far attention: softmax at linear cost, for any trained softmax model, with no training.
 
-Attention over N triangles is a sum over N sources, as gravity is: what is far or small may be pooled. Blocks of 256
+Attention over N triangles is a sum over N sources, as gravity is: what is far or small may be pooled. Blocks of 512
 neighbouring queries share K keys, single triangles where it matters and clusters elsewhere, which are chosen once per
 scene from its geometry:
 

@@ -12,11 +12,12 @@ from rfcli.attention.nearfar.plan import BLOCK, ScenePlan
 
 # Blocks whose queries are prepared at once. Their keys are gathered at once only where that keeps the device busy: on a
 # CPU block by block, so that what is gathered stays in its cache.
-CHUNK_CPU, CHUNK_ELSEWHERE = 16, 32
+CHUNK_CPU, CHUNK_ELSEWHERE = 8, 16
+QUERIES_CPU = 256  # of a block that read at once, for the same reason
 
 
 def read_keys(q: Tensor, table: Tensor, rows: Tensor, groups: Tensor) -> Tensor:
-    """Softmax over the keys of each block, of its queries q [n, 256, D] -> q's shape.
+    """Softmax over the keys of each block, of its queries q [n, 512, D] -> q's shape.
 
     table [R, D + G + 1 + D] of the nodes; rows [n, L] those that each block reads.
     """
@@ -28,11 +29,12 @@ def read_keys(q: Tensor, table: Tensor, rows: Tensor, groups: Tensor) -> Tensor:
     out = torch.empty_like(q)
     gathered = table.new_empty(rows.shape[1], table.shape[1])
     keys, values = torch.split(gathered, [extended.shape[-1], q.shape[-1]], -1)
-    weights = table.new_empty(q.shape[1], len(keys))
+    weights = table.new_empty(QUERIES_CPU, len(keys))
     for block, own, found in zip(extended, rows, out, strict=True):
         torch.index_select(table, 0, own, out=gathered)
-        torch.softmax(torch.mm(block, keys.T, out=weights), -1, out=weights)
-        torch.mm(weights, values, out=found)
+        for queries, answers in zip(block.split(QUERIES_CPU), found.split(QUERIES_CPU), strict=True):
+            torch.softmax(torch.mm(queries, keys.T, out=weights), -1, out=weights)
+            torch.mm(weights, values, out=answers)
     return out
 
 
@@ -139,7 +141,7 @@ def planned_heads(plans: tuple[ScenePlan | None, ...], heads: int) -> Iterator[t
 
 
 def chunks(plan: ScenePlan) -> Iterator[tuple[Tensor, Tensor, int]]:
-    """Consecutive blocks: their tokens [n 256], rows of their keys [n, L], and how many of the tokens are real."""
+    """Consecutive blocks: their tokens [n 512], rows of their keys [n, L], and how many of the tokens are real."""
     step = CHUNK_CPU if plan.rows.device.type == "cpu" else CHUNK_ELSEWHERE
     for start in range(0, len(plan.rows), step):
         part = slice(start, start + step)

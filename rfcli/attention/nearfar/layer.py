@@ -1,6 +1,6 @@
 """The mechanism: exact softmax for scenes of few triangles, blocks and their keys for the others.
 
-Cost O(N K D) time. Memory beyond q, k, v and out: the plan, 4 bytes per key and 256 queries, and for one head at a
+Cost O(N K D) time. Memory beyond q, k, v and out: the plan, 4 bytes per key and 512 queries, and for one head at a
 time a table of up to 32 K nodes (N / 64 beyond two thousand triangles a key). Queries that are registers or emitters
 read all N keys. Gradients are those of the sum as it is computed: the triangles of a cluster share theirs, where
 softmax would tell them apart.

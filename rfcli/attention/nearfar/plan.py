@@ -9,7 +9,7 @@ from torch import Tensor
 from rfcli.attention.nearfar.frontier import Nodes, choose_nodes
 from rfcli.attention.nearfar.tree import balanced_order, sums_over_nodes
 
-BLOCK = 256  # queries that share their keys: fewer blocks gather less, and 128 came no closer to softmax
+BLOCK = 512  # queries that share their keys: fewer blocks gather less, and 128 came no closer to softmax
 LARGEST_CLUSTER = 128  # triangles of the smallest nodes, at most
 NEIGHBOURHOOD = 8  # the smallest clusters hold about 1 / (8 K) of the triangles
 FEATURE_WEIGHT = 0.25  # of the variance of normals and colours beside that of positions
@@ -28,7 +28,7 @@ class ScenePlan:
     within  [P] each place's share of the weight of its smallest node.
     levels  where the nodes of each level stand among the M, from the smallest up to the root.
     shares  of merging each level's nodes into the next: [n, 1] the left one's share of their weight.
-    rows    [P / 256, E + K] int32, the keys of each block: nodes 0 .. M - 1, M + e for exact token e, and M + E, which
+    rows    [P / 512, E + K] int32, the keys of each block: nodes 0 .. M - 1, M + e for exact token e, and M + E, which
             is no key, in slots that are left over.
     log_weight [M + E + 1] of each of these rows; NOTHING for those that hold no triangle.
     """
