@@ -8,11 +8,12 @@ from rfcli.scene import TriangleScene
 from tests.training.scenes import training_scene
 
 
-def write_dataset(folder: Path, scenes: int) -> Path:
-    """So many scenes of `training_scene` as `rf gen-data` would leave them; the first is held out."""
+def write_dataset(folder: Path, scenes: int, first: int = 0) -> Path:
+    """So many scenes of `training_scene` as `rf gen-data` would leave them, of the numbers from `first` on; number 0 is
+    held out."""
     (folder / "scenes").mkdir(parents=True)
     entries = []
-    for index in range(scenes):
+    for index in range(first, first + scenes):
         given = training_scene(index, 10 + index)
         scene = TriangleScene(given.triangles, given.vn, given.material, given.c2w, given.fov)
         path = folder / "scenes" / f"{index:06d}.h5"
