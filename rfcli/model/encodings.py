@@ -1,10 +1,12 @@
 """How positions and directions become numbers that a transformer can use."""
 
 import math
+from typing import Any
 
 import torch
 from einops import rearrange
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def nerf_encoding(x: Tensor, frequencies: int) -> Tensor:
@@ -51,6 +53,31 @@ def rotate(x: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
     if rotation is None:
         return x
     cos, sin = (part[:, None] for part in rotation)
-    first, second = x.float().chunk(2, -1)
-    turned = torch.addcmul(first * cos, second, sin, value=-1), torch.addcmul(second * cos, first, sin)
-    return torch.cat(turned, -1).to(x.dtype)
+    if torch.is_grad_enabled() and not cos.requires_grad:
+        return _Turn.apply(x.float(), cos, sin).to(x.dtype)  # type: ignore[no-any-return]
+    return _turned(x.float(), cos, sin, 1).to(x.dtype)
+
+
+def _turned(x: Tensor, cos: Tensor, sin: Tensor, sign: int) -> Tensor:
+    """x, turned by the angles (sign 1) or back (-1)."""
+    first, second = x.chunk(2, -1)
+    turned = (
+        torch.addcmul(first * cos, second, sin, value=-sign),
+        torch.addcmul(second * cos, first, sin, value=sign),
+    )
+    return torch.cat(turned, -1)
+
+
+class _Turn(torch.autograd.Function):
+    """The gradient of a rotation is the rotation back: half the passes that torch makes of its elementary steps."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        return _turned(x, cos, sin, 1)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        cos, sin = ctx.saved_tensors
+        return _turned(gradient, cos, sin, -1), None, None
