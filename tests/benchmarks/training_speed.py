@@ -40,6 +40,7 @@ from rfcli.dataset.training_scene import TrainingScene, with_views
 from rfcli.metrics.perceptual import Structural
 from rfcli.model import PRESETS, RenderFormerConfig
 from rfcli.model.triangle_tokens import triangular_mask
+from rfcli.study.peak_memory import high_water
 from rfcli.study.soup import triangle_soup
 from rfcli.training.batch import TrainingBatch, collate
 from rfcli.training.initialise import new_model
@@ -244,15 +245,13 @@ def compare_speed(name: str, trial: Trial, turns: int) -> tuple[float, float]:
 
 def step_memory(recompute: bool, resolution: int) -> int:
     """Most resident memory of a process that takes three steps of the base model, bytes; in a process of its own."""
-    from rfcli.training.rehearsal import peak_bytes
-
     torch.set_num_threads(1)
     trial = Trial(PRESETS["base"], 2, 1, MEMORY_TRIANGLES, MEMORY_TRIANGLES, resolution)
     ours = Ours(trial, random_scenes(trial), None, "muon")
     ours.run.model.transformer.recompute = ours.run.model.view_transformer.transformer.recompute = recompute
     for step in range(3):
         ours.run.step(step)
-    return peak_bytes(CPU)
+    return high_water()
 
 
 def verdict(what: str, met: bool) -> None:
