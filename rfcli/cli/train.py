@@ -20,7 +20,6 @@ from rfcli.cli.training_options import (
     Resolution,
     Rotations,
     SaveMinutes,
-    Steps,
     Translations,
     Triangles,
     ValidateEvery,
@@ -38,7 +37,10 @@ def train(
     ] = "tiny",
     resolution: Resolution = 64,
     triangles: Triangles = None,
-    steps: Steps = 8000,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, max=10**9, help="Optimiser steps in all. (default: 8000; to overfit one batch 800)"),
+    ] = None,
     batch: Batch = 4,
     views: Views = 2,
     rate: Rate = 1e-3,
@@ -75,7 +77,7 @@ def train(
 
         from rfcli.model import PRESETS, pick_device
         from rfcli.training.initialise import new_model
-        from rfcli.training.options import TrainOptions
+        from rfcli.training.options import TrainOptions, usual_steps
         from rfcli.training.processes import join
 
         processes = join()
@@ -84,7 +86,7 @@ def train(
             out=out,
             resolution=resolution,
             triangles=None if triangles is None else triangle_range("--triangles", triangles),
-            steps=steps,
+            steps=usual_steps(overfit, batch) if steps is None else steps,
             batch=batch,
             views=views,
             rate=rate,

@@ -4,7 +4,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from rfcli.cli.console import Console
+from rfcli.cli.errors import EXIT_INTERRUPTED
 from rfcli.cli.progress import Progress
 from rfcli.cli.receipts import model_entry
 
@@ -89,7 +92,7 @@ def train_and_report(
     with console.progress("steps", total=options.steps - done, unit="steps") as progress:
         outcome = fit(model, data, options, ConsoleWatcher(console, progress), teacher, state, processes or ALONE)
     if outcome.interrupted:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt if is_first() else typer.Exit(EXIT_INTERRUPTED)
     if not is_first():
         return
     files = ["config.json", "model.safetensors", "README.md", "metrics.jsonl", GRID, BEST]

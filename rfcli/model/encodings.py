@@ -53,7 +53,7 @@ def rotate(x: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
     if rotation is None:
         return x
     cos, sin = (part[:, None] for part in rotation)
-    if x.device.type == "cpu" and torch.is_grad_enabled():
+    if x.device.type == "cpu" and torch.is_grad_enabled() and not cos.requires_grad:
         return rotate_for_training(x.float(), cos, sin).to(x.dtype)
     first, second = x.float().chunk(2, -1)
     turned = torch.addcmul(first * cos, second, sin, value=-1), torch.addcmul(second * cos, first, sin)

@@ -1,5 +1,6 @@
 """The training run: data in, weights out, and at any moment a state from which it goes on."""
 
+import signal
 import time
 from dataclasses import dataclass
 from typing import Protocol
@@ -73,7 +74,7 @@ def fit(
     model.train()
     recent: list[dict[str, float]] = []
     validation, done, saved_at = None, first, time.monotonic()
-    with deferred_interrupt() as interrupted:
+    with deferred_interrupt(signal.SIGINT, signal.SIGTERM) as interrupted:
         for step in range(first, options.steps):
             start = time.perf_counter()
             losses = run.step(step)
@@ -90,7 +91,7 @@ def fit(
                     record(out / HISTORY, done, {**losses, "seconds": round(seconds, 3)})
                 if due:
                     validation = _validate(run, done, watch)
-            stopping = processes.any(interrupted(), run.device)
+            stopping = processes.any(interrupted() or processes.abandoned, run.device)
             if processes.first and (due or stopping or time.monotonic() - saved_at >= 60 * options.save_minutes):
                 keep_state(out, run.state(done), options.keep)
                 saved_at = time.monotonic()

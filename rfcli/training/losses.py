@@ -8,6 +8,7 @@ from torch import Tensor
 from rfcli.metrics.perceptual import Perceptual
 from rfcli.metrics.tone import low_dynamic_range
 from rfcli.model import RenderFormer
+from rfcli.model.precision import rounds_views
 from rfcli.training.batch import TrainingBatch
 from rfcli.training.transfer import transfer_loss
 
@@ -41,13 +42,18 @@ def step_loss(
 ) -> dict[str, Tensor]:
     """What a step descends, "loss", and its terms by name. teacher: where the step is one of attention transfer.
 
-    precision: of the matrix products; the loss itself is always float32.
+    precision: of the matrix products, on graphics cards of those of the view-independent stage only, as published; the
+    loss itself is always float32.
     """
     device, resolution = batch.truth.device.type, batch.truth.shape[2]
-    with torch.autocast(device, dtype=precision, enabled=precision != torch.float32):
+    rounded = precision != torch.float32
+    with torch.autocast(device, dtype=precision, enabled=rounded):
         if teacher is not None:
             loss = transfer_loss(model, teacher, batch.scenes)
             return {"loss": loss, "transfer": loss}
-        prediction = model(batch.scenes, batch.c2w, batch.fov, resolution, batch.visible)
+        tokens = model.view_independent(batch.scenes)
+    with torch.autocast(device, dtype=precision, enabled=rounded and rounds_views(device)):
+        scenes = model.lit(batch.scenes, tokens.float())
+        prediction = model.view_dependent(scenes, batch.c2w, batch.fov, resolution, batch.visible)
     terms = image_loss(prediction.float(), batch.truth, perceptual)
     return {"loss": terms.total, "log_l1": terms.log_l1, perceptual.name: terms.perceptual}

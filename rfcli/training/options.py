@@ -5,6 +5,16 @@ from pathlib import Path
 
 from rfcli.errors import InputError
 
+ALL_SCENES, BY_HEART = 8000, 800  # steps; by heart for as many scenes as a batch holds
+
+
+def usual_steps(overfit: int, batch: int) -> int:
+    """Steps of a run from scratch that nobody has said otherwise of: overfit scenes by heart, 0 = from a dataset.
+
+    One scene at 64 x 64 is learned to more than 35 dB in a few minutes of one core, where its edges let it.
+    """
+    return min(ALL_SCENES, BY_HEART * -(-overfit // batch)) if overfit else ALL_SCENES
+
 
 @dataclass(frozen=True)
 class TrainOptions:

@@ -1,28 +1,45 @@
 """Several processes that train one model, as torchrun or accelerate start them: each takes its share of every batch,
 and what they find is added up, so that all of them take the same step.
+
+None of them outlives the others: where one has gone, those that wait for its share end, and so do all whose launcher
+has gone.
 """
 
 import atexit
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from rfcli.errors import InputError
+
+PATIENCE = timedelta(minutes=30)  # with a process that says nothing: while the first validates and saves, others wait
+LAUNCHED = "TORCHELASTIC_RUN_ID"  # in the environment of what torchrun and accelerate launch start
+
 
 @dataclass(frozen=True)
 class Processes:
-    """This process is number `rank` of `count`; by itself where nobody has started others."""
+    """This process is number `rank` of `count`; by itself where nobody has started others.
+
+    launcher: the process that has started them all and watches over them, by its number; None where there is none."""
 
     rank: int = 0
     count: int = 1
+    launcher: int | None = None
 
     @property
     def first(self) -> bool:
         """Whether this is the one that writes files."""
         return self.rank == 0
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the launcher has gone, which alone could end this process where another one fails."""
+        return self.launcher is not None and os.getppid() != self.launcher
 
     def share(self, scenes: int) -> tuple[range, float]:
         """Which scenes of a batch of so many this process takes, and what share of the batch's mean theirs is.
@@ -33,11 +50,20 @@ class Processes:
         return (mine, len(mine) / scenes) if mine else (range(1), 0.0)
 
     def add_up(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each tensor by its sum over all processes, in one message."""
+        """Replace each tensor by its sum over all processes, in one message.
+
+        Raises InputError where one of them has gone, or has said nothing for `PATIENCE`.
+        """
         if self.count == 1:
             return
         together = torch.cat([tensor.flatten() for tensor in tensors])
-        dist.all_reduce(together)
+        try:
+            dist.all_reduce(together)
+        except RuntimeError as error:  # a closed connection, or one that is silent
+            raise InputError(
+                f"Another of the {self.count} processes that train together has ended, and so does this one; mend what "
+                "that one has said, and give the same command, which goes on from the last state."
+            ) from error
         totals = torch.split(together, [tensor.numel() for tensor in tensors])
         for tensor, total in zip(tensors, totals, strict=True):
             tensor.copy_(total.view_as(tensor))
@@ -64,6 +90,6 @@ def join() -> Processes:
     if gpus:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if gpus else "gloo")
+        dist.init_process_group("nccl" if gpus else "gloo", timeout=PATIENCE)
         atexit.register(dist.destroy_process_group)
-    return Processes(dist.get_rank(), count)
+    return Processes(dist.get_rank(), count, os.getppid() if LAUNCHED in os.environ else None)

@@ -1,47 +1,53 @@
-"""Values and gradients against finite differences and against the forms that inference uses."""
+"""Gradients that are written out here against those that torch derives from the formula, step by step in float64."""
 
 import pytest
 import torch
-import torch.nn.functional as F
+from torch import Tensor
 
-from rfcli.model.encodings import rotate
-from rfcli.model.in_few_passes import rms_norm_for_training, rotate_for_training
-
-SHAPES = [(1, 1, 2), (2, 5, 8), (3, 2, 4, 6)]
+from rfcli.model.encodings import rope_rotation, rotate
+from rfcli.model.norms import RMSNorm
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_gradients_of_the_norm_are_those_of_finite_differences(shape):
-    x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(shape[-1], dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda a, b: rms_norm_for_training(a, b, 1e-3), (x, weight))
+def compare(ours: Tensor, formula: Tensor, inputs: list[Tensor], doubles: list[Tensor]) -> None:
+    """Values and gradients, of random directions, agree to the rounding of float32."""
+    assert torch.allclose(ours.double(), formula, rtol=1e-5, atol=1e-6)
+    direction = torch.randn(formula.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found = torch.autograd.grad((ours * direction).sum(), inputs)
+    expected = torch.autograd.grad((formula * direction).sum(), doubles)
+    for gradient, wanted in zip(found, expected, strict=True):
+        assert (gradient - wanted).norm() < 1e-5 * wanted.norm()
 
 
-@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
-def test_the_norm_is_torchs_own(scale):
-    x, weight = scale * torch.randn(2, 7, 128), torch.randn(128)
-    ours = rms_norm_for_training(x, weight, 1e-6)
-    torch.testing.assert_close(ours, F.rms_norm(x, (128,), weight, 1e-6), rtol=2e-6, atol=2e-6)
-
-
-def test_zeros_have_a_finite_norm_and_gradient():
-    x = torch.zeros(2, 3, 4, requires_grad=True)
-    rms_norm_for_training(x, torch.ones(4), 1e-6).sum().backward()
-    assert x.grad is not None
-    assert torch.isfinite(x.grad).all()
-
-
-@pytest.mark.parametrize("heads_first", [True, False])
-def test_gradients_of_the_rotation_are_those_of_finite_differences(heads_first):
-    x = torch.randn(2, 3, 4, 6, dtype=torch.float64)
-    x = (x if heads_first else x.transpose(1, 2)).detach().requires_grad_()
-    angle = torch.randn(2, 1, x.shape[2], 3, dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda a: rotate_for_training(a, angle.cos(), angle.sin()), (x,))
-
-
-def test_training_and_inference_turn_alike():
-    x, angle = torch.randn(2, 3, 5, 8), torch.randn(2, 5, 4)
-    rotation = angle.cos(), angle.sin()
+@pytest.mark.parametrize("shape", [(2, 7, 16), (1, 1, 5), (3, 2, 4, 8), (6, 768)])
+@pytest.mark.parametrize("size", [1.0, 1e-4, 300.0])
+def test_rms_norm(shape: tuple[int, ...], size: float) -> None:
+    """With values so small that epsilon matters, too."""
+    generator = torch.Generator().manual_seed(0)
+    x = (size * torch.randn(shape, generator=generator)).requires_grad_()
+    norm = RMSNorm(shape[-1])
+    torch.nn.init.uniform_(norm.weight, 0.5, 2.0, generator=generator)
+    exact, weight = x.detach().double().requires_grad_(), norm.weight.detach().double().requires_grad_()
+    formula = exact / (exact.square().mean(-1, keepdim=True) + norm.eps).sqrt() * weight
+    compare(norm(x), formula, [x, norm.weight], [exact, weight])
     with torch.no_grad():
-        at_inference = rotate(x, rotation)
-    torch.testing.assert_close(rotate(x, rotation), at_inference, rtol=1e-6, atol=1e-6)
+        assert torch.allclose(norm(x).double(), formula, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("heads", "frequencies", "dim"), [(1, 1, 18), (3, 3, 64)])
+def test_rotation(heads: int, frequencies: int, dim: int) -> None:
+    """Through transposed heads, as attention has them; the twin multiplies complex numbers."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 5, heads, dim, generator=generator).transpose(1, 2).requires_grad_()
+    vertices = torch.randn(2, 5, 9, generator=generator)
+    cos, sin = rope_rotation(vertices, torch.arange(1.0, frequencies + 1), dim)
+    exact = x.detach().double().requires_grad_()
+    turned = torch.complex(*exact.chunk(2, -1)) * torch.complex(cos.double(), sin.double())[:, None]
+    compare(rotate(x, (cos, sin)), torch.cat([turned.real, turned.imag], -1), [x], [exact])
+
+
+def test_places_have_gradients_where_they_are_asked_for() -> None:
+    x = torch.randn(1, 1, 2, 18, generator=torch.Generator().manual_seed(0))
+    vertices = torch.zeros(1, 2, 9).requires_grad_()
+    (gradient,) = torch.autograd.grad(rotate(x, rope_rotation(vertices, torch.ones(1), 18)).sum(), vertices)
+    first, second = x[0, 0].chunk(2, -1)
+    assert torch.allclose(gradient[0], first - second)

@@ -1,5 +1,9 @@
 """Whole scenes: in range, well placed, and a function of (seed, index) alone."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -21,6 +25,25 @@ def test_scenes_are_a_function_of_seed_and_index(scenes: list[TriangleScene]) ->
     for name in ("triangles", "vn", "material", "c2w", "fov"):
         assert (getattr(again, name) == getattr(scenes[7], name)).all()
     assert len({scene.triangles.tobytes() for scene in [*scenes, random_scene(6, 7, OPTIONS)]}) == 31
+
+
+SUM = """
+import hashlib
+from rfcli.synth import SceneOptions, random_scene
+scene = random_scene(5, 7, SceneOptions((256, 400), 2))
+arrays = (scene.triangles, scene.vn, scene.material, scene.c2w)
+print(hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest())
+"""
+
+
+def test_scenes_do_not_depend_on_the_seed_of_pythons_hashes() -> None:
+    """In the experiment that this project succeeds materials did: `hash()` of a string differs from run to run."""
+    sums = set()
+    for seed in ("1", "2"):
+        told = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        made = subprocess.run([sys.executable, "-c", SUM], env=told, capture_output=True, text=True, check=True)
+        sums.add(made.stdout)
+    assert len(sums) == 1
 
 
 def test_triangle_counts_spread_over_the_range(scenes: list[TriangleScene]) -> None:

@@ -122,7 +122,7 @@ def test_transfer_brings_linear_layers_to_their_teacher_and_trains_nothing_else(
     assert transfer_loss(student, teacher, scenes).item() < 0.5 * before
     after = student.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in kept.items())
-    assert transfer_loss(teacher, teacher, scenes).item() < 1e-12  # not 0: gradients change the order of rounding
+    assert transfer_loss(teacher, teacher, scenes).item() < 1e-10  # norms round otherwise where gradients are wanted
 
 
 def test_a_frozen_view_stage_stays_as_it_is(tmp_path: Path) -> None:

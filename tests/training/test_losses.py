@@ -7,6 +7,7 @@ import torch
 
 from rfcli.metrics.perceptual import LPIPS, Structural
 from rfcli.metrics.tone import log_radiance
+from rfcli.model.precision import rounds_views
 from rfcli.training.batch import collate
 from rfcli.training.losses import PERCEPTUAL_WEIGHT, image_loss, step_loss
 from tests.metrics.backbone import write_backbone
@@ -61,3 +62,23 @@ def test_values() -> None:
     assert loss.total.item() == pytest.approx(0.1 + PERCEPTUAL_WEIGHT * loss.perceptual.item(), rel=1e-4)
     equal = image_loss(truth, truth, Structural())
     assert equal.total.item() == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("card", [False, True])
+def test_what_is_computed_in_bf16(card: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of both stages on a processor; on a graphics card of the first alone. The loss is float32."""
+    if card:
+        monkeypatch.setattr("rfcli.training.losses.rounds_views", lambda device: rounds_views("cuda"))
+    model, batch = fresh_model(), collate([training_scene(0)], torch.device("cpu"))
+    made: dict[str, set[torch.dtype]] = {"transformer": set(), "view_transformer": set()}
+    for stage, dtypes in made.items():
+        for module in getattr(model, stage).modules():
+            if isinstance(module, torch.nn.Linear | torch.nn.Conv2d):
+                module.register_forward_hook(lambda _module, _given, out, dtypes=dtypes: dtypes.add(out.dtype))
+    terms = step_loss(model, None, batch, Structural(), torch.bfloat16)
+    second = torch.float32 if card else torch.bfloat16
+    assert made == {"transformer": {torch.bfloat16}, "view_transformer": {second}}
+    assert {term.dtype for term in terms.values()} == {torch.float32}
+    exact = step_loss(model, None, batch, Structural(), torch.float32)["loss"].item()
+    assert terms["loss"].item() == pytest.approx(exact, rel=0.02)
+    assert terms["loss"].item() != exact

@@ -1,21 +1,41 @@
-"""Two processes that take half of each batch are one process that takes it whole."""
+"""Two processes that take half of each batch are one process that takes it whole, and neither outlives the other.
+
+They are started as people start them, by torchrun.
+"""
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
+from rfcli.model import PRESETS
 from rfcli.training import loop
-from rfcli.training.loop import fit
-from rfcli.training.processes import ALONE, Processes, join
+from rfcli.training.initialise import new_model
+from rfcli.training.processes import Processes, join
 from rfcli.training.state import states
-from tests.training.scenes import Silent, fresh_model, options, training_data
+from tests.training.datasets import write_dataset
 
-STEPS = 6
+SOON = 120  # seconds, within which everything must have ended; a machine may be busy
+STEPS = 12
+LONG = pytest.mark.long
+# `rf`, with a loss in the history for every step, and in float32 whatever is faster here: bfloat16 rounds to 4e-3
+RF = """
+import torch
+from rfcli.training import loop, run
+loop.REPORT_EVERY = 1
+run.fastest_precision = lambda device: torch.float32
+from rfcli.cli.app import main
+main()
+"""
 
 
 @pytest.mark.parametrize(("scenes", "count"), [(4, 2), (5, 2), (1, 3), (7, 1)])
@@ -26,32 +46,95 @@ def test_shares_add_up_to_the_batch(scenes: int, count: int) -> None:
     assert all(len(places) for places, _ in shares)
 
 
-def train(out: Path, batch: int, processes: Processes) -> None:
-    """Six steps over five scenes: the last batch of each epoch is not full."""
-    loop.fastest_precision = lambda device: torch.float32
-    told = options(out, steps=STEPS, batch=batch, validate_every=STEPS)
-    watch = Silent()
-    fit(fresh_model(), training_data(), told, watch, processes=processes)
-    if processes.first:
-        (out / "losses.json").write_text(json.dumps(watch.losses))
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six scenes, one of them held out: the last batch of each epoch is not full."""
+    return write_dataset(tmp_path_factory.mktemp("data"), 6)
 
 
-def test_two_processes_are_one_at_twice_the_batch(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    module = ["-m", "tests.training.test_processes", str(tmp_path / "two")]
-    ended = subprocess.run([*command, *module], env=environment, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
-    train(tmp_path / "one", 4, ALONE)
-    one, two = (json.loads((tmp_path / name / "losses.json").read_text()) for name in ("one", "two"))
+def rf_train(data: Path, out: Path, batch: int, steps: int, processes: int) -> list[str]:
+    """The command; where there is more than one process, with torchrun in front."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--no-python"]
+    told = {"data": data, "out": out, "resolution": 16, "batch": batch, "steps": steps, "warmup": 1}
+    rf = [sys.executable, "-c", RF, "train", *(f"--{name}={value}" for name, value in told.items())]
+    return [sys.executable, *launcher, *rf] if processes > 1 else rf
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def losses(out: Path) -> list[float]:
+    lines = map(json.loads, (out / loop.HISTORY).read_text().splitlines())
+    return [line["loss"] for line in lines if "loss" in line]
+
+
+def test_two_processes_are_one_at_twice_the_batch(tmp_path: Path, data: Path) -> None:
+    for name, batch, processes in (("one", 4, 1), ("two", 2, 2)):
+        command = rf_train(data, tmp_path / name, batch, STEPS, processes)
+        ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=10 * SOON)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.count("scenes to learn from") == 1  # the first alone speaks
+    one, two = (losses(tmp_path / name) for name in ("one", "two"))
     assert len(one) == STEPS
     assert two == pytest.approx(one, rel=1e-5)
     ours, theirs = (torch.load(states(tmp_path / name)[-1], weights_only=True)["weights"] for name in ("one", "two"))
-    start = fresh_model().state_dict()
+    start = new_model(PRESETS["tiny"], 0).state_dict()
     moved = sum((value - start[name]).square().sum() for name, value in ours.items()) ** 0.5
     apart = sum((value - theirs[name]).square().sum() for name, value in ours.items()) ** 0.5
     assert apart < 1e-3 * moved  # AdamW makes a step of the rate of the smallest gradients, and of their rounding
 
 
-if __name__ == "__main__":
-    train(Path(sys.argv[1]), 2, join())
+@contextmanager
+def running(command: list[str], out: Path, said: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[int, int]]]:
+    """A run that has taken its first steps, and its processes by their rank. None of them is left behind."""
+    with said.open("wb") as words:
+        launcher = subprocess.Popen(command, env=environment(), stdout=words, stderr=words)
+    workers: list[psutil.Process] = []
+    try:
+        until = time.monotonic() + 5 * SOON
+        while not (out / loop.HISTORY).exists():
+            assert launcher.poll() is None, said.read_text()
+            assert time.monotonic() < until, said.read_text()
+            time.sleep(0.1)
+        workers = psutil.Process(launcher.pid).children(recursive=True)
+        ranks = {int(worker.environ()["RANK"]): worker.pid for worker in workers if "RANK" in worker.environ()}
+        assert sorted(ranks) == [0, 1]
+        yield launcher, ranks
+        _, alive = psutil.wait_procs(workers, timeout=SOON)
+        assert not alive, said.read_text()
+    finally:
+        for process in workers:
+            if process.is_running():
+                process.kill()
+        launcher.kill()
+        launcher.wait()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+@pytest.mark.parametrize(
+    "victim", ["rank 1", "Ctrl-C", *(pytest.param(one, marks=LONG) for one in ("rank 0", "torchrun"))]
+)
+def test_no_process_outlives_the_others(tmp_path: Path, data: Path, victim: str) -> None:
+    out, said = tmp_path / "run", tmp_path / "said"
+    endless = rf_train(data, out, batch=2, steps=10**6, processes=2)
+    with running(endless, out, said) as (launcher, ranks):
+        if victim == "Ctrl-C":
+            launcher.send_signal(signal.SIGINT)
+        else:
+            pid = {"rank 0": ranks[0], "rank 1": ranks[1], "torchrun": launcher.pid}[victim]
+            os.kill(pid, signal.SIGKILL)
+        launcher.wait(SOON)
+    told = said.read_text()
+    gone = "Another of the 2 processes that train together has ended, and so does this one; mend what"
+    assert told.count(gone) == (1 if victim.startswith("rank") else 0), told
+    assert "This is a defect of rf" not in told
+    assert bool(list(out.glob("states/*"))) == (not victim.startswith("rank"))  # else: saved before they end
+    if victim in ("torchrun", "Ctrl-C"):
+        assert told.count("Interrupted; what is finished is kept.") == 1
+
+
+def test_alone_where_nobody_else_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    found = join()
+    assert (found.rank, found.count, found.first, found.abandoned) == (0, 1, True, False)

@@ -12,9 +12,11 @@ from rfcli.dataset.training_scene import training_scene as at_resolution
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
 from rfcli.training.batch import collate
-from rfcli.training.scenes import read_dataset
+from rfcli.training.run import Run
+from rfcli.training.scenes import TrainingData, read_dataset
 from tests.model.scenes import SMALL
-from tests.training.scenes import RESOLUTION, fresh_model, training_scene
+from tests.training.datasets import write_dataset
+from tests.training.scenes import RESOLUTION, fresh_model, options, training_scene
 
 
 def test_images_are_averaged_down() -> None:
@@ -66,3 +68,49 @@ def test_collate_marks_padding() -> None:
     assert batch.truth.shape == (2, 2, RESOLUTION, RESOLUTION, 3)
     assert batch.visible is not None
     assert batch.visible[0].max() < 9
+
+
+def test_views_keep_their_cameras(tmp_path: Path) -> None:
+    """Each image, and what its pixels see, is of the camera that it stands beside, whichever views a step takes: here
+    all three tell the camera's number. In the experiment that this project succeeds a missing image shifted the rest.
+    """
+    given, views = training_scene(0), 5
+    number = np.arange(views)
+    c2w = np.repeat(given.c2w[:1], views, 0)
+    c2w[:, 0, 3] = number
+    scene = dataclasses.replace(
+        given,
+        c2w=c2w,
+        fov=40 + number.astype(np.float32),
+        images=np.zeros((views, RESOLUTION, RESOLUTION, 3), np.float16)
+        + number[:, None, None, None].astype(np.float16),
+        visible=np.zeros((views, RESOLUTION, RESOLUTION), np.int32) + number[:, None, None].astype(np.int32),
+    )
+    run = Run(fresh_model(), None, TrainingData([scene], [scene]), options(tmp_path, views=3, batch=1))
+    taken = set()
+    for step in range(8):
+        batch, _ = run.batch(step)
+        cameras = (batch.fov[0] - 40).long()
+        taken.add(tuple(cameras.tolist()))
+        assert torch.equal(batch.c2w[0, :, 0, 3].abs().long(), cameras)  # a mirror changes its sign
+        brightness = (10 ** batch.truth[0] - 1).mean((1, 2, 3)) / (10 ** batch.truth[0] - 1).max() * cameras.max()
+        assert torch.allclose(brightness, cameras.float(), rtol=0.01)  # but for the scale of emission
+        assert batch.visible is not None
+        assert len({int(seen) for seen in batch.visible[0].flatten(1)[:, 0]}) == len(cameras) == 3
+    assert len(taken) > 3
+
+
+@pytest.mark.parametrize(("first", "scenes"), [(0, 1), (1, 1)])
+def test_a_dataset_too_small_to_hold_a_scene_out_is_refused(tmp_path: Path, first: int, scenes: int) -> None:
+    """In the experiment that this project succeeds a dataset of one scene became an empty training set."""
+    folder = write_dataset(tmp_path / "data", scenes, first)
+    with pytest.raises(InputError, match="holds 1 scene, too few to train and validate on; add more with `rf gen-data"):
+        read_dataset(folder, RESOLUTION, SMALL)
+
+
+def test_a_scene_of_more_triangles_than_any_before_is_read_and_batched(tmp_path: Path) -> None:
+    """There is no longest scene: a batch is as long as its own."""
+    data = read_dataset(write_dataset(tmp_path / "data", 3), RESOLUTION, SMALL)
+    large = training_scene(7, 5000)
+    batch = collate([*data.train, large], torch.device("cpu"))
+    assert batch.scenes.mask.sum(1).tolist() == [11, 12, 5000]

@@ -1,0 +1,290 @@
+"""Steps of `rf train` beside those of a plain loop over the official modules, as ratios in one run.
+
+    git clone https://github.com/microsoft/renderformer && pip install -r renderformer/requirements.txt
+    python tests/benchmarks/training_speed.py --official renderformer
+
+Both sides train models of the same architecture, from the same weights, on the same scenes, an epoch at a time and by
+turns; medians count, in processor time of one thread, so that other work on the machine hardly matters. Views,
+resolution and scenes in a batch are the same, and so are the loss, AdamW and the clipping of gradients.
+
+official        a plain loop: scenes in random order, padded to the longest of their batch, materials as the textures of
+                13 x 32 x 32 that the official data loader gives, float32. They are in memory before the clock starts.
+official, rf's  the same in the batches of `rf train`, which holds scenes of like size together: what is left is the
+  batches       modules alone.
+rf              `Run.step`, all included: order, augmentation, collation, moving average, in the number format that it
+                chooses by itself; and again in float32, where it has chosen another.
+
+Two architectures: base, as published, and tiny, as `--model tiny` is where the official code can represent it
+(visibility by attention, no weights of keys, no positions added to tokens).
+
+Then, in rf's own steps: the share of time in which data are made ready; and, in processes of their own, the most memory
+that a step of the base model needs at 4,096 triangles, with and without --recompute.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from official_pipeline import find_official
+
+from rfcli.dataset.batching import epoch_batches
+from rfcli.dataset.training_scene import TrainingScene, with_views
+from rfcli.metrics.perceptual import Structural
+from rfcli.model import PRESETS, RenderFormerConfig
+from rfcli.model.triangle_tokens import triangular_mask
+from rfcli.study.peak_memory import high_water
+from rfcli.study.soup import triangle_soup
+from rfcli.training.batch import TrainingBatch, collate
+from rfcli.training.initialise import new_model
+from rfcli.training.losses import image_loss
+from rfcli.training.options import TrainOptions
+from rfcli.training.run import CLIP, Run
+from rfcli.training.scenes import TrainingData
+
+CPU = torch.device("cpu")
+RATE, TEXTURE, CAMERAS = 1e-4, 32, 4
+FASTER, DATA_SHARE, MEMORY = 1.5, 0.05, 12e9  # wanted
+MEMORY_TRIANGLES = 4096
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An architecture, and what an epoch of it is: scenes of triangles low to high, uniformly."""
+
+    config: RenderFormerConfig
+    scenes: int
+    batch: int
+    low: int
+    high: int
+    resolution: int
+    views: int = 2
+
+
+TINY = replace(PRESETS["tiny"], visibility="attention", key_weight="count", token_position_freqs=None)
+TRIALS = {
+    "tiny": Trial(TINY, scenes=32, batch=4, low=256, high=1536, resolution=64),
+    "base": Trial(PRESETS["base"], scenes=8, batch=2, low=256, high=1024, resolution=64),
+}
+
+
+def random_scenes(trial: Trial) -> list[TrainingScene]:
+    """Random triangles and images: what a step costs depends on neither."""
+    rng = np.random.default_rng(0)
+    scenes = []
+    for index in range(trial.scenes):
+        soup = triangle_soup(int(rng.integers(trial.low, trial.high + 1)), index, CPU)
+        assert soup.material is not None
+        c2w = np.tile(np.eye(4, dtype=np.float32), (CAMERAS, 1, 1))
+        c2w[:, 2, 3] = rng.uniform(1.5, 2.0, CAMERAS)
+        images = rng.uniform(0, 1, (CAMERAS, trial.resolution, trial.resolution, 3)).astype(np.float16)
+        fov = np.full(CAMERAS, 45.0, np.float32)
+        arrays = (x[0].numpy() for x in (soup.triangles, soup.vn, soup.material))
+        scenes.append(TrainingScene(*arrays, c2w, fov, images))
+    return scenes
+
+
+class PlainLoop:
+    """The official modules, trained as one would without this project."""
+
+    def __init__(self, trial: Trial, scenes: list[TrainingScene], bucketed: bool) -> None:
+        from renderformer import RenderFormer as OfficialModel
+        from renderformer.models.config import RenderFormerConfig as OfficialConfig
+        from renderformer.utils.ray_generator import RayGenerator
+
+        ours = new_model(trial.config, seed=0)
+        self.model = OfficialModel(OfficialConfig(**ours.config.to_dict()))
+        self.model.load_state_dict(ours.state_dict())
+        self.model.train()
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=RATE)
+        self.rays, self.perceptual = RayGenerator(), Structural()
+        self.trial, self.scenes, self.bucketed = trial, scenes, bucketed
+        self.epochs = 0
+
+    def batches(self) -> list[Any]:
+        """Scenes of the next epoch's batches."""
+        sizes, batch = np.array([len(scene.triangles) for scene in self.scenes]), self.trial.batch
+        if self.bucketed:
+            return epoch_batches(sizes, batch, 0, self.epochs)
+        order = np.random.default_rng(self.epochs).permutation(len(sizes))
+        return np.split(order, range(batch, len(order), batch))
+
+    def epoch(self) -> list[float]:
+        """Seconds of each step."""
+        rng, seconds = np.random.default_rng(self.epochs), []
+        for chosen in self.batches():
+            batch = collate(
+                [with_views(self.scenes[i], rng.permutation(CAMERAS)[: self.trial.views]) for i in chosen], CPU
+            )
+            texture = batch.scenes.constant_material()[..., None, None] * triangular_mask(TEXTURE)
+            start = time.process_time()
+            self.step(batch, texture)
+            seconds.append(time.process_time() - start)
+        self.epochs += 1
+        return seconds
+
+    def step(self, batch: TrainingBatch, texture: torch.Tensor) -> None:
+        self.optimizer.zero_grad()
+        image_loss(self.images(batch, texture), batch.truth, self.perceptual).total.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
+        self.optimizer.step()
+
+    def images(self, batch: TrainingBatch, texture: torch.Tensor) -> torch.Tensor:
+        """[B, V, H, H, 3] log10(1 + radiance): what the official pipeline does, but with gradients."""
+        from renderformer.utils.transform import trans_to_cam_coord
+
+        scenes, config, (count, views) = batch.scenes, self.model.config, batch.fov.shape
+        texture[:, :, -3:] = torch.log10(texture[:, :, -3:] + 1)
+        if config.texture_encode_patch_size == 1:
+            texture = texture[..., 0, 0]
+        corners, cameras = scenes.triangles.repeat_interleave(views, 0), batch.c2w
+        if config.turn_to_cam_coord:
+            corners, cameras, _ = trans_to_cam_coord(cameras.flatten(0, 1), corners)
+            cameras = cameras.unflatten(0, (count, views))
+        origins, directions = self.rays(cameras, batch.fov[..., None].deg2rad(), self.trial.resolution)
+        out = self.model(
+            scenes.triangles.flatten(2),
+            texture,
+            scenes.mask,
+            scenes.vn.flatten(2),
+            origins,
+            directions,
+            corners.reshape(count, views, -1, 9),
+            tf32_view_tf=True,
+        )
+        return out.permute(0, 1, 3, 4, 2)
+
+
+class Ours:
+    """`rf train`, without its validations."""
+
+    def __init__(
+        self, trial: Trial, scenes: list[TrainingScene], precision: torch.dtype | None, optimizer: str
+    ) -> None:
+        steps = 10**6
+        self.options = TrainOptions(
+            data=Path(),
+            out=Path(),
+            resolution=trial.resolution,
+            steps=steps,
+            batch=trial.batch,
+            views=trial.views,
+            rate=RATE,
+            optimizer=optimizer,
+        )
+        self.run = Run(new_model(trial.config, seed=0), None, TrainingData(scenes, scenes), self.options)
+        if precision is not None:
+            self.run.precision = precision
+        self.run.model.train()
+        self.steps = -(-trial.scenes // trial.batch)
+        self.done = 0
+        self.data_seconds = 0.0
+        self.run.batch = self._timed(self.run.batch)  # type: ignore[method-assign]
+
+    def _timed(
+        self, batch: Callable[[int], tuple[TrainingBatch, float]]
+    ) -> Callable[[int], tuple[TrainingBatch, float]]:
+        def timed(step: int) -> tuple[TrainingBatch, float]:
+            start = time.process_time()
+            made = batch(step)
+            self.data_seconds += time.process_time() - start
+            return made
+
+        return timed
+
+    def epoch(self) -> list[float]:
+        """Seconds of each step."""
+        seconds = []
+        for _ in range(self.steps):
+            start = time.process_time()
+            self.run.step(self.done)
+            seconds.append(time.process_time() - start)
+            self.done += 1
+        return seconds
+
+
+def compare_speed(name: str, trial: Trial, turns: int) -> tuple[float, float]:
+    """How many times as many steps rf takes, and what share of its time data take."""
+    scenes = random_scenes(trial)
+    ours = Ours(trial, scenes, None, "adamw")
+    chosen = str(ours.run.precision).removeprefix("torch.")
+    sides: dict[str, PlainLoop | Ours] = {
+        "official": PlainLoop(trial, scenes, bucketed=False),
+        "official, rf's batches": PlainLoop(trial, scenes, bucketed=True),
+        f"rf, {chosen}": ours,
+    }
+    if ours.run.precision != torch.float32:
+        sides["rf, float32"] = Ours(trial, scenes, torch.float32, "adamw")
+    sides[f"rf, {chosen}, muon"] = Ours(trial, scenes, None, "muon")
+    seconds: dict[str, list[float]] = {side: [] for side in sides}
+    for turn in range(turns + 1):
+        for side, loop in sides.items():
+            spent = loop.epoch() if turn else loop.epoch()[:0]  # the first epoch is for caches and buffers
+            if turn:
+                seconds[side].append(sum(spent) / len(spent))
+    median = {side: statistics.median(found) for side, found in seconds.items()}
+    print(
+        f"{name}: batches of {trial.batch} scenes of {trial.low:,} to {trial.high:,} triangles, {trial.views} views of "
+        f"{trial.resolution} x {trial.resolution}; {turns} turns"
+    )
+    for side, found in median.items():
+        spread = (max(seconds[side]) - min(seconds[side])) / found
+        print(
+            f"  {side:>24}: {found:7.3f} s a step (+-{spread / 2:.0%}), {median['official'] / found:.2f}x", flush=True
+        )
+    total = sum(seconds[f"rf, {chosen}"]) * ours.steps
+    return median["official"] / median[f"rf, {chosen}"], ours.data_seconds / total * turns / (turns + 1)
+
+
+def step_memory(recompute: bool, resolution: int) -> int:
+    """Most resident memory of a process that takes three steps of the base model, bytes; in a process of its own."""
+    torch.set_num_threads(1)
+    trial = Trial(PRESETS["base"], 2, 1, MEMORY_TRIANGLES, MEMORY_TRIANGLES, resolution)
+    ours = Ours(trial, random_scenes(trial), None, "muon")
+    ours.run.model.transformer.recompute = ours.run.model.view_transformer.transformer.recompute = recompute
+    for step in range(3):
+        ours.run.step(step)
+    return high_water()
+
+
+def verdict(what: str, met: bool) -> None:
+    print(f"{what}: {'yes' if met else 'NO'}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--official", type=Path, metavar="DIR", help="a clone of microsoft/renderformer")
+    parser.add_argument("--model", choices=tuple(TRIALS), action="append", help="one of them instead of both")
+    parser.add_argument("--turns", type=int, default=3, help="epochs of each side, after one that does not count")
+    parser.add_argument("--scenes", type=int, help="in an epoch, in place of 32 of tiny and 8 of base")
+    parser.add_argument("--resolution", type=int, default=256, help="of the step whose memory is measured")
+    parser.add_argument("--only", choices=("speed", "memory"), help="one part instead of both")
+    told: Any = parser.parse_args()
+    torch.set_num_threads(1)
+    if told.only != "memory":
+        if told.official is None:
+            sys.exit("--official is missing; clone https://github.com/microsoft/renderformer and give the folder.")
+        find_official(told.official.resolve())
+        for name in told.model or TRIALS:
+            trial = replace(TRIALS[name], scenes=told.scenes or TRIALS[name].scenes)
+            ratio, share = compare_speed(name, trial, told.turns)
+            verdict(f"{name}: {ratio:.2f}x the steps, wanted {FASTER:g}x", ratio >= FASTER)
+            verdict(f"{name}: {share:.1%} of a step for data, wanted below {DATA_SHARE:.0%}", share < DATA_SHARE)
+    if told.only != "speed":
+        for recompute in (False, True):
+            with get_context("spawn").Pool(1) as pool:
+                most = pool.apply(step_memory, (recompute, told.resolution))
+            what = f"base, {MEMORY_TRIANGLES:,} triangles, 2 views of {told.resolution} x {told.resolution}"
+            how = " with --recompute" if recompute else ""
+            verdict(f"{what}{how}: {most / 1e9:.1f} GB, wanted below {MEMORY / 1e9:g} GB", most < MEMORY)
+
+
+if __name__ == "__main__":
+    main()
