@@ -13,6 +13,7 @@ from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
 from rfcli.training.batch import collate
 from rfcli.training.scenes import read_dataset
+from rfcli.training.stages import Stage
 from tests.model.scenes import SMALL
 from tests.training.scenes import RESOLUTION, fresh_model, training_scene
 
@@ -33,14 +34,14 @@ def test_images_are_averaged_down() -> None:
 def test_no_data_is_one_sentence(tmp_path: Path, folder: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=rf"{folder} holds no scenes; make some with `rf gen-data`"):
-        read_dataset(tmp_path / folder, 16, SMALL)
+        read_dataset(tmp_path / folder, [Stage(1, 16)], SMALL)
 
 
 @pytest.mark.parametrize("changes", [{"use_ldr": True}, {"include_alpha": True}, {"texture_channels": 7}])
 def test_models_that_datasets_cannot_teach_are_refused(tmp_path: Path, changes: dict[str, object]) -> None:
     config = dataclasses.replace(SMALL, visibility="attention", **changes)
     with pytest.raises(InputError, match=f"config field {next(iter(changes))}"):
-        read_dataset(tmp_path, 16, config)
+        read_dataset(tmp_path, [Stage(1, 16)], config)
 
 
 def test_a_padded_batch_gives_the_outputs_and_gradients_of_its_scenes_alone() -> None:
