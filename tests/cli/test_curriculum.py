@@ -65,8 +65,8 @@ def test_stages_say_it_all(steps: int | None, resolution: int | None, named: str
 
 
 FILES = [
-    ("stages:\n  - {steps: 40, resolution: 64, triangles: 256-1k}\n  - {steps: 20, resolution: 128}\n", "no scenes"),
-    ("stages: ['64:40', {steps: 20, resolution: 128}]\n", "no scenes"),
+    ("stages:\n  - {steps: 400, resolution: 64, triangles: 256-1k}\n  - {steps: 20, resolution: 128}\n", "no scenes"),
+    ("stages: ['64:400', {steps: 20, resolution: 128}]\n", "no scenes"),
     ("stages: {steps: 200, resolution: 128}\n", "no scenes"),
     ("stages: 64:400,128:200\n", "no scenes"),
     ("stages:\n", "no scenes"),
