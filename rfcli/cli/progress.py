@@ -43,6 +43,7 @@ class Progress:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=people,
+            refresh_per_second=4,  # each takes a millisecond or two of the work below
             speed_estimate_period=300,
             disable=not shown,
         )

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -72,7 +73,7 @@ class TrainingView:
             parts.insert(0, f"{self.scenes * (len(self._times) - 1) / took:.3g} scenes/s")
         return ", ".join([*parts, f"{told['padding']:.0%} padding", f"{told['loading']:.1%} of the time loading"])
 
-    def __rich__(self) -> Table | Text:
+    def __rich__(self) -> RenderableType:
         if not self.last:
             return Text()
         table = Table.grid(padding=(0, 1), expand=True)
@@ -81,8 +82,7 @@ class TrainingView:
         table.add_column(no_wrap=True)
         table.add_row("loss", self.loss, self.losses())
         table.add_row("PSNR", self.psnr, self.quality())
-        table.add_row("", "", self.machine())
-        return table
+        return Group(table, Text(self.machine(), no_wrap=True, overflow="ellipsis"))
 
 
 def _is_term(name: str) -> bool:
