@@ -1,13 +1,11 @@
 """`--stages`: a curriculum, `64:4000:256-1k,128:2000`; how long a run is, and on what, where there is none."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rfcli.cli.options import triangle_range
 from rfcli.errors import InputError
-
-if TYPE_CHECKING:
-    from rfcli.training.stages import Stage
+from rfcli.training.stages import Stage
 
 FORM = "RESOLUTION:STEPS, with :LOW-HIGH for triangles behind it, as in 64:4000:256-1k,128:2000"
 RESOLUTION = 64  # where nobody says otherwise
@@ -32,10 +30,8 @@ def curriculum(
     return {"stages": parsed, "steps": total, "resolution": parsed[-1].resolution, "triangles": scenes}
 
 
-def _stage(text: str, triangles: tuple[int, int] | None) -> "Stage":
+def _stage(text: str, triangles: tuple[int, int] | None) -> Stage:
     """One stage. Raises InputError where that is not what the text says."""
-    from rfcli.training.stages import Stage
-
     match = re.fullmatch(r"\s*(\d{1,10}):(\d{1,10})(?::([^:]+))?\s*", text)
     if match is None:
         raise InputError(f"--stages: '{text.strip()}' is no stage; give {FORM}.")

@@ -1,6 +1,7 @@
 """What `rf train` and `rf finetune` do alike once the model to train is known."""
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 from rfcli.cli.console import Console
 from rfcli.cli.progress import Progress
 from rfcli.cli.receipts import model_entry
+from rfcli.training.stages import Stage, ends, stage_at
 
 if TYPE_CHECKING:
     from rfcli.cli.training_view import TrainingView
@@ -16,21 +18,24 @@ if TYPE_CHECKING:
     from rfcli.training.options import TrainOptions
     from rfcli.training.processes import Processes
     from rfcli.training.run import Run
-    from rfcli.training.stages import Stage
     from rfcli.training.state import TrainState
     from rfcli.training.validation import Validation
 
 
 class ConsoleWatcher:
-    """Shows a run's losses below the progress bar, and a line for each validation."""
+    """Shows a run's losses below the progress bar, and a line for each validation and each further one of `stages`."""
 
-    def __init__(self, console: Console, progress: Progress, view: "TrainingView") -> None:
-        self.console, self.progress, self.view = console, progress, view
+    def __init__(
+        self, console: Console, progress: Progress, view: "TrainingView", stages: Sequence[Stage] = ()
+    ) -> None:
+        self.console, self.progress, self.view, self.stages = console, progress, view, stages
         progress.below = view
 
     def stepped(self, step: int, losses: dict[str, float]) -> None:
         self.view.stepped(losses)
         self.progress.advance(note=f"loss {losses['loss']:.4f}")
+        if step in (ended := ends(self.stages)[:-1]):
+            self.console.say(_stage_in_words(self.stages, ended.index(step) + 1))
 
     def validated(self, step: int, validation: "Validation") -> None:
         self.view.validated(validation.psnr)
@@ -88,7 +93,6 @@ def train_and_report(
     from rfcli.training.processes import ALONE
     from rfcli.training.run import Run
     from rfcli.training.scenes import read_dataset
-    from rfcli.training.stages import stage_at
     from rfcli.training.tensorboard import FOLDER, TensorBoard, writer
 
     if tensorboard:
@@ -103,7 +107,7 @@ def train_and_report(
         f"from, {len(data.validation)} held out, {options.resolution} x {options.resolution} pixels."
     )
     if options.stages:
-        console.say(f"Stage {data.stage + 1} of {len(stages)}: {'; then '.join(_in_words(stage) for stage in stages)}.")
+        console.say(_stage_in_words(stages, data.stage))
     padding = padding_share(np.array([len(scene.triangles) for scene in data.train]), options.batch, options.seed)
     console.detail(f"{padding:.1%} of the places in batches are padding.")
     for fault in data.skipped:
@@ -126,7 +130,7 @@ def train_and_report(
         progress = open_until_the_end.enter_context(console.progress("steps", total=options.steps - done, unit="steps"))
         view = TrainingView(options.batch * together.count)
         view.remember(line for line in read(options.out / HISTORY) if line["step"] <= done)
-        watchers: list[Watcher] = [ConsoleWatcher(console, progress, view)]
+        watchers: list[Watcher] = [ConsoleWatcher(console, progress, view, stages)]
         if tensorboard and together.first:
             watchers.append(open_until_the_end.enter_context(closing(TensorBoard(options.out, done))))
         outcome = fit(model, data, options, Together(*watchers), teacher, state, together)
@@ -155,9 +159,11 @@ def train_and_report(
     )
 
 
-def _in_words(stage: "Stage") -> str:
-    scenes = f", scenes of {stage.triangles[0]:,} to {stage.triangles[1]:,} triangles" if stage.triangles else ""
-    return f"{stage.steps:,} steps at {stage.resolution} x {stage.resolution} pixels{scenes}"
+def _stage_in_words(stages: Sequence[Stage], number: int) -> str:
+    stage = stages[number]
+    scenes = f" and scenes of {stage.triangles[0]:,} to {stage.triangles[1]:,} triangles" if stage.triangles else ""
+    images = f"images of {stage.resolution} x {stage.resolution} pixels"
+    return f"Stage {number + 1} of {len(stages)}: {stage.steps:,} steps on {images}{scenes}."
 
 
 def _foretell(console: Console, run: "Run") -> None:
