@@ -5,7 +5,11 @@ from typing import Any
 
 import typer
 
+from rfcli.cli.stage_group import as_text
+from rfcli.errors import InputError
+
 LARGEST = 1_000_000  # bytes of a file of options
+GROUPS = {"stages": as_text}  # options whose values may be groups of values, and how those stand on the command line
 
 
 def apply_config(context: typer.Context, path: Path | None) -> Path | None:
@@ -30,6 +34,8 @@ def apply_config(context: typer.Context, path: Path | None) -> Path | None:
             known = ", ".join(name.replace("_", "-") for name in options)
             raise typer.BadParameter(f"{path} names an unknown option '{key}'; rf {context.info_name} has: {known}.")
         items = value if isinstance(value, list) else [value]
+        if parameter.name in GROUPS and value is not None:
+            value = items = [_in_short(path, str(key), item) if isinstance(item, dict) else item for item in items]
         if any(isinstance(item, (dict, list, set, tuple, bytes)) for item in items):
             raise typer.BadParameter(f"{path}: option '{key}' must be a value or a list of values, not groups of them.")
         if any("\0" in str(item) for item in items):
@@ -38,6 +44,14 @@ def apply_config(context: typer.Context, path: Path | None) -> Path | None:
             defaults[parameter.name] = _as_on_the_command_line(value, parameter.multiple)
     context.default_map = defaults
     return path
+
+
+def _in_short(path: Path, key: str, group: dict[Any, Any]) -> str:
+    """The group of values as it stands on the command line."""
+    try:
+        return GROUPS[key](group)
+    except InputError as error:
+        raise typer.BadParameter(f"{path}: option '{key}': {error}.") from None
 
 
 def _read(path: Path) -> dict[Any, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from rfcli.cli.console import Console
+from rfcli.cli.curriculum import curriculum
 from rfcli.cli.options import (
     ConfigFile,
     Device,
@@ -16,7 +17,6 @@ from rfcli.cli.options import (
     Seed,
     Verbose,
     attention_options,
-    triangle_range,
 )
 from rfcli.cli.training_options import (
     Batch,
@@ -31,7 +31,9 @@ from rfcli.cli.training_options import (
     Resolution,
     Rotations,
     SaveMinutes,
+    Stages,
     Steps,
+    TensorBoardToo,
     Translations,
     Triangles,
     ValidateEvery,
@@ -42,6 +44,7 @@ from rfcli.cli.training_run import is_first, newest_state, train_and_report
 from rfcli.errors import InputError
 
 TRAINED, BUNDLED = Path("runs/train"), "tiny"
+USUAL_STEPS = 3000
 
 
 def finetune(
@@ -56,9 +59,10 @@ def finetune(
     ] = None,
     data: Data = Path("data"),
     out: Out = Path("runs/finetune"),
-    resolution: Resolution = 64,
+    resolution: Resolution = None,
     triangles: Triangles = None,
-    steps: Steps = 3000,
+    steps: Steps = None,
+    stages: Stages = None,
     transfer: Annotated[
         int | None,
         typer.Option(
@@ -91,6 +95,7 @@ def finetune(
     validate_every: ValidateEvery = 250,
     save_minutes: SaveMinutes = 10.0,
     keep: Keep = 3,
+    tensorboard: TensorBoardToo = False,
     recompute: Recompute = False,
     dry_run: DryRun = False,
     device: Device = "auto",
@@ -108,6 +113,7 @@ def finetune(
     with Console("finetune", json=json, quiet=quiet or not is_first(), verbose=verbose) as console:
         if performer and attention not in (None, "performer"):
             raise InputError(f"--performer and --attention {attention} contradict each other; give one of them.")
+        length = curriculum(stages, steps, resolution, triangles, USUAL_STEPS)
         wanted = "performer" if performer else attention
         trained = str(TRAINED) if (TRAINED / "model.safetensors").is_file() else BUNDLED
         origin = trained if start is None else start
@@ -130,15 +136,13 @@ def finetune(
             if swapped:
                 raise InputError("--layers and another attention take a run each: deepen first, then swap.")
             model = deepened(model, layers)
-        model.config = replace(model.config, training_resolution=resolution)
+        model.config = replace(model.config, training_resolution=length["resolution"])
         if transfer is None:
-            transfer = steps // 3 if swapped and final in NEED_TRAINING else 0
+            transfer = length["steps"] // 3 if swapped and final in NEED_TRAINING else 0
         options = TrainOptions(
             data=data,
             out=out,
-            resolution=resolution,
-            triangles=None if triangles is None else triangle_range("--triangles", triangles),
-            steps=steps,
+            **length,
             batch=batch,
             views=views,
             rate=rate,
@@ -159,4 +163,4 @@ def finetune(
         )
         state = None if dry_run else newest_state(out, options)
         console.say(f"Starting from {origin}.")
-        train_and_report(console, model, options, state, teacher if swapped else None, dry_run, processes)
+        train_and_report(console, model, options, state, teacher if swapped else None, dry_run, processes, tensorboard)

@@ -1,11 +1,13 @@
 """Progress of long work: a bar on a terminal, a line now and then in a log."""
 
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console as Rich
+    from rich.console import RenderableType
 
 LOG_EVERY = 30.0  # seconds between lines where there is no terminal
 
@@ -18,12 +20,21 @@ class Progress:
         from rich.progress import Progress as Bar
 
         self.description, self.unit, self.note = description, unit, ""
+        self.below: RenderableType | None = None  # what stands under the bar, on a terminal
         self.done: float = 0
         self.total: float | None = total
         self._people = people
         self._started = self._last_line = time.monotonic()
         shown = people.is_terminal and not people.quiet
-        self._bar = Bar(
+        progress = self
+
+        class BarAndBelow(Bar):
+            def get_renderables(self) -> "Iterable[RenderableType]":
+                yield from super().get_renderables()
+                if progress.below is not None:
+                    yield progress.below
+
+        self._bar = BarAndBelow(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -32,6 +43,7 @@ class Progress:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=people,
+            refresh_per_second=4,  # each takes a millisecond or two of the work below
             speed_estimate_period=300,
             disable=not shown,
         )
@@ -45,7 +57,8 @@ class Progress:
     def show(self, done: float, total: float | None, note: str) -> None:
         """Set everything anew, for work whose extent becomes known on the way."""
         self.done, self.total, self.note = done, total, note
-        self._bar.update(self._task, completed=done, total=total, rate=self.rate(), note=note)
+        beside = note if self.below is None else ""
+        self._bar.update(self._task, completed=done, total=total, rate=self.rate(), note=beside)
         if self._log and time.monotonic() - self._last_line > LOG_EVERY:
             self._last_line = time.monotonic()
             self._people.print(self.line(), soft_wrap=True)

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from rfcli.cli.console import Console
-from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose, triangle_range
+from rfcli.cli.curriculum import curriculum
+from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose
 from rfcli.cli.training_options import (
     Batch,
     Data,
@@ -20,6 +21,9 @@ from rfcli.cli.training_options import (
     Resolution,
     Rotations,
     SaveMinutes,
+    Stages,
+    Steps,
+    TensorBoardToo,
     Translations,
     Triangles,
     ValidateEvery,
@@ -35,12 +39,10 @@ def train(
     model: Annotated[
         Literal["tiny", "small", "base", "swin-large"], typer.Option(help="Architecture to train.")
     ] = "tiny",
-    resolution: Resolution = 64,
+    resolution: Resolution = None,
     triangles: Triangles = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(min=1, max=10**9, help="Optimiser steps in all. (default: 8000; to overfit one batch 800)"),
-    ] = None,
+    steps: Steps = None,
+    stages: Stages = None,
     batch: Batch = 4,
     views: Views = 2,
     rate: Rate = 1e-3,
@@ -59,6 +61,7 @@ def train(
     validate_every: ValidateEvery = 250,
     save_minutes: SaveMinutes = 10.0,
     keep: Keep = 3,
+    tensorboard: TensorBoardToo = False,
     recompute: Recompute = False,
     dry_run: DryRun = False,
     device: Device = "auto",
@@ -81,12 +84,11 @@ def train(
         from rfcli.training.processes import join
 
         processes = join()
+        length = curriculum(stages, steps, resolution, triangles, usual_steps(overfit, batch))
         options = TrainOptions(
             data=data,
             out=out,
-            resolution=resolution,
-            triangles=None if triangles is None else triangle_range("--triangles", triangles),
-            steps=usual_steps(overfit, batch) if steps is None else steps,
+            **length,
             batch=batch,
             views=views,
             rate=rate,
@@ -105,6 +107,6 @@ def train(
             start=model,
         )
         state = None if dry_run else newest_state(out, options)
-        architecture = replace(PRESETS[model], training_resolution=resolution)
+        architecture = replace(PRESETS[model], training_resolution=options.resolution)
         fresh = new_model(architecture, seed).to(pick_device(device))
-        train_and_report(console, fresh, options, state, None, dry_run, processes)
+        train_and_report(console, fresh, options, state, None, dry_run, processes, tensorboard)

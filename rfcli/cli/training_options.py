@@ -9,12 +9,25 @@ from rfcli.cli.options import finite
 
 Data = Annotated[Path, typer.Option("--data", "-d", metavar="FOLDER", help="Dataset made by rf gen-data.")]
 Resolution = Annotated[
-    int, typer.Option(min=8, max=4096, metavar="PIXELS", help="Side of the training images; divides the dataset's.")
+    int | None,
+    typer.Option(
+        min=8, max=4096, metavar="PIXELS", help="Side of the training images; divides the dataset's. (default: 64)"
+    ),
 ]
 Triangles = Annotated[
     str | None, typer.Option(metavar="LOW-HIGH", help="Learn from scenes of this many triangles only. (default: all)")
 ]
-Steps = Annotated[int, typer.Option(min=1, max=10**9, help="Optimiser steps in all.")]
+Steps = Annotated[
+    int | None,
+    typer.Option(min=1, max=10**9, help="Optimiser steps in all. (default: train 8000, by heart 800; finetune 3000)"),
+]
+Stages = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PIXELS:STEPS,...",
+        help="Learn in stages, such as 64:4000:256-1k,128:2000; the third number is of triangles. (default: one stage)",
+    ),
+]
 Batch = Annotated[int, typer.Option(min=1, max=4096, help="Scenes in a step.")]
 Views = Annotated[int, typer.Option(min=1, max=1000, help="Cameras of each scene in a step.")]
 Rate = Annotated[float, typer.Option(max=100, callback=finite, help="Highest learning rate.")]
@@ -57,3 +70,6 @@ SaveMinutes = Annotated[
     float, typer.Option(min=0, metavar="MINUTES", help="Save the state at least this often, besides at validations.")
 ]
 Keep = Annotated[int, typer.Option(min=1, max=10**6, metavar="K", help="States to keep, the last ones.")]
+TensorBoardToo = Annotated[
+    bool, typer.Option("--tensorboard", help="Write what TensorBoard shows, too: tensorboard --logdir runs.")
+]

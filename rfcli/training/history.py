@@ -13,10 +13,15 @@ def forget_after(path: Path, step: int) -> None:
     """Drop the lines of steps that a resumed run will do again, and a last one that a killed run has torn."""
     if not path.exists():
         return
-    whole = path.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last newline is torn
-    lines = [line for line in whole if json.loads(line)["step"] <= step]
+    lines = [line for line in read(path) if line["step"] <= step]
     with replacing(path) as beside:
-        beside.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        beside.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The lines so far, without one that is torn."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [json.loads(line) for line in text.split("\n")[:-1]]  # what follows the last newline is torn
 
 
 def record(path: Path, step: int, values: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from rfcli.training.options import TrainOptions
 from rfcli.training.processes import ALONE, Processes
 from rfcli.training.run import REPORT_EVERY, Run
 from rfcli.training.scenes import TrainingData
+from rfcli.training.stages import ends
 from rfcli.training.state import STATES, TrainState, recorded
 from rfcli.training.validation import Validation, validate, write_grid
 
@@ -36,7 +37,8 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. losses: means over the last steps. perceptual: what that term of the loss is made of.
+    """How a run ended. losses: means over the last steps of all that `Run.step` tells.
+    perceptual: what that term of the loss is made of.
     interrupted: by Ctrl-C, before its last step."""
 
     steps: int
@@ -74,21 +76,24 @@ def fit(
     model.train()
     recent: list[dict[str, float]] = []
     validation, done, saved_at = None, first, time.monotonic()
+    turns = ends(options.curriculum)
     with deferred_interrupt(signal.SIGINT, signal.SIGTERM) as interrupted:
         for step in range(first, options.steps):
+            for fault in run.enter(step):
+                watch.warned(f"a scene is left out: {fault}")
             start = time.perf_counter()
             losses = run.step(step)
             done, seconds = step + 1, time.perf_counter() - start
             run.seconds += seconds
             recent = [*recent[-REPORT_EVERY + 1 :], losses]
-            due = done % options.validate_every == 0 or done == options.steps
+            due = done % options.validate_every == 0 or done in turns
             if processes.first:
                 watch.stepped(done, losses)
                 if run.bad_in_a_row == 1:
                     kept = f"; see {run.bad_step}" if run.bad_step else ""
                     watch.warned(f"step {done:,}, whose loss or gradient is not finite, was passed over{kept}.")
                 if done % REPORT_EVERY == 0:
-                    record(out / HISTORY, done, {**losses, "seconds": round(seconds, 3)})
+                    record(out / HISTORY, done, {**_stage(run), **losses, "seconds": round(seconds, 3)})
                 if due:
                     validation = _validate(run, done, watch)
             stopping = processes.any(interrupted() or processes.abandoned, run.device)
@@ -108,12 +113,18 @@ def _validate(run: Run, done: int, watch: Watcher) -> Validation:
     options, model, held_out = run.options, run.judged, run.data.validation
     validation = validate(model, held_out, options.resolution)
     found = health(model, held_out[0], options.resolution)
-    record(options.out / HISTORY, done, {"validation": validation.as_dict(), "health": found.as_dict()})
+    told = {**_stage(run), "validation": validation.as_dict(), "health": found.as_dict()}
+    record(options.out / HISTORY, done, told)
     for sentence in ailments(found, validation, done / options.steps):
         watch.warned(f"step {done:,}: {sentence}")
     _keep_model(run, done, validation)
     watch.validated(done, validation)
     return validation
+
+
+def _stage(run: Run) -> dict[str, int]:
+    """Which stage the history is of, from 1, where the run has several."""
+    return {"stage": run.stage + 1} if run.options.stages else {}
 
 
 def _keep_model(run: Run, step: int, validation: Validation) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rfcli.errors import InputError
+from rfcli.training.stages import Stage, ends
 
 ALL_SCENES, BY_HEART = 8000, 800  # steps; by heart for as many scenes as a batch holds
 
@@ -22,6 +23,7 @@ class TrainOptions:
 
     data: folder written by `rf gen-data`. out: folder of the run. resolution: side of the training images, pixels.
     triangles: smallest and largest scenes to learn from, by their triangles; None = all.
+    stages: a curriculum, whose last stage has the `resolution` of validation, and which has `steps` in all; () = none.
     steps: optimiser steps in all. batch: scenes per step, each seen by `views` of its cameras.
     rate: peak learning rate, reached after `warmup` steps (of each phase, and at most half of it, where there are two).
     optimizer: muon or adamw.
@@ -42,6 +44,7 @@ class TrainOptions:
     out: Path
     resolution: int = 64
     triangles: tuple[int, int] | None = None
+    stages: tuple[Stage, ...] = ()
     steps: int = 8000
     batch: int = 4
     views: int = 2
@@ -74,5 +77,14 @@ class TrainOptions:
             raise InputError(f"--warmup {self.warmup} must be shorter than the run of {self.steps} steps.")
         if not 0 <= self.transfer <= self.steps:
             raise InputError(f"--transfer {self.transfer} must lie within the run of {self.steps} steps.")
+        if self.stages and (self.steps, self.resolution) != (ends(self.stages)[-1], self.stages[-1].resolution):
+            raise InputError("--stages must add up to the steps of the run, and end with its resolution.")
+        if self.stages and self.overfit:
+            raise InputError("--overfit learns a few scenes as they are; leave out --stages.")
         if self.lpips_weights is not None and not self.lpips_weights.is_file():
             raise InputError(f"--lpips-weights {self.lpips_weights}: there is no such file; give torchvision's vgg16.")
+
+    @property
+    def curriculum(self) -> tuple[Stage, ...]:
+        """The stages of the run; a run that was told of none has one."""
+        return self.stages or (Stage(self.steps, self.resolution, self.triangles),)

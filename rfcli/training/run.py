@@ -1,6 +1,7 @@
 """One run of training: its state, its batches, and one optimiser step after another."""
 
 import math
+import time
 from pathlib import Path
 from typing import cast
 
@@ -26,6 +27,7 @@ from rfcli.training.options import TrainOptions
 from rfcli.training.processes import ALONE, Processes
 from rfcli.training.scenes import TrainingData
 from rfcli.training.schedule import learning_rate
+from rfcli.training.stages import stage_at
 from rfcli.training.state import TrainState, recorded
 from rfcli.training.transfer import attention_parameters
 
@@ -60,12 +62,23 @@ class Run:
         self.best: float | None = None  # validation PSNR
         self.bad_in_a_row = 0
         self.bad_step: Path | None = None  # where the first of this sitting is kept
+        self.stage = data.stage
         self.sizes = np.array([len(scene.triangles) for scene in data.train])
 
     @property
     def judged(self) -> RenderFormer:
         """The model with averaged weights, which goes on changing."""
         return cast(RenderFormer, self.average.module)
+
+    def enter(self, step: int) -> list[str]:
+        """Have the scenes of the stage of `step` at hand. Returns a sentence for each that is newly left out."""
+        stage = stage_at(self.options.curriculum, step)
+        if stage == self.stage:
+            return []
+        skipped = self.data.enter(stage)
+        self.stage = stage
+        self.sizes = np.array([len(scene.triangles) for scene in self.data.train])
+        return skipped
 
     def restore(self, state: TrainState) -> None:
         """Go back to where `state` was saved."""
@@ -121,13 +134,20 @@ class Run:
         return collate(scenes, self.device), share
 
     def step(self, step: int) -> dict[str, float]:
-        """One optimiser step; the terms of its loss, by name. Gradients that are not finite are dropped."""
+        """One optimiser step. Gradients that are not finite are dropped.
+
+        Returns by name the terms of its loss, the norm of the gradient, the learning rate, the share of the batch that
+        is padding, and the share of the time that went into making the batch.
+        """
+        start = time.perf_counter()
         # What dropout draws, where the model has it: different in every step and process
         torch.manual_seed(self.options.seed * 1_000_003 + step + 1_000_000_007 * self.processes.rank)
         self._redraw(step)
         teacher = self.teacher if step < self.options.transfer else None
         self.optimizer.zero_grad()
+        making = time.perf_counter()
         batch, share = self.batch(step)
+        loading = time.perf_counter() - making
         terms = step_loss(self.model, teacher, batch, self.perceptual, self.precision)
         (share * terms["loss"]).backward()  # type: ignore[no-untyped-call]
         values = [share * term.detach() for term in terms.values()]
@@ -136,7 +156,8 @@ class Run:
         norms = gradient_norms(self.model) if (step + 1) % REPORT_EVERY == 0 else {}
         trained = list(attention_parameters(self.model) if teacher else self.model.parameters())
         norm = torch.nn.utils.clip_grad_norm_(trained, CLIP)
-        self.optimizer.set_rate(self._rate(step, teacher is not None))
+        rate = self._rate(step, teacher is not None)
+        self.optimizer.set_rate(rate)
         if math.isfinite(norm.item()) and math.isfinite(losses["loss"]):
             self.optimizer.step()
             self.average.update_parameters(self.model)
@@ -144,7 +165,9 @@ class Run:
         else:
             own = not math.isfinite(terms["loss"].item()) or self.processes.count == 1
             self._pass_over(step, teacher, batch, own)
-        return {**losses, "gradient_norm": norm.item(), **norms}
+        padding = 1 - batch.scenes.mask.float().mean().item()
+        loading /= time.perf_counter() - start
+        return {**losses, "gradient_norm": norm.item(), **norms, "rate": rate, "padding": padding, "loading": loading}
 
     def _pass_over(self, step: int, teacher: RenderFormer | None, batch: TrainingBatch, own: bool) -> None:
         """Count a bad step, and keep the first whose fault is this process's own.

@@ -47,9 +47,14 @@ class TrainState:
 
 
 def recorded(options: TrainOptions) -> dict[str, Any]:
-    """The options that decide the result of a run, as plain values."""
+    """The options that decide the result of a run, as plain values; first those that say most about it."""
     values = {name: value for name, value in asdict(options).items() if name not in NOT_DECISIVE}
-    return values | {"data": str(options.data), "triangles": list(options.triangles) if options.triangles else None}
+    return {
+        "stages": ",".join(map(str, options.stages)) or None,
+        **{name: value for name, value in values.items() if name != "stages"},
+        "data": str(options.data),
+        "triangles": list(options.triangles) if options.triangles else None,
+    }
 
 
 def states(out: Path) -> list[Path]:

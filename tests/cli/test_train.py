@@ -1,6 +1,7 @@
 """`rf train` and `rf finetune` as people type them, on a small real dataset."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,48 @@ def test_too_few_scenes_and_a_resolution_that_does_not_divide(rf: Rf, data: Path
     blocked = rf("train", "--data", data, *SHORT, "--steps", 2, "--out", "taken/run")
     assert blocked.exit_code == 2
     assert "taken" in blocked.stderr
+
+
+@pytest.mark.filterwarnings("ignore:Skipping Gaussian Smoothing")  # windows of 11 pixels, images of 8
+def test_stages_from_a_file_are_trained_told_and_resumed(rf: Rf, data: Path) -> None:
+    Path("rf.yaml").write_text(
+        "stages:\n  - {steps: 2, resolution: 8, triangles: 256-350}\n  - {steps: 2, resolution: 16}\n"
+        f"data: {data}\nbatch: 2\nwarmup: 1\nvalidate-every: 50\n"
+    )
+    foretold = rf("train", "--config", "rf.yaml", "--dry-run", "--json")
+    assert foretold.exit_code == 0, foretold.output
+    assert len(json.loads(foretold.stdout)["dry_run"]["stage_seconds"]) == 2
+    assert "2 steps at 8 x 8: " in foretold.stderr
+    trained = rf("train", "--config", "rf.yaml", "--json")
+    assert trained.exit_code == 0, trained.output
+    first, second = (line for line in trained.stderr.splitlines() if line.startswith("Stage "))
+    assert first == "Stage 1 of 2: 2 steps on images of 8 x 8 pixels and scenes of 256 to 350 triangles."
+    assert second == "Stage 2 of 2: 2 steps on images of 16 x 16 pixels."
+    receipt = json.loads(trained.stdout)
+    assert receipt["steps"] == 4
+    assert receipt["stages"] == [
+        {"steps": 2, "resolution": 8, "triangles": [256, 350]},
+        {"steps": 2, "resolution": 16, "triangles": None},
+    ]
+    assert read_checkpoint(Path("runs/train")).config.training_resolution == 16
+    again = rf("train", "--data", data, *SHORT[2:], "--validate-every", 50, "--stages", "8:2:256-350,16:2", "--json")
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["resumed_from"] == 4
+
+
+def test_tensorboard_is_written_where_it_is_asked_for_and_named_where_it_is_missing(
+    rf: Rf, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = ("train", "--data", data, *SHORT, "--steps", 2, "--validate-every", 2)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "torch.utils.tensorboard", None)
+        missing = rf(*told, "--tensorboard")
+    assert missing.exit_code == 2
+    assert missing.stderr == "--tensorboard needs TensorBoard; pip install 'rfcli[tensorboard]'.\n"
+    assert not list(Path().iterdir())
+    written = rf(*told, "--tensorboard", "--json")
+    assert written.exit_code == 0, written.output
+    receipt = json.loads(written.stdout)
+    assert "runs/train/tensorboard" in receipt["outputs"]
+    assert list(Path("runs/train/tensorboard").glob("events.out.tfevents.*"))
+    assert 0 < receipt["loading"] < 1

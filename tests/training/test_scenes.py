@@ -14,6 +14,7 @@ from rfcli.scene import TriangleScene
 from rfcli.training.batch import collate
 from rfcli.training.run import Run
 from rfcli.training.scenes import TrainingData, read_dataset
+from rfcli.training.stages import Stage
 from tests.model.scenes import SMALL
 from tests.training.datasets import write_dataset
 from tests.training.scenes import RESOLUTION, fresh_model, options, training_scene
@@ -35,14 +36,14 @@ def test_images_are_averaged_down() -> None:
 def test_no_data_is_one_sentence(tmp_path: Path, folder: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=rf"{folder} holds no scenes; make some with `rf gen-data`"):
-        read_dataset(tmp_path / folder, 16, SMALL)
+        read_dataset(tmp_path / folder, [Stage(1, 16)], SMALL)
 
 
 @pytest.mark.parametrize("changes", [{"use_ldr": True}, {"include_alpha": True}, {"texture_channels": 7}])
 def test_models_that_datasets_cannot_teach_are_refused(tmp_path: Path, changes: dict[str, object]) -> None:
     config = dataclasses.replace(SMALL, visibility="attention", **changes)
     with pytest.raises(InputError, match=f"config field {next(iter(changes))}"):
-        read_dataset(tmp_path, 16, config)
+        read_dataset(tmp_path, [Stage(1, 16)], config)
 
 
 def test_a_padded_batch_gives_the_outputs_and_gradients_of_its_scenes_alone() -> None:
@@ -105,12 +106,12 @@ def test_a_dataset_too_small_to_hold_a_scene_out_is_refused(tmp_path: Path, firs
     """In the experiment that this project succeeds a dataset of one scene became an empty training set."""
     folder = write_dataset(tmp_path / "data", scenes, first)
     with pytest.raises(InputError, match="holds 1 scene, too few to train and validate on; add more with `rf gen-data"):
-        read_dataset(folder, RESOLUTION, SMALL)
+        read_dataset(folder, [Stage(1, RESOLUTION)], SMALL)
 
 
 def test_a_scene_of_more_triangles_than_any_before_is_read_and_batched(tmp_path: Path) -> None:
     """There is no longest scene: a batch is as long as its own."""
-    data = read_dataset(write_dataset(tmp_path / "data", 3), RESOLUTION, SMALL)
+    data = read_dataset(write_dataset(tmp_path / "data", 3), [Stage(1, RESOLUTION)], SMALL)
     large = training_scene(7, 5000)
     batch = collate([*data.train, large], torch.device("cpu"))
     assert batch.scenes.mask.sum(1).tolist() == [11, 12, 5000]

@@ -21,6 +21,7 @@ from rfcli.scene import TriangleScene
 from rfcli.training.bad_steps import MOST_IN_A_ROW, repeat_bad_step
 from rfcli.training.loop import fit
 from rfcli.training.scenes import TrainingData, read_dataset
+from rfcli.training.stages import Stage
 from rfcli.training.state import read_state, states
 from tests.model.scenes import SMALL
 from tests.training.killed_run import compare, differences, last_state
@@ -194,13 +195,13 @@ def test_a_corrupt_scene_is_named_skipped_and_counted(tmp_path: Path, damage: st
         middle = len(content) // 2
         changed = bytes([content[middle] ^ 1]) + content[middle + 1 :]
         victim.write_bytes(content[:middle] + (b"" if damage == "cut" else changed))
-    data = read_dataset(folder, RESOLUTION, config)
+    data = read_dataset(folder, [Stage(1, RESOLUTION)], config)
     assert len(data.train) == 110 - 7 - 1
     assert len(data.skipped) == 1
     assert "000005.h5" in data.skipped[0]
     (folder / "scenes" / "000006.h5").unlink()
     with pytest.raises(InputError, match=r"2 of the 110 scenes in .*, which is more than 1%; .*000005\.h5"):
-        read_dataset(folder, RESOLUTION, config)
+        read_dataset(folder, [Stage(1, RESOLUTION)], config)
 
 
 def test_a_run_of_an_earlier_rf_is_not_overwritten(tmp_path: Path) -> None:

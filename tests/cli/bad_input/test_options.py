@@ -20,6 +20,7 @@ TRAINING = {
     "resolution": ["0", "-64", "64.5", "99999"],
     "triangles": ["", "many", "4k-1k", "0", "-5"],
     "steps": ["0", "-1", "1e3", "9" * 30],
+    "stages": ["", "64", "64x9", "64:0", "7:10", "64:10,", "64:10:4k-1k", "64:" + "9" * 30],
     "batch": ["0", "-4", "9" * 9],
     "views": ["0", "-2", "9" * 9],
     "rate": ["0", "-1", "nan", "inf", "1e300", "fast"],
@@ -99,7 +100,7 @@ CASES = [
 ]
 SWITCHES = {"help", "json", "quiet", "verbose", "denoise", "light_layers", "check", "stats", "performer", "preview"}
 SWITCHES |= {"turntable_light", "show_scene", "allow_outside", "compile", "curriculum", "merge", "pack", "quality"}
-SWITCHES |= {"recompute", "dry_run"}
+SWITCHES |= {"recompute", "dry_run", "tensorboard"}
 
 
 @pytest.mark.parametrize(("command", "option", "value"), CASES)
