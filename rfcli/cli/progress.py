@@ -6,23 +6,25 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console as Rich
+    from rich.console import RenderableType
 
 LOG_EVERY = 30.0  # seconds between lines where there is no terminal
 
 
 class Progress:
-    """Counts steps and shows rate and time left. Made by `Console.progress`."""
+    """Counts steps and shows rate and time left. Made by `Console.progress`. drawn: there is a terminal to draw in."""
 
     def __init__(self, people: "Rich", description: str, total: int | None, unit: str) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
+
+        from rfcli.cli.progress_bar import Bar
 
         self.description, self.unit, self.note = description, unit, ""
         self.done: float = 0
         self.total: float | None = total
         self._people = people
         self._started = self._last_line = time.monotonic()
-        shown = people.is_terminal and not people.quiet
+        shown = self.drawn = people.is_terminal and not people.quiet
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -49,6 +51,15 @@ class Progress:
         if self._log and time.monotonic() - self._last_line > LOG_EVERY:
             self._last_line = time.monotonic()
             self._people.print(self.line(), soft_wrap=True)
+
+    @property
+    def width(self) -> int:
+        """Characters in a line of the terminal."""
+        return self._people.width
+
+    def above(self, picture: "RenderableType") -> None:
+        """Show this above the bar, in place of what was shown there."""
+        self._bar.above = picture
 
     def seconds_each(self) -> float:
         """Mean seconds of a step so far; 0 before the first."""

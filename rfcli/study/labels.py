@@ -8,8 +8,8 @@ def count_label(triangles: float) -> str:
 
 
 def seconds_label(seconds: float) -> str:
-    """0.001 -> 1 ms, 10 -> 10 s, 1000 -> 1,000 s."""
-    return f"{seconds * 1000:g} ms" if seconds < 1 else f"{seconds:,.0f} s"
+    """0.001 -> 1 ms, 1.5 -> 1.5 s, 1000 -> 1,000 s."""
+    return f"{seconds * 1000:g} ms" if seconds < 1 else f"{seconds:,g} s"
 
 
 def bytes_label(number: float) -> str:

@@ -7,11 +7,14 @@ from typing import Any
 from rfcli.study.figures import colours, finished
 from rfcli.study.labels import count_label, seconds_label
 from rfcli.study.quality import QualityRow
+from rfcli.study.ticks import round_values
 
 TITLES = {
     "tessellated": "one scene, tessellated ever finer",
     "detailed": "scenes of as many triangles as their shapes need",
 }
+
+MOST_TICKS = 6  # of a panel
 
 
 def draw_quality(folder: Path, rows: Sequence[QualityRow], machine: str) -> list[Path]:
@@ -62,14 +65,13 @@ def curve(axes: Any, rows: Sequence[QualityRow], colour: str) -> None:
 
 def dress(axes: Any, title: str) -> None:
     """Round seconds below, a faint grid, no box."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import NullLocator
 
     low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(
-        LogLocator(subs=(1, 2, 5) if high < 100 * low else (1, 3) if high < 1e3 * low else (1,))
-    )
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: seconds_label(number)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    ticks = round_values(low, high, MOST_TICKS)
+    axes.xaxis.set_minor_locator(NullLocator())  # its labels would crowd between ours
+    axes.set_xticks(ticks, [seconds_label(tick) for tick in ticks])
+    axes.set_xlim(min(low, ticks[0]), max(high, ticks[-1]))
     axes.set_xlabel("seconds of a whole render")
     axes.set_title(title, loc="left", fontsize=10)
     axes.grid(True, which="major", color="#dddddd", linewidth=0.6)

@@ -1,4 +1,4 @@
-"""What a study is of: a model's view-independent stage, mechanisms, triangle counts, a device."""
+"""What a study is of: a model and its view-independent stage, mechanisms, triangle counts, a device."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -10,6 +10,9 @@ from rfcli.errors import InputError
 from rfcli.model import PRESETS, RenderFormer, RenderFormerConfig
 from rfcli.model.checkpoint import CONFIG, read_config
 from rfcli.model.sources import locate
+from rfcli.study.variants import Variant, variants
+
+PIXELS = 256  # side of the pictures of whole renders, where the model does not say at what side it is at home
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class StudySettings:
     model      tiny, base, large, a checkpoint folder or a Hugging Face id; only its architecture matters: time does
                not depend on weights, which are random.
     layers     how many of the stage's layers, which are all alike, are run: a 64k-triangle softmax layer of the base
-               model takes minutes on a small CPU.
+               model takes minutes on a small CPU. Whole renders have all of them.
     attentions, triangles: the grid of points, each ascending or in the order of the registry.
     device     cpu, cuda or mps.
     keys       that a triangle reads with nearfar; None = as many as it reads by default.
@@ -68,21 +71,32 @@ class StudySettings:
         preset = {"large": "swin-large"}.get(self.model, self.model)
         return PRESETS[preset] if preset in PRESETS else read_config(locate(self.model) / CONFIG)
 
+    def variants(self) -> list[Variant]:
+        """The curves."""
+        return variants(self.attentions, self.device)
+
+    def pixels(self) -> int:
+        """The side of the picture of a whole render."""
+        config = self.architecture()
+        return (config.training_resolution if config.visibility == "attention" else None) or PIXELS
+
     def parameters(self) -> int:
         """Learned numbers of the whole model."""
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in RenderFormer(self.architecture()).parameters())
 
-    def stage(self, attention: str) -> RenderFormerConfig:
-        """A config whose view-independent stage is the one to run, and whose other parts are as small as can be."""
+    def whole(self, attention: str) -> RenderFormerConfig:
+        """The model's config with this mechanism."""
         config = self.architecture()
         options = dict(config.attention_options) if attention == config.attention else {}
         if attention == "nearfar" and self.keys is not None:
             options["keys"] = self.keys
+        return dataclasses.replace(config, attention=attention, attention_options=options)
+
+    def stage(self, attention: str) -> RenderFormerConfig:
+        """A config whose view-independent stage is the one to run, and whose other parts are as small as can be."""
         return dataclasses.replace(
-            config,
-            attention=attention,
-            attention_options=options,
+            self.whole(attention),
             num_layers=self.layers,
             view_transformer_n_layers=1,
             use_dpt_decoder=False,

@@ -30,10 +30,13 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
         for name in (
             "results.json",
             "results.csv",
+            "renders.csv",
             "time.png",
             "time.svg",
             "memory.png",
             "memory.svg",
+            "render.png",
+            "render.svg",
             "report.html",
         )
     ]
@@ -49,6 +52,10 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
     for row in receipt["rows"]:
         assert row["measured"] is True
         assert 0 < row["seconds_low"] <= row["seconds"] <= row["seconds_high"]
+    stage = {(row["attention"], row["triangles"]): row["seconds"] for row in receipt["rows"]}
+    renders = {(row["attention"], row["triangles"]): row for row in receipt["renders"]}
+    assert set(renders) == set(stage)
+    assert all(row["measured"] and row["seconds"] > 0 for row in renders.values())
     assert {"exponent", "low", "high"} <= set(receipt["fits"]["performer"])
     assert "performer<sdpa" in receipt["crossings"]
     assert set(receipt["crossing_intervals"]) == set(receipt["crossings"])
@@ -60,10 +67,17 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
 def finished(folder: Path, factor: float) -> Path:
     """The results.json of a study that was made up."""
     points = [Measurement("sdpa", n, tuple(factor * n * x for x in (1e-3, 1.01e-3, 1.02e-3)), n) for n in (128, 256)]
-    setup = {"model": "tiny", "layers": 1, "model_layers": 4, "device": "cpu", "environment": environment("cpu")}
+    setup = {
+        "model": "tiny",
+        "layers": 1,
+        "model_layers": 4,
+        "pixels": 64,
+        "device": "cpu",
+        "environment": environment("cpu"),
+    }
     picture = QualityRow("heap", 128, "sdpa", "tiny", True, 0.5, {"psnr": 20.0}, None)
     folder.mkdir()
-    results = Results(setup, rows(points, ["sdpa"], (128, 256), 0), {}, {}, [picture], points, {})
+    results = Results(setup, rows(points, ["sdpa"], (128, 256), 0), [], {}, {}, [picture], points, [], {})
     results.write(folder / "results.json")
     return folder / "results.json"
 
@@ -106,6 +120,7 @@ def test_compare_says_which_differences_are_outside_noise(rf: Rf, tmp_path: Path
         (["--attention", "sdpa", "--keys", "512"], ["--keys 512", "nearfar"]),
         (["--budget", "0"], ["--budget"]),
         (["--twins", "runs/finetune"], ["--twins runs/finetune", "--quality"]),
+        (["--scene", "absent.json"], ["absent.json"]),
         (["--out", "/dev/null/bench", "--model", "tiny"], ["/dev/null"]),
     ],
 )

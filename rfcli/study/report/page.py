@@ -21,8 +21,9 @@ POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-sr
 JPEG_QUALITY = 88
 
 
-def write_report(path: Path, results: Results, what: str, machine: str, grid: Path | None) -> Path:
-    """Write the page; returns its path. what, machine: what was run, and where. grid: the sheet of pictures."""
+def write_report(path: Path, results: Results, what: tuple[str, str], machine: str, grid: Path | None) -> Path:
+    """Write the page; returns its path. what: was run, of the stage and as whole renders; machine: where. grid: the
+    sheet of pictures."""
     import vl_convert
 
     sections = [*quality_sections(results, grid), *cost_sections(results, what)]
@@ -64,17 +65,20 @@ def quality_sections(results: Results, grid: Path | None) -> list[str]:
     return sections
 
 
-def cost_sections(results: Results, what: str) -> list[str]:
-    """Time and memory."""
-    note = f"Of the {what}. Dashed and hollow: extrapolated from what was measured, not measured."
-    sections = [
-        section(
-            "Time", note, "time", time_chart(results.rows), time_table(results.rows) + operation_table(results.rows)
-        )
-    ]
+def cost_sections(results: Results, what: tuple[str, str]) -> list[str]:
+    """Time of whole renders, time and memory of the stage."""
+    hollow = "Dashed and hollow: extrapolated from what was measured, not measured."
+    note = f"Of the {what[0]}. {hollow}"
+    sections = []
+    if any(row.seconds for row in results.renders):
+        of_renders = f"Of a {what[1]}. {hollow}"
+        table = time_table(results.renders)
+        sections.append(section("Time of a whole render", of_renders, "render", time_chart(results.renders), table))
+    table = time_table(results.rows) + operation_table(results.rows)
+    sections.append(section("Time of the stage", note, "time", time_chart(results.rows), table))
     if any(row.peak_bytes for row in results.rows):
         chart, table = memory_chart(results.rows), memory_table(results.rows)
-        sections.append(section("Memory", note, "memory", chart, table))
+        sections.append(section("Memory of the stage", note, "memory", chart, table))
     return sections
 
 
