@@ -8,6 +8,7 @@ import typer
 from rfcli.cli import bench_finished
 from rfcli.cli.console import Console
 from rfcli.cli.options import ConfigFile, Device, Json, Keys, Out, Quiet, Seed, Verbose, finite, triangle_counts
+from rfcli.cli.training_run import is_first
 from rfcli.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def bench(
 
     Example: rf bench --triangles 1k-64k --model base
     """
-    with Console("bench", json=json, quiet=quiet, verbose=verbose) as console:
+    with Console("bench", json=json, quiet=quiet or not is_first(), verbose=verbose) as console:
         if source is not None and compare is not None:
             raise InputError("--from draws one study and --compare two; give one of the options.")
         if source is not None:
@@ -84,8 +85,15 @@ def bench(
         from rfcli.model import pick_device
         from rfcli.study import QualitySettings, StudySettings, run_study
         from rfcli.study.quality_models import quality_models
+        from rfcli.study.settings import shareable
+        from rfcli.study.spread_point import Leader, follow
+        from rfcli.training.processes import join
 
-        chosen = names() if attention is None else tuple(name.strip() for name in attention.split(","))
+        processes = join()
+        if not processes.first:
+            return follow()
+        every = names() if processes.count == 1 else shareable()
+        chosen = every if attention is None else tuple(name.strip() for name in attention.split(","))
         if twins is not None and not quality:
             raise InputError(f"--twins {twins} draws pictures; add --quality.")
         trained = () if twins is None else tuple(name.strip() for name in twins.split(","))
@@ -96,13 +104,17 @@ def bench(
 
             own = own_scene(scene, allow_outside)
             counts = _reached(console, own, counts)
-        settings = StudySettings(model, chosen, counts, layers, pick_device(device).type, seed, keys, drawing)
+        device = pick_device(device).type  # type: ignore[assignment]
+        settings = StudySettings(model, chosen, counts, layers, device, seed, keys, drawing, processes.count)
         models = None
         if drawing:  # before anything is measured: a model that cannot be read is told at once
             models = quality_models(drawing.model, trained, chosen, keys, settings.device)
         console.claim(out)
+        leader = Leader() if processes.count > 1 else None
         with live(console, counts) as watch:
-            study = run_study(settings, 60 * budget - console.seconds(), out, watch, own, models)
+            study = run_study(settings, 60 * budget - console.seconds(), out, watch, own, models, leader)
+        if leader:
+            leader.dismiss()
         for table in (*seconds_tables(study.results), *quality_tables(study.results)):
             console.say(table)
         for sentence in crossing_sentences(study.results):

@@ -65,6 +65,7 @@ def _serve(connection: Connection, point: Point) -> None:
         connection.send("listening")
         _, scene = connection.recv()
         work = PointWork(replace(point, scene=scene))
+        work.warm_up()
         connection.send("ready")
         while True:
             connection.recv()

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from rfcli.model import RenderFormer, RenderFormerConfig, SceneBatch
 from rfcli.model.rendering import render_views
+from rfcli.model.sequence_parallel import view_independent_spread
 from rfcli.scene import TriangleScene
 from rfcli.study.device_clock import DeviceClock
 from rfcli.study.measurement import Sample
@@ -26,7 +28,8 @@ class Point:
     """What is run, with random weights, as time does not depend on them.
 
     scene: with one camera; None = random triangles. resolution: of the picture of a whole render; None = the
-    view-independent stage alone. kernel, precision: see `Variant`.
+    view-independent stage alone. kernel, precision: see `Variant`. processes: that share the stage's tokens and run
+    this together, all of those that torch.distributed knows; 1 = this one alone.
     """
 
     config: RenderFormerConfig
@@ -37,10 +40,11 @@ class Point:
     resolution: int | None = None
     kernel: str | None = None
     precision: str = FP32
+    processes: int = 1
 
 
 class PointWork:
-    """A point that is ready to be run; its memory is counted from here on."""
+    """A point that is ready to be warmed up and run."""
 
     def __init__(self, point: Point) -> None:
         self.point, self.device = point, torch.device(point.device)
@@ -55,7 +59,11 @@ class PointWork:
             self.batch, self.camera = one_scene(point.scene, self.device)
         self.clock = DeviceClock(self.device)
         self.operation = OperationClock(self.model, self.clock)
-        self._run_on(triangle_soup(SMALL, point.seed, self.device))
+        self.peak = PeakMemory(self.device)
+
+    def warm_up(self) -> None:
+        """Run what few triangles cost, untimed; memory is counted from here on."""
+        self._run_on(triangle_soup(SMALL, self.point.seed, self.device))
         self.clock.wait()
         self.peak = PeakMemory(self.device)
 
@@ -75,7 +83,10 @@ class PointWork:
             _, _, view = next(render_views(self.model, batch, *self.camera, resolution, precision))
             return view
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=precision == BF16):
-            self.model.view_independent(batch)
+            if self.point.processes > 1:
+                view_independent_spread(self.model, batch, dist.group.WORLD)
+            else:
+                self.model.view_independent(batch)
         return 0.0
 
 

@@ -50,4 +50,5 @@ def machine_line(setup: dict[str, Any]) -> str:
     """Where it was run, in one line."""
     where = setup["environment"]
     threads = f"{where['threads']} thread{'s' * (where['threads'] != 1)}"
-    return f"{where['processor']}, {threads}, torch {where['torch']}, {where['precision']}."
+    processes = f"{setup['processes']} processes of " if setup.get("processes", 1) > 1 else ""
+    return f"{where['processor']}, {processes}{threads}, torch {where['torch']}, {where['precision']}."

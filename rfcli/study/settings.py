@@ -5,14 +5,20 @@ from dataclasses import dataclass
 
 import torch
 
-from rfcli.attention import names
+from rfcli.attention import create, names
 from rfcli.errors import InputError
 from rfcli.model import PRESETS, RenderFormer, RenderFormerConfig
 from rfcli.model.checkpoint import CONFIG, read_config
+from rfcli.model.sequence_parallel import can_spread
 from rfcli.model.sources import locate
 from rfcli.study.variants import Variant, variants
 
 PIXELS = 256  # side of the pictures of whole renders, where the model does not say at what side it is at home
+
+
+def shareable() -> tuple[str, ...]:
+    """The mechanisms whose tokens several processes can share."""
+    return tuple(name for name in names() if can_spread(create(name, heads=2, head_dim=24)))
 
 
 @dataclass(frozen=True)
@@ -39,8 +45,10 @@ class StudySettings:
     device     cpu, cuda or mps.
     keys       that a triangle reads with nearfar; None = as many as it reads by default.
     quality    the pictures to be judged; None = time and memory only.
+    processes  that share the tokens of every point; then the stage alone is studied.
 
-    Raises InputError for an unknown mechanism, keys without nearfar, or more layers than the model has.
+    Raises InputError for an unknown mechanism or one that several processes cannot share, keys without nearfar, or
+    more layers than the model has.
     """
 
     model: str
@@ -51,11 +59,19 @@ class StudySettings:
     seed: int
     keys: int | None = None
     quality: QualitySettings | None = None
+    processes: int = 1
 
     def __post_init__(self) -> None:
         for name in self.attentions:
             if name not in names():
                 raise InputError(f"--attention: unknown mechanism '{name}'; choose among {', '.join(names())}.")
+            if self.processes > 1 and name not in shareable():
+                raise InputError(
+                    f"--attention: {name} reads keys one by one, which several processes cannot share; choose among "
+                    f"{', '.join(shareable())}, or run it without torchrun."
+                )
+        if self.processes > 1 and self.quality is not None:
+            raise InputError("--quality draws in one process; run it without torchrun.")
         if self.keys is not None and "nearfar" not in self.attentions:
             raise InputError(f"--keys {self.keys} is an option of nearfar, which is not among the mechanisms.")
         if not self.attentions or not self.triangles:

@@ -18,10 +18,11 @@ from rfcli.study.renders import render_rows
 from rfcli.study.reports import write_reports
 from rfcli.study.results import Row, crossing_intervals, crossings, growth, rows
 from rfcli.study.settings import StudySettings
-from rfcli.study.timing import Report, time_points
+from rfcli.study.timing import Report, Runner, time_points
 
 if TYPE_CHECKING:
     from rfcli.study.own_scene import OwnScene
+    from rfcli.study.spread_point import Leader
 
 FINISHING = 20.0  # seconds for fits, figures and the page
 PICTURES_SHARE = 0.4  # of the time, where quality is asked for
@@ -52,11 +53,13 @@ def run_study(
     watch: Watch,
     own: "OwnScene | None" = None,
     models: Mapping[str, QualityModel] | None = None,
+    leader: "Leader | None" = None,
 ) -> Study:
     """Measure, fit and write results.json, tables, figures and pictures into `folder`.
 
     seconds: the study ends before they are over; PICTURES_SHARE of them go to the pictures where quality is asked for.
     own: the scene to study in place of random ones. models: by which pictures are drawn, where quality is asked for.
+    leader: of the processes that share every point, where the settings say that there are several.
     Points of an interrupted study of the same settings in the same folder are taken over; they stand in
     unfinished.json until the study has ended.
     Raises InputError where not a single point of the stage fitted.
@@ -74,15 +77,17 @@ def run_study(
     def left(reserved: float = 0.0) -> float:
         return measuring - reserved - (time.monotonic() - begun)
 
-    def report(reserved: float) -> Report:
+    def report(reserved: float, what: str = "") -> Report:
         past = time.monotonic() - begun
-        return lambda spent, expected, event: watch.report(past + spent, past + expected + reserved, event)
+        return lambda spent, expected, event: watch.report(past + spent, past + expected + reserved, what + event)
 
+    grid = [variant.name for variant in settings.variants()], settings.triangles
     for_pictures = PICTURES_SHARE * measuring if settings.quality else 0.0
-    for_renders = (1 - STAGE_SHARE) * (measuring - for_pictures)
+    for_renders = (1 - STAGE_SHARE) * (measuring - for_pictures) if settings.processes == 1 else 0.0
     later = for_pictures + for_renders
     watch.points(found.measurements)
-    for points in _timed(settings, own, None, left(later), found.measurements, report(later)):
+    starter = _starter(settings, own, None, leader)
+    for points in time_points(starter, *grid, left(later), found.measurements, report(later)):
         found.measurements += points
         write_unfinished(unfinished, setup, found)
         watch.points(found.measurements)
@@ -91,8 +96,10 @@ def run_study(
             f"--budget did not suffice for two runs at {min(settings.triangles):,} triangles; "
             "raise it, or lower --triangles."
         )
-    pixels = settings.pixels()
-    for points in _timed(settings, own, pixels, left(for_pictures), found.renders, report(for_pictures)):
+    starter = _starter(settings, own, settings.pixels(), None)
+    telling = report(for_pictures, "render by ")
+    of_renders = grid if settings.processes == 1 else ([], [])
+    for points in time_points(starter, *of_renders, left(for_pictures), found.renders, telling):
         found.renders += points
         write_unfinished(unfinished, setup, found)
     if settings.quality and models:
@@ -116,29 +123,28 @@ def _setup(settings: StudySettings, own: "OwnScene | None") -> dict[str, Any]:
     }
 
 
-def _timed(
-    settings: StudySettings,
-    own: "OwnScene | None",
-    pixels: int | None,
-    seconds: float,
-    finished: Sequence[Measurement],
-    report: Report,
-) -> Iterator[list[Measurement]]:
-    """Points that are still missing: of the stage, or, with pixels, of whole renders."""
+def _starter(
+    settings: StudySettings, own: "OwnScene | None", pixels: int | None, leader: "Leader | None"
+) -> Callable[[str, int], Runner]:
+    """Makes the runners of points: of the stage, or, with pixels, of whole renders."""
     curves = {variant.name: variant for variant in settings.variants()}
 
-    def start(name: str, triangles: int) -> PointProcess:
+    def start(name: str, triangles: int) -> Runner:
         curve = curves[name]
-        config = settings.stage(curve.attention) if pixels is None else settings.whole(curve.attention)
-        scene = own.at(triangles) if own else None
-        return PointProcess(
-            Point(config, triangles, settings.seed, settings.device, scene, pixels, curve.kernel, curve.precision)
+        point = Point(
+            settings.stage(curve.attention) if pixels is None else settings.whole(curve.attention),
+            triangles,
+            settings.seed,
+            settings.device,
+            own.at(triangles) if own else None,
+            pixels,
+            curve.kernel,
+            curve.precision,
+            settings.processes,
         )
+        return leader.point(point) if leader else PointProcess(point)
 
-    def told(spent: float, expected: float, event: str) -> None:
-        report(spent, expected, event if pixels is None else f"render by {event}")
-
-    return time_points(start, list(curves), settings.triangles, seconds, list(finished), told)
+    return start
 
 
 def _pictures(
@@ -175,7 +181,7 @@ def _results(settings: StudySettings, setup: dict[str, Any], found: Findings) ->
     return Results(
         setup,
         told(rows(found.measurements, names, counts, seed)),
-        told(render_rows(found.measurements, found.renders, names, counts, seed)),
+        told(render_rows(found.measurements, found.renders, names, counts, seed)) if settings.processes == 1 else [],
         growth(found.measurements, names, seed),
         crossings(found.measurements, names),
         found.quality,
