@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from rfcli.study.labels import three_digits
+
 if TYPE_CHECKING:
     from rfcli.study import QualityRow, Results, Row
 
@@ -33,8 +35,9 @@ def _seconds(row: "Row") -> str:
     if row.seconds is None:
         return "too little time"
     if not row.measured:
-        return f"[{row.seconds:.3g}]"
-    return f"{row.seconds:.3g} ({row.seconds_low:.3g}-{row.seconds_high:.3g})"
+        return f"[{three_digits(row.seconds)}]"
+    low, high = row.seconds_low or 0.0, row.seconds_high or 0.0
+    return f"{three_digits(row.seconds)} ({three_digits(low)}-{three_digits(high)})"
 
 
 def quality_tables(results: "Results") -> list[Table]:

@@ -1,6 +1,7 @@
 """A scene in fewer triangles: each part of it decimated by quadric error, its colours and its shading kept."""
 
 from dataclasses import replace
+from functools import cached_property
 
 import fast_simplification
 import numpy as np
@@ -32,7 +33,8 @@ def decimated(scene: TriangleScene, triangles: int) -> TriangleScene:
     if len(scene) <= triangles or len(solid) == 0:
         return scene
     label = _parts(scene.triangles[solid])
-    parts = [Part(scene, solid[label == number]) for number in range(label.max() + 1)]
+    together = solid[np.argsort(label, kind="stable")]
+    parts = [Part(scene, members) for members in np.split(together, np.cumsum(np.bincount(label))[:-1])]
     pieces: list[Arrays] = []
     left, size = budget, len(solid)
     for part in sorted(parts, key=lambda part: part.closed):  # open ones first: their borders stay, whatever is asked
@@ -60,8 +62,14 @@ class Part:
     def __init__(self, scene: TriangleScene, members: npt.NDArray[np.int64]) -> None:
         self.members = members
         self.old: Arrays = scene.triangles[members], scene.vn[members], scene.material[members]
-        self.mesh = _welded(self.old[0])
-        self.closed = bool(self.mesh.is_watertight)
+
+    @cached_property
+    def mesh(self) -> trimesh.Trimesh:
+        return _welded(self.old[0])
+
+    @cached_property
+    def closed(self) -> bool:
+        return len(self.members) >= FEWEST and bool(self.mesh.is_watertight)
 
     def decimated(self, faces: int) -> Arrays:
         """Corners [M, 3, 3], vertex normals [M, 3, 3] and material [M, 13], M <= faces where that is possible; as it

@@ -12,7 +12,7 @@ from rfcli.study.results import Row
 from rfcli.study.ticks import round_values
 
 # Okabe and Ito's palette, which people with any colour vision can tell apart; softmax, the reference, is black.
-COLOURS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#882255", "#887711")
+COLOURS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#aa4499", "#998822")
 LABEL_GAP = 18.0  # pixels between the names of curves that end close together
 SUFFIXES = (".png", ".svg")
 
@@ -92,7 +92,7 @@ def _curve(axes: Any, rows: list[Row], colour: str, quantity: Quantity) -> None:
     beyond = [row for row in rows if not row.measured]
     axes.plot(*points(measured), "-o", color=colour, markersize=4.5, linewidth=1.6)
     axes.plot(*points(measured[-1:] + beyond), "--", color=colour, linewidth=1.2)
-    axes.plot(*points(beyond), "o", markerfacecolor="white", markeredgecolor=colour, markersize=5.5)
+    axes.plot(*points(beyond), "o", markerfacecolor="white", markeredgecolor=colour, markersize=5.5, zorder=3)
     for row in rows:
         if quantity.interval:
             axes.plot([row.triangles] * 2, quantity.interval(row), color=colour, linewidth=3, alpha=0.35)

@@ -12,6 +12,11 @@ def seconds_label(seconds: float) -> str:
     return f"{seconds * 1000:g} ms" if seconds < 1 else f"{seconds:,g} s"
 
 
+def three_digits(number: float) -> str:
+    """0.12345 -> 0.123, 2345.6 -> 2,350: as many digits as a measurement is worth."""
+    return f"{float(f'{number:.3g}'):,g}"
+
+
 def bytes_label(number: float) -> str:
     """1e6 -> 1 MB, 1e9 -> 1 GB."""
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from rfcli.study.figures import draw_figures, spread
-from rfcli.study.labels import bytes_label, count_label, seconds_label
+from rfcli.study.labels import bytes_label, count_label, seconds_label, three_digits
 from rfcli.study.results import Row
 
 ROWS = [
@@ -87,4 +87,5 @@ def test_labels_read_as_people_write() -> None:
         "20 s",
         "1,000 s",
     ]
+    assert [three_digits(x) for x in (0.12345, 2.0, 123.4, 2345.6)] == ["0.123", "2", "123", "2,350"]
     assert [bytes_label(b) for b in (5e5, 2e7, 1e9)] == ["500 kB", "20 MB", "1 GB"]
