@@ -12,6 +12,7 @@ from rfcli.cli.training_run import is_first
 from rfcli.errors import InputError
 
 if TYPE_CHECKING:
+    from rfcli.study import Study, StudySettings
     from rfcli.study.own_scene import OwnScene
 
 SIZES = ("tiny", "base", "large")  # what --model knows as architectures
@@ -81,7 +82,6 @@ def bench(
         counts = triangle_counts("--triangles", triangles)
         from rfcli.attention import names
         from rfcli.cli.bench_live import live
-        from rfcli.cli.bench_tables import crossing_sentences, quality_tables, seconds_tables
         from rfcli.model import pick_device
         from rfcli.study import QualitySettings, StudySettings, run_study
         from rfcli.study.quality_models import quality_models
@@ -104,8 +104,8 @@ def bench(
 
             own = own_scene(scene, allow_outside)
             counts = _reached(console, own, counts)
-        device = pick_device(device).type  # type: ignore[assignment]
-        settings = StudySettings(model, chosen, counts, layers, device, seed, keys, drawing, processes.count)
+        where = pick_device(device).type
+        settings = StudySettings(model, chosen, counts, layers, where, seed, keys, drawing, processes.count)
         models = None
         if drawing:  # before anything is measured: a model that cannot be read is told at once
             models = quality_models(drawing.model, trained, chosen, keys, settings.device)
@@ -115,23 +115,7 @@ def bench(
             study = run_study(settings, 60 * budget - console.seconds(), out, watch, own, models, leader)
         if leader:
             leader.dismiss()
-        for table in (*seconds_tables(study.results), *quality_tables(study.results)):
-            console.say(table)
-        for sentence in crossing_sentences(study.results):
-            console.say(sentence)
-        console.say(f"Figures and numbers are in {out}/")
-        console.receipt(
-            device=settings.device,
-            outputs=list(study.outputs),
-            model={"name": model, "attention": list(chosen), "parameters": settings.parameters()},
-            layers=layers,
-            rows=study.results.rows,
-            renders=study.results.renders,
-            fits=study.results.fits,
-            crossings=study.results.crossings,
-            crossing_intervals=study.results.crossing_intervals,
-            quality=study.results.quality,
-        )
+        _tell(console, settings, study)
 
 
 def _reached(console: Console, own: "OwnScene", counts: tuple[int, ...]) -> tuple[int, ...]:
@@ -141,3 +125,28 @@ def _reached(console: Console, own: "OwnScene", counts: tuple[int, ...]) -> tupl
         if count != asked:
             console.say(f"{own.name} cannot be decimated to {asked:,} triangles, only to {count:,}, which are studied.")
     return tuple(sorted(set(reached.values())))
+
+
+def _tell(console: Console, settings: "StudySettings", study: "Study") -> None:
+    """Tables and sentences for people, and the receipt."""
+    from rfcli.cli.bench_tables import crossing_sentences, quality_tables, seconds_tables
+
+    results = study.results
+    for table in (*seconds_tables(results), *quality_tables(results)):
+        console.say(table)
+    for sentence in crossing_sentences(results):
+        console.say(sentence)
+    console.say(f"Figures and numbers are in {study.outputs[0].parent}/")
+    used = {"name": settings.model, "attention": list(settings.attentions), "parameters": settings.parameters()}
+    console.receipt(
+        device=settings.device,
+        outputs=list(study.outputs),
+        model=used,
+        layers=settings.layers,
+        rows=results.rows,
+        renders=results.renders,
+        fits=results.fits,
+        crossings=results.crossings,
+        crossing_intervals=results.crossing_intervals,
+        quality=results.quality,
+    )
