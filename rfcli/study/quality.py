@@ -14,7 +14,7 @@ from rfcli.metrics.scores import score
 from rfcli.model import RenderFormer
 from rfcli.model.rendering import render_views
 from rfcli.scene import TriangleScene
-from rfcli.study.budget import Budget
+from rfcli.study.budget import MARGIN, Budget
 from rfcli.study.point_work import SMALL
 from rfcli.study.quality_models import QualityModel
 from rfcli.study.soup import one_scene, soup_camera, triangle_soup
@@ -67,8 +67,8 @@ def measure_quality(
     A picture that is not foreseen to fit is left out, with the larger ones of its mechanism; so is a scene, whose
     truth takes time, too. Rows come as they are made; those `finished` are not made again.
     """
-    makers = {scenes.name: f"truth of the {scenes.name} scene" for scenes in series}
-    budget = Budget(seconds, [*models, *makers.values()], sorted(counts), clock)
+    budget = Budget(seconds, list(models), sorted(counts), clock)
+    each = {scenes.name: 0.0 for scenes in series}  # seconds a triangle, of the last scene and its truth
     warm: set[str] = set()
     done = {(row.scene, row.triangles, row.attention) for row in finished}
     for row in finished:
@@ -78,14 +78,13 @@ def measure_quality(
         for scenes in series:
             missing = [name for name in order if (scenes.name, count, name) not in done]
             missing = [name for name in missing if _fits(budget, name, count)]
-            maker = makers[scenes.name]
-            if not missing or budget.left() <= 0 or not _fits(budget, maker, count):
+            if not missing or budget.left() <= MARGIN * each[scenes.name] * count:
                 continue
-            report(budget.spent(), seconds, f"{maker}, {count:,} triangles")
+            report(budget.spent(), seconds, f"truth of the {scenes.name} scene, {count:,} triangles")
             begun = budget.spent()
             scene, truth = scenes.scene_at(count)
             write_exr(picture_path(folder, scenes.name, count, TRUTH), truth)
-            budget.runs[maker, count] = [budget.spent() - begun]
+            each[scenes.name] = (budget.spent() - begun) / count
             for name in missing:
                 if not _fits(budget, name, count):
                     continue

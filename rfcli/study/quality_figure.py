@@ -33,7 +33,7 @@ def draw_quality(folder: Path, rows: Sequence[QualityRow], machine: str) -> list
     scenes = list(dict.fromkeys(row.scene for row in rows))
     names = list(dict.fromkeys(row.attention for row in rows))
     figure, panels = pyplot.subplots(
-        1, len(scenes), figsize=(1 + 4.6 * len(scenes), 4.8), sharey=True, squeeze=False, layout="constrained"
+        1, len(scenes), figsize=(max(6.4, 1 + 4.6 * len(scenes)), 4.8), sharey=True, squeeze=False, layout="constrained"
     )
     for axes, scene in zip(panels[0], scenes, strict=True):
         axes.set_xscale("log")
@@ -44,7 +44,9 @@ def draw_quality(folder: Path, rows: Sequence[QualityRow], machine: str) -> list
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=9)
     smallest, largest = min(row.triangles for row in rows), max(row.triangles for row in rows)
-    notes = [f"{machine} Marks grow with the triangles, {count_label(smallest)} to {count_label(largest)}."]
+    notes = [machine]
+    if smallest < largest:
+        notes.append(f"Marks grow with the triangles, {count_label(smallest)} to {count_label(largest)}.")
     if any(not row.trained for row in rows):
         notes.append("Dashed: an untrained swap, the softmax model's weights with another mechanism.")
     return finished(figure, folder / "quality", "\n".join(notes))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FINISHING = 20.0  # seconds for fits, figures and the page
 PICTURES_SHARE = 0.4  # of the time, where quality is asked for
-STAGE_SHARE = 0.65  # of the rest; whole renders have what is left of it
+STAGE_SHARE = 0.7  # of the rest; whole renders have what is left of it
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,8 @@ def run_study(
     for points in time_points(starter, *of_renders, left(for_pictures), found.renders, telling):
         found.renders += points
         write_unfinished(unfinished, setup, found)
-    if settings.quality and models:
+    if settings.quality:
+        assert models is not None
         for row in _pictures(settings, own, models, left(), pictures, found.quality, report(0.0)):
             found.quality.append(row)
             write_unfinished(unfinished, setup, found)

@@ -64,6 +64,20 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
     assert "256" in result.stderr  # people's table
 
 
+def test_a_scene_of_ones_own(rf: Rf, model: Path, scene: Path) -> None:
+    options = ["--triangles", "16,64", "--attention", "sdpa", "--model", model, "--budget", "6", "--device", "cpu"]
+    result = rf("bench", "--scene", scene, *options, "--quality", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert "heap.h5 cannot be decimated to 16 triangles, only to 20" in result.stderr
+    receipt = json.loads(result.stdout)
+    for name in ("rows", "renders", "quality"):
+        assert [row["triangles"] for row in receipt[name]] == [20, 64]
+    assert {row["scene"] for row in receipt["quality"]} == {"heap"}
+    written = json.loads(Path("bench/results.json").read_text())
+    assert (written["scene"]["file"], written["scene"]["triangles"]) == ("heap.h5", 20)
+    assert "heap.h5" in Path("bench/time.svg").read_text()
+
+
 def finished(folder: Path, factor: float) -> Path:
     """The results.json of a study that was made up."""
     points = [Measurement("sdpa", n, tuple(factor * n * x for x in (1e-3, 1.01e-3, 1.02e-3)), n) for n in (128, 256)]
