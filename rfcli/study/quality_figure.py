@@ -71,6 +71,7 @@ def dress(axes: Any, title: str) -> None:
 
     low, high = axes.get_xlim()
     ticks = round_values(low, high, MOST_TICKS)
+    ticks = [tick for tick in ticks if low <= tick <= high] or ticks  # at an edge they touch the next panel's
     axes.xaxis.set_minor_locator(NullLocator())  # its labels would crowd between ours
     axes.set_xticks(ticks, [seconds_label(tick) for tick in ticks])
     axes.set_xlim(min(low, ticks[0]), max(high, ticks[-1]))

@@ -2,6 +2,7 @@
 
 from math import ceil, floor, log10
 
+NARROWEST = 1e-3  # of a range, as a part of its values
 LEAST = 2  # values below which an axis cannot be read
 
 
@@ -21,11 +22,13 @@ def round_values(low: float, high: float, most: int = 9) -> list[float]:
 
 def _steps(low: float, high: float, most: int) -> list[float]:
     """Multiples of the smallest round step of which a few lie in the range: four, or half of `most`."""
-    width = max(high - low, low / 10)
+    if high < low * (1 + NARROWEST):
+        low, high = low / (1 + NARROWEST), low * (1 + NARROWEST)
+    width = high - low
     for power in range(floor(log10(width)) - 2, floor(log10(width)) + 2):
         for factor in (1, 2, 5):
             step = float(f"{factor}e{power}")
-            first, last = ceil(low / 1.02 / step), floor(high * 1.02 / step)
+            first, last = ceil((low - width / 50) / step), floor((high + width / 50) / step)
             if last - first < max(2 * LEAST, most // 2):
                 return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
     return [low]

@@ -14,6 +14,8 @@ from rfcli.study.quality import QualityRow
 from rfcli.study.report import write_report
 from rfcli.study.results import Row
 
+FOUR = {"psnr": 21.5, "ssim": 0.9, "flip": 0.1, "lpips": 0.2}
+
 RESULTS = Results(
     setup={},
     rows=[
@@ -33,7 +35,7 @@ RESULTS = Results(
     fits={"sdpa": {"exponent": 1.9, "low": 1.8, "high": 2.0, "from": 1024, "to": 2048, "seconds": {}}},
     crossings={"performer<sdpa": 1234, "sdpa<performer": None},
     quality=[
-        QualityRow("tessellated", 1024, "sdpa", "tiny", True, 0.9, {"psnr": 21.5, "flip": 0.1}, None),
+        QualityRow("tessellated", 1024, "sdpa", "tiny", True, 0.9, FOUR, None),
         QualityRow("tessellated", 2048, "sdpa", "tiny", True, 2.9, {"psnr": 21.0, "flip": 0.1}, None),
         QualityRow("tessellated", 1024, "performer", "tiny", False, 0.8, {"psnr": 12.25, "flip": 0.3}, {"psnr": 15.75}),
     ],
@@ -153,12 +155,14 @@ def test_in_a_browser_it_fits_is_read_and_switched_without_a_complaint(
         page.close()
 
 
-def test_on_paper_the_switches_are_gone_and_the_ground_is_white(browser, report: Path) -> None:  # type: ignore[no-untyped-def]
-    page = browser.new_page(color_scheme="dark")
+def test_on_paper_switches_are_a_legend_the_ground_is_white_and_nothing_is_cut(browser, report: Path) -> None:  # type: ignore[no-untyped-def]
+    page = browser.new_page(color_scheme="dark", viewport={"width": 718, "height": 1000})  # A4 between its margins
     page.goto(report.as_uri())
     page.wait_for_selector("html[data-drawn='4']", timeout=120_000)
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert not page.locator("fieldset").is_visible()
+    assert page.locator("fieldset label").first.is_visible()
+    assert not page.locator("fieldset input").first.is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
     assert page.pdf().startswith(b"%PDF")
     page.close()
