@@ -25,7 +25,7 @@ def decimated(scene: TriangleScene, triangles: int) -> TriangleScene:
 
     Parts are triangles that share edges, by the place of their corners; each keeps its share of the triangles, open
     ones at least their border. A new triangle takes the material of the old one whose centre is nearest, and is shaded
-    flat or smooth as that part was.
+    flat or smooth as that part was; a pattern of colours finer than the new triangles is lost.
     Emitters stay as they are: light has a place and a direction.
     """
     fixed = np.flatnonzero(scene.emitters)

@@ -36,6 +36,10 @@ class Results:
     render_measurements: list[Measurement]
     crossing_intervals: dict[str, list[int] | None]
 
+    def names(self) -> list[str]:
+        """Of all mechanisms, in their order."""
+        return list(dict.fromkeys(row.attention for row in (*self.rows, *self.quality)))
+
     def write(self, path: Path) -> None:
         """As JSON: the setup's fields at the top, then those of the findings."""
         write_json(path, {**self.setup, **{name: value for name, value in asdict(self).items() if name != "setup"}})

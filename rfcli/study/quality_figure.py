@@ -17,11 +17,12 @@ TITLES = {
 MOST_TICKS = 6  # of a panel
 
 
-def draw_quality(folder: Path, rows: Sequence[QualityRow], machine: str) -> list[Path]:
+def draw_quality(folder: Path, rows: Sequence[QualityRow], names: Sequence[str], machine: str) -> list[Path]:
     """Write quality.png and quality.svg, PSNR against the truth over seconds of a whole render; returns their paths.
 
     One panel per series of scenes; along a curve the triangles grow, from its small mark to its largest.
-    machine: where it was measured, for the line below the figure.
+    names: of all mechanisms, which have one colour in all figures. machine: where it was measured, for the line below
+    the figure.
     """
     if not rows:
         return []
@@ -31,7 +32,6 @@ def draw_quality(folder: Path, rows: Sequence[QualityRow], machine: str) -> list
     from matplotlib import pyplot
 
     scenes = list(dict.fromkeys(row.scene for row in rows))
-    names = list(dict.fromkeys(row.attention for row in rows))
     figure, panels = pyplot.subplots(
         1, len(scenes), figsize=(max(6.4, 1 + 4.6 * len(scenes)), 4.8), sharey=True, squeeze=False, layout="constrained"
     )

@@ -22,7 +22,7 @@ def write_reports(results: Results, folder: Path, pictures: Path) -> list[Path]:
     if results.quality:
         outputs.append(folder / "quality.csv")
         write_quality_csv(outputs[-1], results.quality)
-    outputs += draw_quality(folder, results.quality, machine)
+    outputs += draw_quality(folder, results.quality, results.names(), machine)
     what = what_was_run(results.setup)
     outputs += draw_figures(folder, results.rows, results.renders, what, machine)
     grid = draw_grid(folder / "grid.png", results.quality, pictures) if pictures.is_dir() else []

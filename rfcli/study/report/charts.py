@@ -31,8 +31,8 @@ def palette(names: Sequence[str]) -> dict[str, str]:
     return {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(names)}
 
 
-def time_chart(rows: Sequence[Row]) -> Spec:
-    """Seconds over triangles, with 95 % intervals."""
+def time_chart(rows: Sequence[Row], names: Sequence[str]) -> Spec:
+    """Seconds over triangles, with 95 % intervals. names: of all mechanisms, which have one colour on all charts."""
     values = [
         {
             "attention": row.attention,
@@ -46,10 +46,10 @@ def time_chart(rows: Sequence[Row]) -> Spec:
         for row in rows
         if row.seconds is not None
     ]
-    return growth_chart(values, "seconds", SECONDS)
+    return growth_chart(values, names, "seconds", SECONDS)
 
 
-def memory_chart(rows: Sequence[Row]) -> Spec:
+def memory_chart(rows: Sequence[Row], names: Sequence[str]) -> Spec:
     """Peak memory over triangles."""
     values = [
         {
@@ -62,12 +62,11 @@ def memory_chart(rows: Sequence[Row]) -> Spec:
         for row in rows
         if row.peak_bytes
     ]
-    return growth_chart(values, "peak memory", BYTES)
+    return growth_chart(values, names, "peak memory", BYTES)
 
 
-def growth_chart(values: list[dict[str, Any]], title: str, label: str) -> Spec:
+def growth_chart(values: list[dict[str, Any]], names: Sequence[str], title: str, label: str) -> Spec:
     """Both axes logarithmic; what was not measured hollow and dashed, from the last point that was."""
-    names = list(dict.fromkeys(value["attention"] for value in values))
     counts = sorted({value["triangles"] for value in values})
     ends = [value[end] for value in values for end in ("low", "value", "high") if value.get(end)]
     ticks = round_values(min(ends), max(ends))
@@ -103,7 +102,7 @@ def growth_chart(values: list[dict[str, Any]], title: str, label: str) -> Spec:
     return chart(values, names, layers, x, y)
 
 
-def quality_chart(rows: Sequence[QualityRow]) -> Spec:
+def quality_chart(rows: Sequence[QualityRow], names: Sequence[str]) -> Spec:
     """PSNR against the truth over seconds of a whole render, of one series of scenes; marks grow with the triangles."""
     seconds, decibels = [row.seconds for row in rows], [row.truth["psnr"] for row in rows]
     counts, ticks = [row.triangles for row in rows], round_values(min(seconds), max(seconds), QUALITY_TICKS)
@@ -119,7 +118,6 @@ def quality_chart(rows: Sequence[QualityRow]) -> Spec:
         }
         for row in rows
     ]
-    names = list(dict.fromkeys(row.attention for row in rows))
     x = {
         "field": "seconds",
         "type": "quantitative",
