@@ -38,7 +38,8 @@ class Results:
 
     def names(self) -> list[str]:
         """Of all mechanisms, in their order."""
-        return list(dict.fromkeys(row.attention for row in (*self.rows, *self.quality)))
+        everywhere = [row.attention for row in self.rows] + [row.attention for row in self.quality]
+        return list(dict.fromkeys(everywhere))
 
     def write(self, path: Path) -> None:
         """As JSON: the setup's fields at the top, then those of the findings."""
