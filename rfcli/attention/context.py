@@ -18,6 +18,8 @@ class Context:
     features   [B, N, F] float, place in the scene and then what else makes two triangles alike, scaled so that a
                difference of 1 counts as much as half the scene's extent; None where no mechanism asks for it.
     plan       whatever the mechanism's own `plan(context)` has made of all this, for layers to share; None without.
+    group      the processes (of torch.distributed) over which the sequence is spread: these are the tokens of one of
+               them, and the keys are those of all; None = every token is here. For mechanisms with `sums_over_keys`.
     """
 
     key_mask: Tensor | None = None
@@ -26,6 +28,7 @@ class Context:
     log_weight: Tensor | None = None
     features: Tensor | None = None
     plan: Any = None
+    group: Any = None
 
     def key_bias(self) -> Tensor | None:
         """[B, N] what is added to every logit of a key: its log weight, -inf where it is padding; None = nothing."""

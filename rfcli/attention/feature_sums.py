@@ -10,8 +10,10 @@ Cost O(N m D) time; O(chunk m) memory beyond q, k, v and out.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 CHUNK = 768  # tokens whose features exist at once: a few MB, and products large enough to run at full speed
@@ -28,12 +30,16 @@ def attend_by_features(
     of_keys: Exponents,
     bias: Tensor | None,
     out: Tensor | None = None,
+    group: Any = None,
 ) -> Tensor:
     """q [B, H, M, D], k, v [B, H, N, D]; bias [B, N] log weights of the keys, -inf = padding -> [B, H, M, D].
 
-    out: where the result is put if no gradients are wanted; may be q.
+    out: where the result is put if no gradients are wanted; may be q. group: the processes whose keys are summed over,
+    each of which has its own q, k and v; without gradients.
     """
     summary, largest = _summarise_keys(k, v, of_keys, bias)
+    if group is not None:
+        summary, largest = _of_all_processes(summary, largest, group)
     return _read_summary(q, summary, largest, of_queries, out)
 
 
@@ -59,6 +65,17 @@ def _summarise_keys(k: Tensor, v: Tensor, exponents: Exponents, bias: Tensor | N
     assert summary is not None
     assert largest is not None
     return summary, largest
+
+
+def _of_all_processes(summary: Tensor, largest: Tensor, group: Any) -> tuple[Tensor, Tensor]:
+    """The summary of the keys of all processes, and M_f among them: one reduction for the units, one for the sums, of
+    m (D + 2) numbers a head, however many keys there are."""
+    common = largest.clone()
+    dist.all_reduce(common, dist.ReduceOp.MAX, group)
+    reference = common.masked_fill(common == float("-inf"), 0.0)
+    summary = summary * torch.exp(largest - reference)[..., None]
+    dist.all_reduce(summary, dist.ReduceOp.SUM, group)
+    return summary, common
 
 
 def _read_summary(q: Tensor, summary: Tensor, largest: Tensor, exponents: Exponents, out: Tensor | None) -> Tensor:

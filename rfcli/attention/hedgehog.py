@@ -21,6 +21,7 @@ class Hedgehog(nn.Module):
     """Linear attention with learned feature maps, query_map and key_map [H, D, D]."""
 
     takes_out = True
+    sums_over_keys = True
 
     def __init__(self, heads: int, head_dim: int) -> None:
         super().__init__()
@@ -36,7 +37,7 @@ class Hedgehog(nn.Module):
             of_queries, of_keys = (partial(log_spikes, rows.to(wide)) for rows in (self.query_map, self.key_map))
             q, k, v, bias = q.to(wide), k.to(wide), v.to(wide), context.key_bias()
             out = out if dtype == wide else None
-            return attend_by_features(q, k, v, of_queries, of_keys, bias, out).to(dtype)
+            return attend_by_features(q, k, v, of_queries, of_keys, bias, out, context.group).to(dtype)
 
 
 def log_spikes(rows: Tensor, x: Tensor) -> Tensor:

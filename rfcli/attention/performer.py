@@ -29,6 +29,7 @@ class Performer(nn.Module):
 
     directions: Tensor  # [H, m, D]
     takes_out = True
+    sums_over_keys = True
 
     def __init__(self, heads: int, head_dim: int, features: int = 256, seed: int = 0, kernel: str = "softmax") -> None:
         super().__init__()
@@ -59,7 +60,7 @@ class Performer(nn.Module):
             of_queries = partial(torch.matmul, other=directions) if self.kernel == "softmax" else of_keys
             q, k, v, bias = q.to(wide), k.to(wide), v.to(wide), context.key_bias()
             out = out if dtype == wide else None
-            return attend_by_features(q, k, v, of_queries, of_keys, bias, out).to(dtype)
+            return attend_by_features(q, k, v, of_queries, of_keys, bias, out, context.group).to(dtype)
 
 
 def softmax_exponents(directions: Tensor, x: Tensor) -> Tensor:

@@ -35,7 +35,8 @@ def create(name: str, heads: int, head_dim: int, **options: Any) -> nn.Module:
     """A mechanism as a module: `layer(q, k, v, context)` with q, k, v [B, H, N, D] after RoPE -> [B, H, N, D].
 
     heads, head_dim: H and D. options: the mechanism's own (see its class). One with `takes_out` may be told, as
-    `out`, of memory for its result; the model tells it of q's, which spares long scenes a tensor of that size.
+    `out`, of memory for its result; the model tells it of q's, which spares long scenes a tensor of that size. One with
+    `sums_over_keys` can be given a part of the sequence where `context.group` has the others.
     Raises ValueError for an unknown name.
     """
     factory = OURS.get(name)

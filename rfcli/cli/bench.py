@@ -1,14 +1,19 @@
 """`rf bench`: the study of time, memory and quality against triangle count."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rfcli.cli import bench_finished
 from rfcli.cli.console import Console
 from rfcli.cli.options import ConfigFile, Device, Json, Keys, Out, Quiet, Seed, Verbose, finite, triangle_counts
+from rfcli.cli.training_run import is_first
 from rfcli.errors import InputError
+
+if TYPE_CHECKING:
+    from rfcli.study import Study, StudySettings
+    from rfcli.study.own_scene import OwnScene
 
 SIZES = ("tiny", "base", "large")  # what --model knows as architectures
 
@@ -27,6 +32,13 @@ def bench(
     layers: Annotated[int, typer.Option(min=1, help="How many of the stage's layers, all alike, to run.")] = 1,
     quality: Annotated[
         bool, typer.Option("--quality", help="Draw the scenes with each mechanism, too, and judge the pictures.")
+    ] = False,
+    scene: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Study this scene or mesh, subdivided or decimated, not random triangles."),
+    ] = None,
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="Read meshes outside the scene's own folder, too.")
     ] = False,
     twins: Annotated[
         str | None,
@@ -51,15 +63,16 @@ def bench(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure how the view-independent stage's time and memory grow with triangles, for each attention mechanism.
+    """Measure how time and memory grow with triangles, for each attention mechanism: of the view-independent stage,
+    and of whole renders.
 
     Weights and triangles are random: cost depends on neither. Points that do not fit into the budget or into memory
     are extrapolated, drawn hollow and marked `measured: false`. A study that was stopped goes on from its last point.
-    Pictures are drawn by a trained model, the bundled one or that of --model, within half of the budget.
+    Pictures are drawn by a trained model, the bundled one or that of --model, within two fifths of the budget.
 
     Example: rf bench --triangles 1k-64k --model base
     """
-    with Console("bench", json=json, quiet=quiet, verbose=verbose) as console:
+    with Console("bench", json=json, quiet=quiet or not is_first(), verbose=verbose) as console:
         if source is not None and compare is not None:
             raise InputError("--from draws one study and --compare two; give one of the options.")
         if source is not None:
@@ -68,35 +81,72 @@ def bench(
             return bench_finished.compare(console, compare, out)
         counts = triangle_counts("--triangles", triangles)
         from rfcli.attention import names
-        from rfcli.cli.bench_tables import crossing_sentences, quality_tables, seconds_table
+        from rfcli.cli.bench_live import live
         from rfcli.model import pick_device
         from rfcli.study import QualitySettings, StudySettings, run_study
         from rfcli.study.quality_models import quality_models
+        from rfcli.study.settings import shareable
+        from rfcli.study.spread_point import Leader, follow
+        from rfcli.training.processes import join
 
-        chosen = names() if attention is None else tuple(name.strip() for name in attention.split(","))
+        processes = join()
+        if not processes.first:
+            return follow()
+        every = names() if processes.count == 1 else shareable()
+        chosen = every if attention is None else tuple(name.strip() for name in attention.split(","))
         if twins is not None and not quality:
             raise InputError(f"--twins {twins} draws pictures; add --quality.")
         trained = () if twins is None else tuple(name.strip() for name in twins.split(","))
         drawing = QualitySettings("tiny" if model in SIZES else model, trained) if quality else None
-        settings = StudySettings(model, chosen, counts, layers, pick_device(device).type, seed, keys, drawing)
-        if drawing:  # a model that cannot be read is told before anything is measured
-            quality_models(drawing.model, trained, chosen, keys, settings.device)
+        own = None
+        if scene is not None:
+            from rfcli.study.own_scene import own_scene
+
+            own = own_scene(scene, allow_outside)
+            counts = _reached(console, own, counts)
+        where = pick_device(device).type
+        settings = StudySettings(model, chosen, counts, layers, where, seed, keys, drawing, processes.count)
+        models = None
+        if drawing:  # before anything is measured: a model that cannot be read is told at once
+            models = quality_models(drawing.model, trained, chosen, keys, settings.device)
         console.claim(out)
-        with console.progress("bench", total=None, unit="") as progress:
-            study = run_study(settings, 60 * budget - console.seconds(), out, progress.show)
-        for table in (seconds_table(study.results), *quality_tables(study.results)):
-            console.say(table)
-        for sentence in crossing_sentences(study.results):
-            console.say(sentence)
-        console.say(f"Figures and numbers are in {out}/")
-        console.receipt(
-            device=settings.device,
-            outputs=list(study.outputs),
-            model={"name": model, "attention": list(chosen), "parameters": settings.parameters()},
-            layers=layers,
-            rows=study.results.rows,
-            fits=study.results.fits,
-            crossings=study.results.crossings,
-            crossing_intervals=study.results.crossing_intervals,
-            quality=study.results.quality,
-        )
+        leader = Leader() if processes.count > 1 else None
+        with live(console, counts) as watch:
+            study = run_study(settings, 60 * budget - console.seconds(), out, watch, own, models, leader)
+        if leader:
+            leader.dismiss()
+        _tell(console, settings, study)
+
+
+def _reached(console: Console, own: "OwnScene", counts: tuple[int, ...]) -> tuple[int, ...]:
+    """The counts that the scene can be brought to, which are those asked for wherever that is possible."""
+    reached = own.reached(counts)
+    for asked, count in reached.items():
+        if count != asked:
+            console.say(f"{own.name} cannot be decimated to {asked:,} triangles, only to {count:,}, which are studied.")
+    return tuple(sorted(set(reached.values())))
+
+
+def _tell(console: Console, settings: "StudySettings", study: "Study") -> None:
+    """Tables and sentences for people, and the receipt."""
+    from rfcli.cli.bench_tables import crossing_sentences, quality_tables, seconds_tables
+
+    results = study.results
+    for table in (*seconds_tables(results), *quality_tables(results)):
+        console.say(table)
+    for sentence in crossing_sentences(results):
+        console.say(sentence)
+    console.say(f"Figures and numbers are in {study.outputs[0].parent}/")
+    used = {"name": settings.model, "attention": list(settings.attentions), "parameters": settings.parameters()}
+    console.receipt(
+        device=settings.device,
+        outputs=list(study.outputs),
+        model=used,
+        layers=settings.layers,
+        rows=results.rows,
+        renders=results.renders,
+        fits=results.fits,
+        crossings=results.crossings,
+        crossing_intervals=results.crossing_intervals,
+        quality=results.quality,
+    )

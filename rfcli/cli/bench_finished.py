@@ -19,6 +19,7 @@ def redraw(console: Console, file: Path, out: Path) -> None:
         device=results.setup["device"],
         outputs=outputs,
         rows=results.rows,
+        renders=results.renders,
         fits=results.fits,
         crossings=results.crossings,
         quality=results.quality,

@@ -1,23 +1,33 @@
 """What `rf bench` prints of a study: tables of seconds and of quality, and sentences."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+
+from rfcli.study.labels import three_digits
 
 if TYPE_CHECKING:
     from rfcli.study import QualityRow, Results, Row
 
 
-def seconds_table(results: "Results") -> Table:
-    """Seconds by triangle count and mechanism, with intervals; what was not measured in brackets."""
-    attentions = list(dict.fromkeys(row.attention for row in results.rows))
-    table = Table(title="seconds (95 % interval), [extrapolated]", title_justify="left", box=None)
-    for heading in ("triangles", *attentions):
+def seconds_tables(results: "Results") -> list[Table]:
+    """Seconds of the stage and of whole renders, by triangle count and mechanism."""
+    stage = seconds_table("stage", results.rows)
+    names = list(dict.fromkeys(row.attention for row in results.rows))
+    exponents = [results.fits.get(name) for name in names]
+    stage.add_row("grows as N^", *("" if fit is None else f"{fit['exponent']:.2f}" for fit in exponents))
+    known = any(row.seconds is not None for row in results.renders)
+    return [stage, seconds_table("whole render", results.renders)] if known else [stage]
+
+
+def seconds_table(what: str, rows: "Sequence[Row]") -> Table:
+    """With intervals; what was not measured in brackets."""
+    table = Table(title=f"seconds of the {what} (95 % interval), [extrapolated]", title_justify="left", box=None)
+    for heading in ("triangles", *dict.fromkeys(row.attention for row in rows)):
         table.add_column(heading, justify="right")
-    for count in sorted({row.triangles for row in results.rows}):
-        table.add_row(f"{count:,}", *(_seconds(row) for row in results.rows if row.triangles == count))
-    exponents = [results.fits.get(name) for name in attentions]
-    table.add_row("grows as N^", *("" if fit is None else f"{fit['exponent']:.2f}" for fit in exponents))
+    for count in sorted({row.triangles for row in rows}):
+        table.add_row(f"{count:,}", *(_seconds(row) for row in rows if row.triangles == count))
     return table
 
 
@@ -25,8 +35,9 @@ def _seconds(row: "Row") -> str:
     if row.seconds is None:
         return "too little time"
     if not row.measured:
-        return f"[{row.seconds:.3g}]"
-    return f"{row.seconds:.3g} ({row.seconds_low:.3g}-{row.seconds_high:.3g})"
+        return f"[{three_digits(row.seconds)}]"
+    low, high = row.seconds_low or 0.0, row.seconds_high or 0.0
+    return f"{three_digits(row.seconds)} ({three_digits(low)}-{three_digits(high)})"
 
 
 def quality_tables(results: "Results") -> list[Table]:

@@ -1,7 +1,6 @@
 """Progress of long work: a bar on a terminal, a line now and then in a log."""
 
 import time
-from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -13,28 +12,20 @@ LOG_EVERY = 30.0  # seconds between lines where there is no terminal
 
 
 class Progress:
-    """Counts steps and shows rate and time left. Made by `Console.progress`."""
+    """Counts steps and shows rate and time left. Made by `Console.progress`. drawn: there is a terminal to draw in."""
 
     def __init__(self, people: "Rich", description: str, total: int | None, unit: str) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
+
+        from rfcli.cli.progress_bar import Bar
 
         self.description, self.unit, self.note = description, unit, ""
-        self.below: RenderableType | None = None  # what stands under the bar, on a terminal
         self.done: float = 0
         self.total: float | None = total
         self._people = people
         self._started = self._last_line = time.monotonic()
-        shown = people.is_terminal and not people.quiet
-        progress = self
-
-        class BarAndBelow(Bar):
-            def get_renderables(self) -> "Iterable[RenderableType]":
-                yield from super().get_renderables()
-                if progress.below is not None:
-                    yield progress.below
-
-        self._bar = BarAndBelow(
+        shown = self.drawn = people.is_terminal and not people.quiet
+        self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -57,11 +48,24 @@ class Progress:
     def show(self, done: float, total: float | None, note: str) -> None:
         """Set everything anew, for work whose extent becomes known on the way."""
         self.done, self.total, self.note = done, total, note
-        beside = note if self.below is None else ""
+        beside = note if self._bar.below is None else ""
         self._bar.update(self._task, completed=done, total=total, rate=self.rate(), note=beside)
         if self._log and time.monotonic() - self._last_line > LOG_EVERY:
             self._last_line = time.monotonic()
             self._people.print(self.line(), soft_wrap=True)
+
+    @property
+    def width(self) -> int:
+        """Characters in a line of the terminal."""
+        return self._people.width
+
+    def above(self, picture: "RenderableType") -> None:
+        """Show this above the bar, in place of what was shown there."""
+        self._bar.above = picture
+
+    def below(self, view: "RenderableType") -> None:
+        """Show this below the bar, in place of the note beside it."""
+        self._bar.below = view
 
     def seconds_each(self) -> float:
         """Mean seconds of a step so far; 0 before the first."""

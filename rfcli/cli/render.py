@@ -139,6 +139,8 @@ def render(
 
         _check_resolution(resolution)
         motion = motion_of(camera_orbit, turntable_light, arc)
+        if compiled and preview:
+            raise InputError("--compile makes a model's views faster, and --preview draws without one; leave one out.")
         if compare is not None and motion:
             raise InputError("--compare is for pictures; render the video without it.")
         views = view_numbers(view) if view is not None else (0,) if motion else None

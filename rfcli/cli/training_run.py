@@ -32,7 +32,7 @@ class ConsoleWatcher:
         self, console: Console, progress: Progress, view: "TrainingView", stages: Sequence[Stage] = ()
     ) -> None:
         self.console, self.progress, self.view, self.stages = console, progress, view, stages
-        progress.below = view
+        progress.below(view)
 
     def stepped(self, step: int, losses: dict[str, float]) -> None:
         self.view.stepped(losses)

@@ -4,6 +4,6 @@ from rfcli.study.files import Results
 from rfcli.study.quality import QualityRow
 from rfcli.study.results import Row
 from rfcli.study.settings import QualitySettings, StudySettings
-from rfcli.study.study import Study, run_study
+from rfcli.study.study import Study, Watch, run_study
 
-__all__ = ["QualityRow", "QualitySettings", "Results", "Row", "Study", "StudySettings", "run_study"]
+__all__ = ["QualityRow", "QualitySettings", "Results", "Row", "Study", "StudySettings", "Watch", "run_study"]

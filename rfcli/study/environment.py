@@ -2,16 +2,21 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import rfcli
+from rfcli.study.variants import FP32
 
 
-def environment(device: str) -> dict[str, Any]:
-    """What a reader needs to judge or repeat the numbers. Nothing that names a person or a place."""
+def environment(device: str, precisions: Sequence[str] = (FP32,)) -> dict[str, Any]:
+    """What a reader needs to judge or repeat the numbers. Nothing that names a person or a place.
+
+    precisions: that are measured, of the view-independent stage.
+    """
     return {
         "processor": processor(device),
         "cores": os.cpu_count(),
@@ -21,7 +26,7 @@ def environment(device: str) -> dict[str, Any]:
         "torch": torch.__version__,
         "cuda": torch.version.cuda if device == "cuda" else None,
         "rf": rfcli.__version__,
-        "precision": "fp32",
+        "precision": " and ".join(dict.fromkeys(precisions)),
     }
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from rfcli.atomic import replacing
 from rfcli.study.labels import bytes_label, count_label, seconds_label
 from rfcli.study.results import Row
+from rfcli.study.ticks import round_values
 
 # Okabe and Ito's palette, which people with any colour vision can tell apart; softmax, the reference, is black.
-COLOURS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+COLOURS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#aa4499", "#998822")
 LABEL_GAP = 18.0  # pixels between the names of curves that end close together
 SUFFIXES = (".png", ".svg")
 
@@ -26,18 +27,22 @@ class Quantity:
     label: Callable[[float], str]
 
 
-def draw_figures(folder: Path, rows: Sequence[Row], title: str, machine: str) -> list[Path]:
-    """Write time.png, time.svg and memory.png, memory.svg into `folder`; returns their paths.
+def draw_figures(
+    folder: Path, rows: Sequence[Row], renders: Sequence[Row], titles: tuple[str, str], machine: str
+) -> list[Path]:
+    """Write time, memory (of the stage) and render (seconds of whole renders), each as .png and .svg, into `folder`;
+    returns their paths.
 
-    title: what was run. machine: where, for the line below the figure.
+    titles: what was run, of the stage and of the renders. machine: where, for the line below the figure.
     """
     seconds = Quantity(
         "Seconds", lambda row: row.seconds, lambda row: (row.seconds_low, row.seconds_high), seconds_label
     )
     memory = Quantity("Peak memory", lambda row: row.peak_bytes, None, bytes_label)
     return [
-        *_draw(folder / "time", rows, seconds, title, machine),
-        *_draw(folder / "memory", rows, memory, title, machine),
+        *_draw(folder / "time", rows, seconds, titles[0], machine),
+        *_draw(folder / "memory", rows, memory, titles[0], machine),
+        *_draw(folder / "render", renders, seconds, titles[1], machine),
     ]
 
 
@@ -52,10 +57,12 @@ def _draw(stem: Path, rows: Sequence[Row], quantity: Quantity, title: str, machi
         return []
     figure, axes = pyplot.subplots(figsize=(7.2, 4.8), layout="constrained")
     axes.set(xscale="log", yscale="log")
-    names = list(dict.fromkeys(row.attention for row in shown))
-    for name, colour in zip(names, colours(len(names)), strict=True):
+    everyone = list(dict.fromkeys(row.attention for row in rows))  # one colour in all figures
+    drawn = {row.attention for row in shown}
+    palette = {name: c for name, c in zip(everyone, colours(len(everyone)), strict=True) if name in drawn}
+    for name, colour in palette.items():
         _curve(axes, [row for row in shown if row.attention == name], colour, quantity)
-    _label_ends(axes, shown, names, quantity)
+    _label_ends(axes, shown, palette, quantity)
     _dress(axes, sorted({row.triangles for row in shown}), quantity)
     axes.set_title(f"{quantity.title}: {title}", loc="left", fontsize=11)
     notes = ["Bars: 95 % interval of the median."] if quantity.interval else []
@@ -85,20 +92,20 @@ def _curve(axes: Any, rows: list[Row], colour: str, quantity: Quantity) -> None:
     beyond = [row for row in rows if not row.measured]
     axes.plot(*points(measured), "-o", color=colour, markersize=4.5, linewidth=1.6)
     axes.plot(*points(measured[-1:] + beyond), "--", color=colour, linewidth=1.2)
-    axes.plot(*points(beyond), "o", markerfacecolor="white", markeredgecolor=colour, markersize=5.5)
+    axes.plot(*points(beyond), "o", markerfacecolor="white", markeredgecolor=colour, markersize=5.5, zorder=3)
     for row in rows:
         if quantity.interval:
             axes.plot([row.triangles] * 2, quantity.interval(row), color=colour, linewidth=3, alpha=0.35)
 
 
-def _label_ends(axes: Any, rows: Sequence[Row], names: list[str], quantity: Quantity) -> None:
+def _label_ends(axes: Any, rows: Sequence[Row], palette: dict[str, str], quantity: Quantity) -> None:
     """Each curve's name beside its last point, moved apart where curves end close together."""
-    last = [max((row for row in rows if row.attention == name), key=lambda row: row.triangles) for name in names]
+    last = [max((row for row in rows if row.attention == name), key=lambda row: row.triangles) for name in palette]
     ends = [(row.triangles, quantity.value(row)) for row in last]
     axes.autoscale_view()  # limits are otherwise set when the figure is drawn, and positions are unknown until then
     heights = [float(height) for height in axes.transData.transform(ends)[:, 1]]
-    for name, end, height, target, colour in zip(
-        names, ends, heights, spread(heights, LABEL_GAP, axes.bbox.y1), colours(len(names)), strict=True
+    for (name, colour), end, height, target in zip(
+        palette.items(), ends, heights, spread(heights, LABEL_GAP, axes.bbox.y1), strict=True
     ):
         axes.annotate(
             name,
@@ -115,14 +122,15 @@ def _label_ends(axes: Any, rows: Sequence[Row], names: list[str], quantity: Quan
 
 def _dress(axes: Any, counts: list[int], quantity: Quantity) -> None:
     """Ticks at the counts and at round values, a faint grid, no box."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import NullLocator
 
+    low, high = axes.get_ylim()
+    ticks = round_values(low, high)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_locator(NullLocator())  # its labels would stand between ours
     axes.set_xticks(counts, [count_label(count) for count in counts])
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.minorticks_off()
-    axes.yaxis.set_major_locator(LogLocator(subs=_subdivisions(axes)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: quantity.label(number)))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_yticks(ticks, [quantity.label(tick) for tick in ticks])
+    axes.set_ylim(low, high)
     axes.set_xlabel("triangles")
     axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
@@ -137,12 +145,6 @@ def spread(heights: list[float], gap: float, top: float) -> list[float]:
     for place, index in enumerate(reversed(order)):
         moved[index] = min(moved[index], top - place * gap)
     return moved
-
-
-def _subdivisions(axes: Any) -> tuple[float, ...]:
-    """Which multiples of 10^n stand on the vertical axis: more of them where it spans less."""
-    low, high = axes.get_ylim()
-    return (1, 2, 5) if high < 300 * low else (1, 3) if high < 3000 * low else (1,)
 
 
 def colours(number: int) -> list[str]:

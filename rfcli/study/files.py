@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,37 +22,53 @@ PICTURES = "pictures"  # folder of what the mechanisms drew
 class Results:
     """All that a study found: figures and report are drawn from it alone, but for the pictures.
 
-    setup: the settings and the environment. fits, crossings: see `rfcli.study.results`.
+    setup: the settings and the environment. rows: of the view-independent stage; renders: of whole renders. fits,
+    crossings: of the stage, see `rfcli.study.results`. measurements, render_measurements: what rows and renders are of.
     """
 
     setup: dict[str, Any]
     rows: list[Row]
+    renders: list[Row]
     fits: dict[str, dict[str, Any]]
     crossings: dict[str, int | None]
     quality: list[QualityRow]
     measurements: list[Measurement]
+    render_measurements: list[Measurement]
     crossing_intervals: dict[str, list[int] | None]
+
+    def names(self) -> list[str]:
+        """Of all mechanisms, in their order."""
+        everywhere = [row.attention for row in self.rows] + [row.attention for row in self.quality]
+        return list(dict.fromkeys(everywhere))
 
     def write(self, path: Path) -> None:
         """As JSON: the setup's fields at the top, then those of the findings."""
         write_json(path, {**self.setup, **{name: value for name, value in asdict(self).items() if name != "setup"}})
 
 
+@dataclass
+class Findings:
+    """What a study has measured so far: points of the stage, whole renders, pictures."""
+
+    measurements: list[Measurement] = field(default_factory=list)
+    renders: list[Measurement] = field(default_factory=list)
+    quality: list[QualityRow] = field(default_factory=list)
+
+
 def read_results(path: Path) -> Results:
     """What `Results.write` wrote. Raises InputError where there is no such file or it is not one of a study."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        found = {
-            name: content.pop(name)
-            for name in ("rows", "fits", "crossings", "quality", "measurements", "crossing_intervals")
-        }
+        found = {one.name: content.pop(one.name) for one in fields(Results) if one.name != "setup"}
         return Results(
             content,
             [Row(**row) for row in found["rows"]],
+            [Row(**row) for row in found["renders"]],
             found["fits"],
             found["crossings"],
             [QualityRow(**row) for row in found["quality"]],
             [measurement(point) for point in found["measurements"]],
+            [measurement(point) for point in found["render_measurements"]],
             found["crossing_intervals"],
         )
     except FileNotFoundError:
@@ -61,29 +77,26 @@ def read_results(path: Path) -> Results:
         raise InputError(f"{path} is not the {RESULTS} of this version's `rf bench`; measure again.") from None
 
 
-def read_unfinished(path: Path, setup: dict[str, Any]) -> tuple[list[Measurement], list[QualityRow]]:
-    """The points and pictures of an interrupted study, if it had the same setup; else none."""
+def read_unfinished(path: Path, setup: dict[str, Any]) -> Findings:
+    """Those of an interrupted study, if it had the same setup; else none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["setup"] != json.loads(json.dumps(setup)):
-            return [], []
-        points = [measurement(point) for point in content["measurements"]]
-        return points, [QualityRow(**row) for row in content["quality"]]
+            return Findings()
+        points, renders = ([measurement(point) for point in content[name]] for name in ("measurements", "renders"))
+        return Findings(points, renders, [QualityRow(**row) for row in content["quality"]])
     except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
-        return [], []
+        return Findings()
 
 
-def write_unfinished(
-    path: Path, setup: dict[str, Any], measurements: Sequence[Measurement], quality: Sequence[QualityRow]
-) -> None:
+def write_unfinished(path: Path, setup: dict[str, Any], findings: Findings) -> None:
     """What `read_unfinished` reads."""
-    content = {"measurements": [asdict(point) for point in measurements], "quality": [asdict(row) for row in quality]}
-    write_json(path, {"setup": setup, **content})
+    write_json(path, {"setup": setup, **asdict(findings)})
 
 
 def measurement(point: dict[str, Any]) -> Measurement:
     """From JSON, which has no tuples."""
-    return Measurement(**{**point, "seconds": tuple(point["seconds"]), "operation": tuple(point["operation"])})
+    return Measurement(**{**point, **{name: tuple(point[name]) for name in ("seconds", "operation", "view")}})
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -14,8 +14,8 @@ DRAWS = 400  # of the bootstrap
 INTERVAL = (2.5, 97.5)  # percentiles: 95 %
 
 
-def polynomial(triangles: Sequence[float], values: Sequence[float] | Floats) -> Floats:
-    """a, b, c >= 0 of a + b N + c N^2, least squares of the *relative* errors.
+def polynomial(triangles: Sequence[float], values: Sequence[float] | Floats, degree: int = 2) -> Floats:
+    """a, b, c >= 0 of a + b N + c N^2, least squares of the *relative* errors; c = 0 where degree is 1.
 
     Work is never negative, so neither are the coefficients: without this bound noise at small N bends the curve down
     far outside the measured range. With three columns the bounded optimum is found by trying every set of columns.
@@ -23,8 +23,8 @@ def polynomial(triangles: Sequence[float], values: Sequence[float] | Floats) -> 
     n, t = np.asarray(triangles, np.float64), np.asarray(values, np.float64)
     columns = np.stack([np.ones_like(n), n, n * n], 1) / t[:, None]
     best, least = np.zeros(3), np.inf
-    for size in range(1, min(3, len(n)) + 1):
-        for chosen in combinations(range(3), size):
+    for size in range(1, min(degree + 1, len(n)) + 1):
+        for chosen in combinations(range(degree + 1), size):
             scale = columns[:, chosen].max(0)  # N^2 and 1 differ by 10 orders of magnitude
             solution, *_ = np.linalg.lstsq(columns[:, chosen] / scale, np.ones_like(n), rcond=None)
             coefficients = np.zeros(3)

@@ -8,8 +8,13 @@ def count_label(triangles: float) -> str:
 
 
 def seconds_label(seconds: float) -> str:
-    """0.001 -> 1 ms, 10 -> 10 s, 1000 -> 1,000 s."""
-    return f"{seconds * 1000:g} ms" if seconds < 1 else f"{seconds:,.0f} s"
+    """0.001 -> 1 ms, 1.5 -> 1.5 s, 1000 -> 1,000 s."""
+    return f"{seconds * 1000:g} ms" if seconds < 1 else f"{seconds:,g} s"
+
+
+def three_digits(number: float) -> str:
+    """0.12345 -> 0.123, 2345.6 -> 2,350: as many digits as a measurement is worth."""
+    return f"{float(f'{number:.3g}'):,g}"
 
 
 def bytes_label(number: float) -> str:

@@ -6,25 +6,29 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Sample:
-    """One run of the stage. peak_bytes: memory above the state before it, None where the device does not tell.
+    """One run of the stage or of a whole render. peak_bytes: memory above the state before it, None where the device
+    does not tell.
 
-    operation: seconds of these that went into the attention mechanism itself, its plan included.
+    operation: seconds of these that went into the attention mechanism itself, its plan included. view: those that went
+    into the view-dependent stage, 0 where it was not run.
     """
 
     seconds: float
     peak_bytes: int | None
     operation: float
+    view: float = 0.0
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """All timed runs of one mechanism at one triangle count; operation: see Sample, of each run."""
+    """All timed runs of one mechanism at one triangle count; operation, view: see Sample, of each run."""
 
     attention: str
     triangles: int
     seconds: tuple[float, ...]
     peak_bytes: int | None
     operation: tuple[float, ...] = ()
+    view: tuple[float, ...] = ()
 
     @property
     def typical(self) -> float:
@@ -35,6 +39,11 @@ class Measurement:
     def typical_operation(self) -> float | None:
         """Median seconds of the mechanism itself; None where it was not timed apart."""
         return median(self.operation) if self.operation else None
+
+    @property
+    def typical_view(self) -> float:
+        """Median seconds of the view-dependent stage; 0 where it was not run."""
+        return median(self.view) if self.view else 0.0
 
     @property
     def floor_share(self) -> float | None:

@@ -1,25 +1,30 @@
 """How much of the stage's time is the attention mechanism itself."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 from torch import nn
 
 from rfcli.model import RenderFormer
+from rfcli.study.device_clock import DeviceClock, Mark
 
 
 class OperationClock:
-    """Adds up `seconds` inside the mechanisms of a model's view-independent stage, the making of a plan included.
+    """Watches the mechanisms of a model's view-independent stage, the making of a plan included."""
 
-    finished: returns once the device has done what it was asked; called before each reading.
-    """
-
-    def __init__(self, model: RenderFormer, finished: Callable[[], None]) -> None:
-        self.seconds = 0.0
-        self._finished = finished
+    def __init__(self, model: RenderFormer, clock: DeviceClock) -> None:
+        self._clock = clock
+        self._stretches: list[tuple[Mark, Mark]] = []
         for attention in model.transformer.attentions():
             self._watch(attention.mechanism)
+
+    def restart(self) -> None:
+        """Forget what was watched so far."""
+        self._stretches.clear()
+
+    def seconds(self) -> float:
+        """Inside the mechanisms since `restart`."""
+        return sum(self._clock.seconds(begin, end) for begin, end in self._stretches)
 
     def _watch(self, mechanism: nn.Module) -> None:
         for name in ("forward", "plan"):
@@ -29,11 +34,9 @@ class OperationClock:
 
     def _timed(self, inner: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*arguments: Any, **options: Any) -> Any:
-            self._finished()
-            begun = time.perf_counter()
+            begin = self._clock.mark()
             result = inner(*arguments, **options)
-            self._finished()
-            self.seconds += time.perf_counter() - begun
+            self._stretches.append((begin, self._clock.mark()))
             return result
 
         return timed

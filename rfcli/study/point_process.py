@@ -3,29 +3,16 @@
 import multiprocessing
 import signal
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import torch
 
-from rfcli.model import RenderFormer, RenderFormerConfig
 from rfcli.study.measurement import Sample
-from rfcli.study.operation_clock import OperationClock
-from rfcli.study.peak_memory import PeakMemory
-from rfcli.study.soup import triangle_soup
+from rfcli.study.point_work import Point, PointWork
 from rfcli.study.timing import DoesNotFit
-
-SMALL = 64  # triangles of the run before the first: thread pools, libraries and kernels are there afterwards
-
-
-@dataclass(frozen=True)
-class Point:
-    """What is run: the view-independent stage of `config`, with random weights, on a scene of `triangles`."""
-
-    config: RenderFormerConfig
-    triangles: int
-    seed: int
-    device: str
 
 
 class PointProcess:
@@ -35,21 +22,26 @@ class PointProcess:
         # Not fork: a child must not inherit torch's threads, nor the memory that it is to be judged by.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, point), daemon=True)
+        self._scene = point.scene  # handed over later: a large one would keep us waiting until the child reads it
+        self._process = context.Process(target=_serve, args=(theirs, replace(point, scene=None)), daemon=True)
         self._process.start()
         theirs.close()
 
     def wait_until_ready(self, seconds: float) -> None:
-        self._answer(seconds)
+        end = time.monotonic() + seconds
+        self._answer(None, seconds)
+        self._answer(("scene", self._scene), end - time.monotonic())
 
     def run(self, seconds: float) -> Sample:
-        self._connection.send("run")
-        answer = self._answer(seconds)
+        answer = self._answer("run", seconds)
         assert isinstance(answer, Sample)
         return answer
 
-    def _answer(self, seconds: float) -> object:
+    def _answer(self, message: object, seconds: float) -> object:
+        """The child's answer to a message; with None, what it says by itself."""
         try:
+            if message is not None:
+                self._connection.send(message)
             if not self._connection.poll(max(0.0, seconds)):
                 raise DoesNotFit("out of time")
             answer = self._connection.recv()
@@ -68,38 +60,31 @@ class PointProcess:
 def _serve(connection: Connection, point: Point) -> None:
     """The child: gets ready, then answers each message with a Sample; an exception is the answer to its message."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us
+    _go_first_where_memory_runs_out()
     try:
-        device = torch.device(point.device)
-        torch.manual_seed(point.seed)
-        model = RenderFormer(point.config).eval().to(device)
-        scene = triangle_soup(point.triangles, point.seed, device)
-        with torch.inference_mode():
-            model.view_independent(triangle_soup(SMALL, point.seed, device))
-            clock = OperationClock(model, lambda: synchronize(device))
-            peak = PeakMemory(device)
-            connection.send("ready")
-            while True:
-                connection.recv()
-                clock.seconds = 0.0
-                synchronize(device)
-                begun = time.perf_counter()
-                model.view_independent(scene)
-                synchronize(device)
-                connection.send(Sample(time.perf_counter() - begun, peak.bytes(), clock.seconds))
+        connection.send("listening")
+        _, scene = connection.recv()
+        work = PointWork(replace(point, scene=scene))
+        work.warm_up()
+        connection.send("ready")
+        while True:
+            connection.recv()
+            connection.send(work.run())
     except EOFError:
         return
     except (MemoryError, torch.OutOfMemoryError) as error:
         connection.send(DoesNotFit(str(error)))
     except RuntimeError as error:
-        # torch's CPU allocator has no exception of its own
-        connection.send(DoesNotFit(str(error)) if "alloc" in str(error) else error)
+        # torch's CPU allocator has no exception of its own, nor has a kernel that does not take a mask or a format
+        connection.send(
+            DoesNotFit(str(error)) if "alloc" in str(error) or "No available kernel" in str(error) else error
+        )
     except Exception as error:
         connection.send(error)
 
 
-def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was asked."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
+def _go_first_where_memory_runs_out() -> None:
+    """Linux ends the process with the highest score: let it be this one, whose point then does not fit, and not the
+    study itself or whatever else its user has running."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")

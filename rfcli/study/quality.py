@@ -11,11 +11,13 @@ import torch
 
 from rfcli.images import Linear, read_exr, write_exr
 from rfcli.metrics.scores import score
-from rfcli.model import RenderFormer, SceneBatch
+from rfcli.model import RenderFormer
 from rfcli.model.rendering import render_views
 from rfcli.scene import TriangleScene
-from rfcli.study.budget import Budget
+from rfcli.study.budget import MARGIN, Budget
+from rfcli.study.point_work import SMALL
 from rfcli.study.quality_models import QualityModel
+from rfcli.study.soup import one_scene, soup_camera, triangle_soup
 from rfcli.study.timing import Report
 
 if TYPE_CHECKING:
@@ -62,10 +64,12 @@ def measure_quality(
 ) -> Iterator[QualityRow]:
     """Draw, write as EXR into `folder` and score, in ascending order of triangles, as far as `seconds` go.
 
-    A picture that is not foreseen to fit is left out, with the larger ones of its mechanism. Rows come as they are
-    made; those `finished` are not made again.
+    A picture that is not foreseen to fit is left out, with the larger ones of its mechanism; so is a scene, whose
+    truth takes time, too. Rows come as they are made; those `finished` are not made again.
     """
     budget = Budget(seconds, list(models), sorted(counts), clock)
+    each = {scenes.name: 0.0 for scenes in series}  # seconds a triangle, of the last scene and its truth
+    warm: set[str] = set()
     done = {(row.scene, row.triangles, row.attention) for row in finished}
     for row in finished:
         budget.runs[row.attention, row.triangles] = [row.seconds]
@@ -73,16 +77,21 @@ def measure_quality(
     for count in budget.counts:
         for scenes in series:
             missing = [name for name in order if (scenes.name, count, name) not in done]
-            if not missing or budget.left() <= 0:
+            missing = [name for name in missing if _fits(budget, name, count)]
+            if not missing or budget.left() <= MARGIN * each[scenes.name] * count:
                 continue
             report(budget.spent(), seconds, f"truth of the {scenes.name} scene, {count:,} triangles")
+            begun = budget.spent()
             scene, truth = scenes.scene_at(count)
             write_exr(picture_path(folder, scenes.name, count, TRUTH), truth)
+            each[scenes.name] = (budget.spent() - begun) / count
             for name in missing:
-                if not budget.affords(name, count):
-                    budget.give_up(name, count)
+                if not _fits(budget, name, count):
                     continue
                 report(budget.spent(), seconds, f"picture by {name}, {count:,} triangles")
+                if name not in warm:
+                    warm_up(models[name].model, len(truth))
+                    warm.add(name)
                 image, took = drawn(models[name].model, scene, len(truth))
                 write_exr(picture_path(folder, scenes.name, count, name), image)
                 budget.runs[name, count] = [took]
@@ -101,13 +110,25 @@ def measure_quality(
                 )
 
 
+def _fits(budget: Budget, name: str, count: int) -> bool:
+    """Whether it is foreseen to end in time; else it is given up from this count on."""
+    if budget.affords(name, count):
+        return True
+    budget.give_up(name, count)
+    return False
+
+
+def warm_up(model: RenderFormer, resolution: int) -> None:
+    """A picture of few triangles that nobody times: what only a process's first render does is done then."""
+    device = next(model.parameters()).device
+    next(render_views(model, triangle_soup(SMALL, 0, device), *soup_camera(), resolution))
+
+
 def drawn(model: RenderFormer, scene: TriangleScene, resolution: int) -> tuple[Linear, float]:
     """The picture [R, R, 3], linear, of the scene's one camera, and the seconds of a render."""
-    arrays = (scene.triangles, scene.vn, scene.material, scene.c2w, scene.fov)
-    triangles, vn, material, c2w, fov = (torch.from_numpy(array)[None] for array in arrays)
-    batch = SceneBatch(triangles, vn, torch.ones(triangles.shape[:2], dtype=torch.bool), material=material)
+    batch, camera = one_scene(scene, torch.device("cpu"))  # the render brings it to the model
     taken: list[float] = []
     while not taken or (len(taken) <= REPEATS and taken[-1] < SHORT):
-        image, stage, view = next(render_views(model, batch, c2w, fov, resolution))
+        image, stage, view = next(render_views(model, batch, *camera, resolution))
         taken.append(stage + view)
     return image[0, 0, ..., :3].cpu().numpy(), median(taken[1:] or taken)  # the first of several is the warm-up

@@ -7,18 +7,22 @@ from typing import Any
 from rfcli.study.figures import colours, finished
 from rfcli.study.labels import count_label, seconds_label
 from rfcli.study.quality import QualityRow
+from rfcli.study.ticks import round_values
 
 TITLES = {
     "tessellated": "one scene, tessellated ever finer",
     "detailed": "scenes of as many triangles as their shapes need",
 }
 
+MOST_TICKS = 6  # of a panel
 
-def draw_quality(folder: Path, rows: Sequence[QualityRow], machine: str) -> list[Path]:
+
+def draw_quality(folder: Path, rows: Sequence[QualityRow], names: Sequence[str], machine: str) -> list[Path]:
     """Write quality.png and quality.svg, PSNR against the truth over seconds of a whole render; returns their paths.
 
     One panel per series of scenes; along a curve the triangles grow, from its small mark to its largest.
-    machine: where it was measured, for the line below the figure.
+    names: of all mechanisms, which have one colour in all figures. machine: where it was measured, for the line below
+    the figure.
     """
     if not rows:
         return []
@@ -28,9 +32,8 @@ def draw_quality(folder: Path, rows: Sequence[QualityRow], machine: str) -> list
     from matplotlib import pyplot
 
     scenes = list(dict.fromkeys(row.scene for row in rows))
-    names = list(dict.fromkeys(row.attention for row in rows))
     figure, panels = pyplot.subplots(
-        1, len(scenes), figsize=(1 + 4.6 * len(scenes), 4.8), sharey=True, squeeze=False, layout="constrained"
+        1, len(scenes), figsize=(max(6.4, 1 + 4.6 * len(scenes)), 4.8), sharey=True, squeeze=False, layout="constrained"
     )
     for axes, scene in zip(panels[0], scenes, strict=True):
         axes.set_xscale("log")
@@ -41,7 +44,9 @@ def draw_quality(folder: Path, rows: Sequence[QualityRow], machine: str) -> list
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=9)
     smallest, largest = min(row.triangles for row in rows), max(row.triangles for row in rows)
-    notes = [f"{machine} Marks grow with the triangles, {count_label(smallest)} to {count_label(largest)}."]
+    notes = [machine]
+    if smallest < largest:
+        notes.append(f"Marks grow with the triangles, {count_label(smallest)} to {count_label(largest)}.")
     if any(not row.trained for row in rows):
         notes.append("Dashed: an untrained swap, the softmax model's weights with another mechanism.")
     return finished(figure, folder / "quality", "\n".join(notes))
@@ -62,14 +67,14 @@ def curve(axes: Any, rows: Sequence[QualityRow], colour: str) -> None:
 
 def dress(axes: Any, title: str) -> None:
     """Round seconds below, a faint grid, no box."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import NullLocator
 
     low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(
-        LogLocator(subs=(1, 2, 5) if high < 100 * low else (1, 3) if high < 1e3 * low else (1,))
-    )
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: seconds_label(number)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    ticks = round_values(low, high, MOST_TICKS)
+    ticks = [tick for tick in ticks if low <= tick <= high] or ticks  # at an edge they touch the next panel's
+    axes.xaxis.set_minor_locator(NullLocator())  # its labels would crowd between ours
+    axes.set_xticks(ticks, [seconds_label(tick) for tick in ticks])
+    axes.set_xlim(min(low, ticks[0]), max(high, ticks[-1]))
     axes.set_xlabel("seconds of a whole render")
     axes.set_title(title, loc="left", fontsize=10)
     axes.grid(True, which="major", color="#dddddd", linewidth=0.6)

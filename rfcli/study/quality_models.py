@@ -6,6 +6,7 @@ from typing import Any
 
 from rfcli.errors import InputError
 from rfcli.model import RenderFormer, convert, load
+from rfcli.model.checkpoint import MECHANISM
 from rfcli.model.sources import BUNDLED
 
 SAME_WEIGHTS = {"sdpa", "nearfar"}  # softmax and what computes nearly the same: they run each other's weights
@@ -46,8 +47,13 @@ def quality_models(
 
 
 def swapped(name: str, base: RenderFormer, attention: str, keys: int | None) -> QualityModel:
-    """The base model with this mechanism; the model itself where it is its own."""
+    """The base model with this mechanism, sharing its weights; the model itself where it is its own."""
     own = base.config.attention
     options: dict[str, Any] = {"keys": keys} if attention == "nearfar" and keys is not None else {}
-    model = base if attention == own and not options else convert(base, attention, **options)
+    model = base
+    if attention != own or options:
+        model = convert(base, attention, **options)
+        weights = base.state_dict()
+        shared = {name: weights[name] for name in model.state_dict() if name in weights and MECHANISM not in name}
+        model.load_state_dict(shared, strict=False, assign=True)
     return QualityModel(name, model, attention == own or {attention, own} <= SAME_WEIGHTS)

@@ -6,6 +6,7 @@ from typing import Any
 
 from rfcli.study import fits
 from rfcli.study.measurement import Measurement
+from rfcli.study.variants import FP32
 
 LAST_POINTS = 4  # the growth exponent is that of the largest counts: at small ones every mechanism looks linear
 
@@ -17,7 +18,7 @@ class Row:
     measured False: nothing was run, and the numbers come from a + b N + c N^2 fitted to what was; they are None where
     there was too little to fit. runs: timed runs. peak_bytes: memory above the state before the stage.
     operation_seconds: of the mechanism alone; floor_share: the part of the stage, 0 to 1, that is not the mechanism;
-    None where nothing was measured.
+    None where nothing was measured. precision: of the view-independent stage.
     """
 
     attention: str
@@ -30,14 +31,23 @@ class Row:
     runs: int
     operation_seconds: float | None = None
     floor_share: float | None = None
+    precision: str = FP32
 
 
 def rows(measurements: Sequence[Measurement], attentions: Sequence[str], counts: Sequence[int], seed: int) -> list[Row]:
     """A row for every mechanism and count, in that order."""
-    return [row for name in attentions for row in _rows_of(name, _of(measurements, name), counts, seed)]
+    return [row for name in attentions for row in _rows_of(name, of_one(measurements, name), counts, seed)]
 
 
-def _of(measurements: Sequence[Measurement], attention: str) -> list[Measurement]:
+def measured_row(point: Measurement, seed: int) -> Row:
+    """The row of a point that was measured."""
+    low, high = fits.interval(fits.resampled_medians([point], seed)[:, 0])
+    cost = (point.typical, low, high, point.peak_bytes, True, len(point.seconds))
+    return Row(point.attention, point.triangles, *cost, point.typical_operation, point.floor_share)
+
+
+def of_one(measurements: Sequence[Measurement], attention: str) -> list[Measurement]:
+    """The points of one mechanism, ascending in triangles."""
     chosen = [measurement for measurement in measurements if measurement.attention == attention]
     return sorted(chosen, key=lambda measurement: measurement.triangles)
 
@@ -48,10 +58,7 @@ def _rows_of(name: str, measured: list[Measurement], counts: Sequence[int], seed
     out = []
     for count in counts:
         if count in known:
-            point = known[count]
-            low, high = fits.interval(fits.resampled_medians([point], seed)[:, 0])
-            cost = (point.typical, low, high, point.peak_bytes, True, len(point.seconds))
-            out.append(Row(name, count, *cost, point.typical_operation, point.floor_share))
+            out.append(measured_row(known[count], seed))
         elif len(measured) < 2:
             out.append(Row(name, count, None, None, None, None, False, 0))
         else:
@@ -75,7 +82,7 @@ def growth(measurements: Sequence[Measurement], attentions: Sequence[str], seed:
     """
     out: dict[str, dict[str, Any]] = {}
     for name in attentions:
-        measured = _of(measurements, name)
+        measured = of_one(measurements, name)
         if len(measured) < 2:
             continue
         last = measured[-LAST_POINTS:]
@@ -99,7 +106,7 @@ def crossings(measurements: Sequence[Measurement], attentions: Sequence[str]) ->
 
     Where a is faster throughout, the smallest count that was measured.
     """
-    seconds = {name: {point.triangles: point.typical for point in _of(measurements, name)} for name in attentions}
+    seconds = {name: {point.triangles: point.typical for point in of_one(measurements, name)} for name in attentions}
     return {f"{a}<{b}": fits.crossing(seconds[a], seconds[b]) for a in attentions for b in attentions if a != b}
 
 
@@ -111,11 +118,11 @@ def crossing_intervals(
     It is of those draws that have it: where mechanisms are close, not all of them do.
     """
     medians = {
-        name: fits.resampled_medians(_of(measurements, name), seed + index)
+        name: fits.resampled_medians(of_one(measurements, name), seed + index)
         for index, name in enumerate(attentions)
-        if _of(measurements, name)
+        if of_one(measurements, name)
     }
-    counts = {name: [point.triangles for point in _of(measurements, name)] for name in medians}
+    counts = {name: [point.triangles for point in of_one(measurements, name)] for name in medians}
     out: dict[str, list[int] | None] = {}
     for a in attentions:
         for b in attentions:

@@ -1,4 +1,5 @@
-"""Scenes at every triangle count, with their path-traced truth: one tessellated ever finer, and scenes of more detail.
+"""Scenes at every triangle count, with their path-traced truth: one tessellated ever finer, scenes of more detail, or
+a scene of the user's.
 
 A tessellated scene looks the same at every count, so that its truth is traced once: what a network makes of it should
 not change either. A detailed scene spends its triangles on shape.
@@ -6,6 +7,8 @@ not change either. A detailed scene spends its triangles on shape.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +18,9 @@ from rfcli.study.tessellation import tessellated
 from rfcli.synth import RenderedScenes, SceneOptions
 from rfcli.synth.options import SMALLEST
 from rfcli.truth import PathTracer
+
+if TYPE_CHECKING:
+    from rfcli.study.own_scene import OwnScene
 
 LOOK = PathTracer(8, denoise=False)  # by which random scenes are judged before they are kept
 FILLED = 0.9  # share of its triangles that a detailed scene has by itself; the rest come by tessellation
@@ -51,3 +57,16 @@ def synthetic_series(counts: Sequence[int], seed: int, resolution: int, samples:
         return tessellated(scene, triangles), truth
 
     return [SceneSeries("tessellated", coarse_scene_at), SceneSeries("detailed", detailed_scene_at)]
+
+
+def own_series(own: "OwnScene", resolution: int, samples: int) -> list[SceneSeries]:
+    """The user's scene alone. Subdivided it looks as it is, and its truth is traced once; decimated it has its own."""
+    truths: dict[int, Linear] = {}
+
+    def scene_at(triangles: int) -> tuple[TriangleScene, Linear]:
+        scene, kind = own.at(triangles), min(triangles, len(own.scene))
+        if kind not in truths:
+            truths[kind] = np.asarray(PathTracer(samples).render(scene, resolution)[0])
+        return scene, truths[kind]
+
+    return [SceneSeries(Path(own.name).stem, scene_at)]

@@ -1,15 +1,24 @@
-"""What a study is of: a model's view-independent stage, mechanisms, triangle counts, a device."""
+"""What a study is of: a model and its view-independent stage, mechanisms, triangle counts, a device."""
 
 import dataclasses
 from dataclasses import dataclass
 
 import torch
 
-from rfcli.attention import names
+from rfcli.attention import create, names
 from rfcli.errors import InputError
 from rfcli.model import PRESETS, RenderFormer, RenderFormerConfig
 from rfcli.model.checkpoint import CONFIG, read_config
+from rfcli.model.sequence_parallel import can_spread
 from rfcli.model.sources import locate
+from rfcli.study.variants import Variant, variants
+
+PIXELS = 256  # side of the pictures of whole renders, where the model does not say at what side it is at home
+
+
+def shareable() -> tuple[str, ...]:
+    """The mechanisms whose tokens several processes can share."""
+    return tuple(name for name in names() if can_spread(create(name, heads=2, head_dim=24)))
 
 
 @dataclass(frozen=True)
@@ -31,13 +40,15 @@ class StudySettings:
     model      tiny, base, large, a checkpoint folder or a Hugging Face id; only its architecture matters: time does
                not depend on weights, which are random.
     layers     how many of the stage's layers, which are all alike, are run: a 64k-triangle softmax layer of the base
-               model takes minutes on a small CPU.
+               model takes minutes on a small CPU. Whole renders have all of them.
     attentions, triangles: the grid of points, each ascending or in the order of the registry.
     device     cpu, cuda or mps.
     keys       that a triangle reads with nearfar; None = as many as it reads by default.
     quality    the pictures to be judged; None = time and memory only.
+    processes  that share the tokens of every point; then the stage alone is studied.
 
-    Raises InputError for an unknown mechanism, keys without nearfar, or more layers than the model has.
+    Raises InputError for an unknown mechanism or one that several processes cannot share, keys without nearfar, or
+    more layers than the model has.
     """
 
     model: str
@@ -48,11 +59,19 @@ class StudySettings:
     seed: int
     keys: int | None = None
     quality: QualitySettings | None = None
+    processes: int = 1
 
     def __post_init__(self) -> None:
         for name in self.attentions:
             if name not in names():
                 raise InputError(f"--attention: unknown mechanism '{name}'; choose among {', '.join(names())}.")
+            if self.processes > 1 and name not in shareable():
+                raise InputError(
+                    f"--attention: {name} reads keys one by one, which several processes cannot share; choose among "
+                    f"{', '.join(shareable())}, or run it without torchrun."
+                )
+        if self.processes > 1 and self.quality is not None:
+            raise InputError("--quality draws in one process; run it without torchrun.")
         if self.keys is not None and "nearfar" not in self.attentions:
             raise InputError(f"--keys {self.keys} is an option of nearfar, which is not among the mechanisms.")
         if not self.attentions or not self.triangles:
@@ -68,21 +87,32 @@ class StudySettings:
         preset = {"large": "swin-large"}.get(self.model, self.model)
         return PRESETS[preset] if preset in PRESETS else read_config(locate(self.model) / CONFIG)
 
+    def variants(self) -> list[Variant]:
+        """The curves."""
+        return variants(self.attentions, self.device)
+
+    def pixels(self) -> int:
+        """The side of the picture of a whole render."""
+        config = self.architecture()
+        return (config.training_resolution if config.visibility == "attention" else None) or PIXELS
+
     def parameters(self) -> int:
         """Learned numbers of the whole model."""
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in RenderFormer(self.architecture()).parameters())
 
-    def stage(self, attention: str) -> RenderFormerConfig:
-        """A config whose view-independent stage is the one to run, and whose other parts are as small as can be."""
+    def whole(self, attention: str) -> RenderFormerConfig:
+        """The model's config with this mechanism."""
         config = self.architecture()
         options = dict(config.attention_options) if attention == config.attention else {}
         if attention == "nearfar" and self.keys is not None:
             options["keys"] = self.keys
+        return dataclasses.replace(config, attention=attention, attention_options=options)
+
+    def stage(self, attention: str) -> RenderFormerConfig:
+        """A config whose view-independent stage is the one to run, and whose other parts are as small as can be."""
         return dataclasses.replace(
-            config,
-            attention=attention,
-            attention_options=options,
+            self.whole(attention),
             num_layers=self.layers,
             view_transformer_n_layers=1,
             use_dpt_decoder=False,

@@ -1,8 +1,11 @@
-"""Scenes to time with: random triangles, exactly as many as asked. The cost of attention depends on nothing else."""
+"""Scenes to time with: random triangles, exactly as many as asked, or a scene of one's own."""
 
 import torch
+from torch import Tensor
 
 from rfcli.model import SceneBatch
+from rfcli.scene import TriangleScene
+from rfcli.scene.camera import look_at
 
 LIGHTS = 2  # triangles that emit, as in a small studio
 
@@ -27,3 +30,17 @@ def triangle_soup(triangles: int, seed: int, device: torch.device) -> SceneBatch
     return SceneBatch(
         positions.to(device), normals.to(device), mask.to(device), material=material.to(device), texture=None
     )
+
+
+def soup_camera() -> tuple[Tensor, Tensor]:
+    """c2w [1, 1, 4, 4] and fov [1, 1] of a camera that has all of it in view."""
+    c2w = torch.from_numpy(look_at((0.0, -1.8, 0.4), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0)))
+    return c2w[None, None], torch.full((1, 1), 40.0)
+
+
+def one_scene(scene: TriangleScene, device: torch.device) -> tuple[SceneBatch, tuple[Tensor, Tensor]]:
+    """The scene as a batch of one, and its cameras c2w [1, V, 4, 4] and fov [1, V]."""
+    arrays = (scene.triangles, scene.vn, scene.material, scene.c2w, scene.fov)
+    triangles, vn, material, c2w, fov = (torch.from_numpy(array)[None].to(device) for array in arrays)
+    mask = torch.ones(triangles.shape[:2], dtype=torch.bool, device=device)
+    return SceneBatch(triangles, vn, mask, material=material), (c2w, fov)

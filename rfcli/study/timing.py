@@ -110,6 +110,7 @@ def _take_turns(budget: Budget, ready: dict[str, Runner], count: int, report: Re
     everyone = list(ready)
     peaks: dict[str, int | None] = {}
     operations: dict[str, list[float]] = {name: [] for name in ready}
+    views: dict[str, list[float]] = {name: [] for name in ready}
 
     def run(name: str, rounds_to_come: int) -> None:
         rest = budget.reserve(count) + rounds_to_come * sum(budget.expected(other, count) for other in ready)
@@ -119,6 +120,7 @@ def _take_turns(budget: Budget, ready: dict[str, Runner], count: int, report: Re
             budget.runs.setdefault((name, count), []).append(sample.seconds)
             peaks[name] = sample.peak_bytes
             operations[name].append(sample.operation)
+            views[name].append(sample.view)
 
     for name in everyone:
         run(name, LEAST_RUNS)
@@ -127,13 +129,14 @@ def _take_turns(budget: Budget, ready: dict[str, Runner], count: int, report: Re
         if budget.runs[name, count][0] < WARM_UP_BELOW:
             budget.runs[name, count].clear()
             operations[name].clear()
+            views[name].clear()
     for turn in range(rounds):
         for name in list(ready):
             if len(budget.runs[name, count]) < rounds:
                 run(name, rounds - turn)
     runs = {name: budget.runs.get((name, count), []) for name in everyone}
     return [
-        Measurement(name, count, tuple(seconds), peaks[name], tuple(operations[name]))
+        Measurement(name, count, tuple(seconds), peaks[name], tuple(operations[name]), tuple(views[name]))
         for name, seconds in runs.items()
         if len(seconds) >= LEAST_RUNS
     ]

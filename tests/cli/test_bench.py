@@ -30,10 +30,13 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
         for name in (
             "results.json",
             "results.csv",
+            "renders.csv",
             "time.png",
             "time.svg",
             "memory.png",
             "memory.svg",
+            "render.png",
+            "render.svg",
             "report.html",
         )
     ]
@@ -49,6 +52,10 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
     for row in receipt["rows"]:
         assert row["measured"] is True
         assert 0 < row["seconds_low"] <= row["seconds"] <= row["seconds_high"]
+    stage = {(row["attention"], row["triangles"]): row["seconds"] for row in receipt["rows"]}
+    renders = {(row["attention"], row["triangles"]): row for row in receipt["renders"]}
+    assert set(renders) == set(stage)
+    assert all(row["measured"] and row["seconds"] > 0 for row in renders.values())
     assert {"exponent", "low", "high"} <= set(receipt["fits"]["performer"])
     assert "performer<sdpa" in receipt["crossings"]
     assert set(receipt["crossing_intervals"]) == set(receipt["crossings"])
@@ -57,13 +64,34 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
     assert "256" in result.stderr  # people's table
 
 
+def test_a_scene_of_ones_own(rf: Rf, model: Path, scene: Path) -> None:
+    options = ["--triangles", "16,64", "--attention", "sdpa", "--model", model, "--budget", "6", "--device", "cpu"]
+    result = rf("bench", "--scene", scene, *options, "--quality", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert "heap.h5 cannot be decimated to 16 triangles, only to 20" in result.stderr
+    receipt = json.loads(result.stdout)
+    for name in ("rows", "renders", "quality"):
+        assert [row["triangles"] for row in receipt[name]] == [20, 64]
+    assert {row["scene"] for row in receipt["quality"]} == {"heap"}
+    written = json.loads(Path("bench/results.json").read_text())
+    assert (written["scene"]["file"], written["scene"]["triangles"]) == ("heap.h5", 20)
+    assert "heap.h5" in Path("bench/time.svg").read_text()
+
+
 def finished(folder: Path, factor: float) -> Path:
     """The results.json of a study that was made up."""
     points = [Measurement("sdpa", n, tuple(factor * n * x for x in (1e-3, 1.01e-3, 1.02e-3)), n) for n in (128, 256)]
-    setup = {"model": "tiny", "layers": 1, "model_layers": 4, "device": "cpu", "environment": environment("cpu")}
+    setup = {
+        "model": "tiny",
+        "layers": 1,
+        "model_layers": 4,
+        "pixels": 64,
+        "device": "cpu",
+        "environment": environment("cpu"),
+    }
     picture = QualityRow("heap", 128, "sdpa", "tiny", True, 0.5, {"psnr": 20.0}, None)
     folder.mkdir()
-    results = Results(setup, rows(points, ["sdpa"], (128, 256), 0), {}, {}, [picture], points, {})
+    results = Results(setup, rows(points, ["sdpa"], (128, 256), 0), [], {}, {}, [picture], points, [], {})
     results.write(folder / "results.json")
     return folder / "results.json"
 
@@ -106,6 +134,7 @@ def test_compare_says_which_differences_are_outside_noise(rf: Rf, tmp_path: Path
         (["--attention", "sdpa", "--keys", "512"], ["--keys 512", "nearfar"]),
         (["--budget", "0"], ["--budget"]),
         (["--twins", "runs/finetune"], ["--twins runs/finetune", "--quality"]),
+        (["--scene", "absent.json"], ["absent.json"]),
         (["--out", "/dev/null/bench", "--model", "tiny"], ["/dev/null"]),
     ],
 )
@@ -114,6 +143,28 @@ def test_mistakes(rf: Rf, arguments: list[str], words: list[str]) -> None:
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
     assert all(word in result.stderr for word in words), result.stderr
+
+
+def test_two_processes_share_every_point(model: Path, tmp_path: Path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
+    program = [sys.executable, "-c", "from rfcli.cli.app import main; main()"]
+    options = ["--triangles", "64,128", "--model", str(model), "--budget", "3", "--device", "cpu", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+    def ended(*more: str) -> subprocess.CompletedProcess[str]:
+        command = [*torchrun, *program, "bench", *options, *more]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    made = ended()
+    assert made.returncode == 0, made.stderr
+    receipt = json.loads(made.stdout)
+    measured = {(row["attention"], row["triangles"]) for row in receipt["rows"] if row["measured"]}
+    assert measured == {(name, count) for name in ("performer", "hedgehog") for count in (64, 128)}
+    assert receipt["renders"] == []
+    assert json.loads((tmp_path / "bench" / "results.json").read_text())["processes"] == 2
+    refused = ended("--attention", "sdpa,performer")
+    assert refused.returncode != 0
+    assert "sdpa reads keys one by one" in refused.stderr
 
 
 def test_ctrl_c_ends_at_once_keeps_what_is_finished_and_leaves_no_process(tmp_path: Path) -> None:

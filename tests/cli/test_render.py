@@ -479,3 +479,11 @@ def test_the_sentence_is_an_input_error_of_the_library(scene: Path) -> None:
 
     with pytest.raises(InputError, match="nowhere"):
         rfcli.load_model("nowhere")
+
+
+def test_compile_and_preview_contradict_each_other(rf: Rf, scene: Path) -> None:
+    result = rf("render", scene, "--preview", "--compile")
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert "--compile" in result.stderr
+    assert "--preview" in result.stderr

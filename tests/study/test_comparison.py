@@ -24,7 +24,7 @@ def study(
         for name in ("sdpa", "performer")
         for n in counts
     ]
-    return Results(SETUP, [], {}, {}, [], points, {})
+    return Results(SETUP, [], [], {}, {}, [], points, [], {})
 
 
 def test_twice_as_slow_is_outside_noise() -> None:

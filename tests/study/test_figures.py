@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from rfcli.study.figures import draw_figures, spread
-from rfcli.study.labels import bytes_label, count_label, seconds_label
+from rfcli.study.labels import bytes_label, count_label, seconds_label, three_digits
 from rfcli.study.results import Row
 
 ROWS = [
@@ -16,13 +16,20 @@ ROWS = [
     Row("performer", 65536, 30.0, 29.0, 31.0, 3_000_000_000, True, 2),
     Row("late", 65536, None, None, None, None, False, 0),
 ]
+RENDERS = [
+    Row("sdpa", 1024, 1.5, 1.4, 1.6, None, True, 5),
+    Row("performer", 1024, 1.4, 1.3, 1.5, None, True, 5),
+    Row("performer", 65536, 90.0, 80.0, 99.0, None, False, 0),
+]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("figures")
-    paths = draw_figures(folder, ROWS, "base model, 1 of 12 layers", "A processor, 2 threads.")
-    assert [path.name for path in paths] == ["time.png", "time.svg", "memory.png", "memory.svg"]
+    titles = ("base model, 1 of 12 layers", "whole render, base model")
+    paths = draw_figures(folder, ROWS, RENDERS, titles, "A processor, 2 threads.")
+    stems = ("time", "memory", "render")
+    assert [path.name for path in paths] == [f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")]
     assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in paths)
     return folder
 
@@ -40,6 +47,12 @@ def test_time_names_its_curves_machine_and_what_was_not_measured(folder: Path) -
     assert "<!-- late -->" not in text  # nothing is known of it
 
 
+def test_renders_have_a_figure_of_their_own_in_the_same_colours(folder: Path) -> None:
+    text = comments(folder / "render.svg")
+    for words in ("<!-- sdpa -->", "whole render, base model", "extrapolated, not measured", "d55e00"):
+        assert words in text
+
+
 def test_memory_speaks_neither_of_bars_nor_of_extrapolation_where_there_are_none(folder: Path) -> None:
     text = comments(folder / "memory.svg")
     assert "extrapolated" not in text
@@ -49,7 +62,7 @@ def test_memory_speaks_neither_of_bars_nor_of_extrapolation_where_there_are_none
 
 def test_a_figure_without_any_number_is_not_drawn(tmp_path: Path) -> None:
     unknown = [Row("a", 1024, 1.0, 1.0, 1.0, None, True, 2)]
-    assert [path.stem for path in draw_figures(tmp_path, unknown, "", "")] == ["time", "time"]
+    assert [path.stem for path in draw_figures(tmp_path, unknown, [], ("", ""), "")] == ["time", "time"]
 
 
 @pytest.mark.parametrize(
@@ -66,5 +79,13 @@ def test_labels_stay_below_the_top() -> None:
 
 def test_labels_read_as_people_write() -> None:
     assert [count_label(n) for n in (1024, 65536, 1000, 20480)] == ["1k", "64k", "1,000", "20k"]
-    assert [seconds_label(t) for t in (0.002, 0.5, 1, 20, 1000)] == ["2 ms", "500 ms", "1 s", "20 s", "1,000 s"]
+    assert [seconds_label(t) for t in (0.002, 0.5, 1, 1.5, 20, 1000)] == [
+        "2 ms",
+        "500 ms",
+        "1 s",
+        "1.5 s",
+        "20 s",
+        "1,000 s",
+    ]
+    assert [three_digits(x) for x in (0.12345, 2.0, 123.4, 2345.6)] == ["0.123", "2", "123", "2,350"]
     assert [bytes_label(b) for b in (5e5, 2e7, 1e9)] == ["500 kB", "20 MB", "1 GB"]

@@ -7,11 +7,20 @@ import pytest
 import torch
 
 from rfcli.model import RenderFormer
+from rfcli.study.device_clock import DeviceClock, Mark
 from rfcli.study.operation_clock import OperationClock
 from rfcli.study.soup import triangle_soup
 from tests.study.small import SMALL_STAGE
 
 CPU = torch.device("cpu")
+
+
+class Counting(DeviceClock):
+    marks = 0
+
+    def mark(self) -> Mark:
+        self.marks += 1
+        return super().mark()
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "performer", "hedgehog", "nearfar"])
@@ -20,15 +29,17 @@ def test_the_picture_does_not_change_and_time_is_counted(attention: str) -> None
     scene = triangle_soup(96, 0, CPU)
     with torch.inference_mode():
         before = model.view_independent(scene)
-        readings: list[int] = []
-        clock = OperationClock(model, lambda: readings.append(1))
+        clock = Counting(CPU)
+        operation = OperationClock(model, clock)
         begun = time.perf_counter()
         after = model.view_independent(scene)
         whole = time.perf_counter() - begun
     assert torch.equal(before, after)
-    assert 0 < clock.seconds < whole
+    assert 0 < operation.seconds() < whole
     plans = attention == "nearfar"
-    assert len(readings) == 2 * (SMALL_STAGE.num_layers + plans)  # before and after each call
+    assert clock.marks == 2 * (SMALL_STAGE.num_layers + plans)  # before and after each call
+    operation.restart()
+    assert operation.seconds() == 0
 
 
 def test_a_slow_mechanism_is_the_clock_and_a_slow_feed_forward_is_not() -> None:
@@ -37,9 +48,9 @@ def test_a_slow_mechanism_is_the_clock_and_a_slow_feed_forward_is_not() -> None:
     inner, feed = layer.multihead_attn.mechanism.forward, layer.ffn.forward
     layer.multihead_attn.mechanism.forward = lambda *a: (time.sleep(0.2), inner(*a))[1]
     layer.ffn.forward = lambda *a: (time.sleep(0.5), feed(*a))[1]
-    clock = OperationClock(model, lambda: None)
+    operation = OperationClock(model, DeviceClock(CPU))
     begun = time.perf_counter()
     with torch.inference_mode():
         model.view_independent(triangle_soup(32, 0, CPU))
-    assert clock.seconds >= 0.2
-    assert time.perf_counter() - begun - clock.seconds >= 0.5  # the feed-forward's sleep lies outside
+    assert operation.seconds() >= 0.2
+    assert time.perf_counter() - begun - operation.seconds() >= 0.5  # the feed-forward's sleep lies outside

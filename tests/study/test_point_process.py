@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from rfcli.study.point_process import Point, PointProcess
+from rfcli.study.point_process import PointProcess
+from rfcli.study.point_work import Point
 from rfcli.study.timing import DoesNotFit
 from tests.study.small import SMALL_STAGE
 

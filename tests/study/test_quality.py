@@ -13,6 +13,7 @@ from rfcli.model import RenderFormer, convert, save_checkpoint
 from rfcli.scene import TriangleScene
 from rfcli.study import quality
 from rfcli.study.files import write_quality_csv
+from rfcli.study.point_work import SMALL as SMALL_SCENE
 from rfcli.study.quality import QualityRow, drawn, measure_quality, picture_path
 from rfcli.study.quality_models import QualityModel, quality_models
 from rfcli.study.scene_series import SceneSeries
@@ -116,6 +117,37 @@ def test_what_is_not_foreseen_to_fit_is_left_out(softmax: RenderFormer, tmp_path
     assert list(measure_quality(models(softmax, "sdpa"), SERIES, [24], 0.0, tmp_path)) == []
 
 
+def test_a_scene_whose_truth_is_not_foreseen_to_fit_is_left_out(softmax: RenderFormer, tmp_path: Path) -> None:
+    now = [0.0]
+
+    def slow_scene_at(count: int) -> tuple[TriangleScene, np.ndarray]:
+        now[0] += count  # a second a triangle
+        return scene_at(count)
+
+    slow = [SceneSeries("heap", slow_scene_at)]
+    found = list(measure_quality(models(softmax, "sdpa"), slow, [24, 48, 96], 150.0, tmp_path, clock=lambda: now[0]))
+    # 24 s of 150, 48 s of 126, but not 96 s of 78
+    assert [row.triangles for row in found] == [24, 48]
+    assert now[0] <= 150.0
+
+
+def test_the_first_picture_of_a_model_comes_after_a_warm_up_that_is_not_counted(
+    softmax: RenderFormer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn_triangles: list[int] = []
+    inner = quality.render_views
+
+    def watched(model, batch, *rest):  # type: ignore[no-untyped-def]
+        drawn_triangles.append(batch.triangles.shape[1])
+        image, _, _ = next(inner(model, batch, *rest))
+        return iter([(image, 5.0, 5.0)])  # long enough not to be repeated
+
+    monkeypatch.setattr(quality, "render_views", watched)
+    found = list(measure_quality(models(softmax, "sdpa", "performer"), SERIES, [24, 32], 1e9, tmp_path))
+    assert drawn_triangles == [SMALL_SCENE, 24, SMALL_SCENE, 24, 32, 32]
+    assert [row.seconds for row in found] == [10.0] * 4
+
+
 def test_a_short_render_is_repeated_and_the_first_is_not_counted(
     softmax: RenderFormer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +166,7 @@ def test_softmax_weights_run_nearfar_but_performer_is_an_untrained_swap(folder: 
     assert found["nearfar"].model.config.attention_options == {"keys": 7}
     weights = [model.model.state_dict()["tri_token"] for model in found.values()]
     assert all(torch.equal(weights[0], other) for other in weights)
+    assert len({other.data_ptr() for other in weights}) == 1  # four mechanisms take the memory of one model
 
 
 def test_a_twin_draws_for_the_mechanism_that_it_was_trained_with(

@@ -22,12 +22,14 @@ ROWS = [row(1024, "sdpa", 20.0), row(2048, "sdpa", 19.0), row(1024, "performer",
 
 
 def test_the_figure_says_what_is_untrained_and_where_it_was_measured(tmp_path: Path) -> None:
-    paths = draw_quality(tmp_path, ROWS, "A processor, 2 threads.")
+    paths = draw_quality(tmp_path, ROWS, ["sdpa", "nearfar", "performer"], "A processor, 2 threads.")
     assert [path.name for path in paths] == ["quality.png", "quality.svg"]
     text = paths[1].read_text()
     for words in ("<!-- performer (untrained) -->", "<!-- sdpa -->", "A processor", "untrained swap", "1k to 2k"):
         assert words in text
-    assert draw_quality(tmp_path / "nowhere", [], "") == []
+    assert "0072b2" in text  # performer is the third of all mechanisms, here as elsewhere
+    assert "d55e00" not in text
+    assert draw_quality(tmp_path / "nowhere", [], [], "") == []
 
 
 def test_the_sheet_shows_each_picture_above_its_error(tmp_path: Path) -> None:

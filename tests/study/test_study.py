@@ -8,8 +8,8 @@ import pytest
 
 from rfcli.errors import InputError
 from rfcli.model import PRESETS, RenderFormer, save_checkpoint
-from rfcli.study import Row, StudySettings, run_study
-from rfcli.study.files import UNFINISHED, read_results, read_unfinished, write_csv, write_unfinished
+from rfcli.study import Row, StudySettings, Watch, run_study
+from rfcli.study.files import UNFINISHED, Findings, read_results, read_unfinished, write_csv, write_unfinished
 from rfcli.study.measurement import Measurement
 from rfcli.study.quality import QualityRow
 from tests.study.small import SMALL
@@ -28,7 +28,9 @@ def settings(model: str, *attentions: str, layers: int = 1) -> StudySettings:
 
 def test_a_study_measures_and_writes_what_it_promises(model: str, tmp_path: Path) -> None:
     events: list[str] = []
-    study = run_study(settings(model), 90.0, tmp_path, lambda spent, expected, event: events.append(event))
+    grown: list[int] = []
+    watch = Watch(lambda spent, expected, event: events.append(event), lambda points: grown.append(len(points)))
+    study = run_study(settings(model), 90.0, tmp_path, watch)
     assert [(row.attention, row.triangles) for row in study.results.rows] == [
         ("sdpa", 128),
         ("sdpa", 256),
@@ -40,6 +42,15 @@ def test_a_study_measures_and_writes_what_it_promises(model: str, tmp_path: Path
     assert set(study.results.fits) == {"sdpa", "performer"}
     assert set(study.results.crossings) == {"sdpa<performer", "performer<sdpa"}
     assert events[0] == "sdpa, 128 triangles"
+    assert any(event == "render by performer, 256 triangles" for event in events)
+    assert grown == [0, 2, 4]
+    stage = {(row.attention, row.triangles): row.seconds for row in study.results.rows}
+    assert {(row.attention, row.triangles) for row in study.results.renders} == set(stage)
+    for row in study.results.renders:
+        assert row.measured
+        assert row.seconds > stage[row.attention, row.triangles]  # type: ignore[operator]
+    for point in study.results.render_measurements:
+        assert all(0 < view < whole for view, whole in zip(point.view, point.seconds, strict=True))
     assert all(path.is_file() for path in study.outputs)
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in study.outputs}
 
@@ -64,14 +75,16 @@ def test_an_interrupted_study_goes_on(model: str, tmp_path: Path) -> None:
             raise StopError
 
     with pytest.raises(StopError):
-        run_study(settings(model, "sdpa"), 90.0, tmp_path, stop_at_the_second_count)
+        run_study(settings(model, "sdpa"), 90.0, tmp_path, Watch(stop_at_the_second_count))
     assert [path.name for path in tmp_path.iterdir()] == [UNFINISHED]
     kept = json.loads((tmp_path / UNFINISHED).read_text())["measurements"]
     assert {point["triangles"] for point in kept} == {128}
 
     events: list[str] = []
-    study = run_study(settings(model, "sdpa"), 90.0, tmp_path, lambda spent, expected, event: events.append(event))
-    assert not any("128" in event for event in events)
+    watch = Watch(lambda spent, expected, event: events.append(event))
+    study = run_study(settings(model, "sdpa"), 90.0, tmp_path, watch)
+    assert not any(event == "sdpa, 128 triangles" for event in events)
+    assert "render by sdpa, 128 triangles" in events
     assert all(row.measured for row in study.results.rows)
     first = next(row for row in study.results.rows if row.triangles == 128)
     assert first.runs == len(kept[0]["seconds"])
@@ -80,31 +93,30 @@ def test_an_interrupted_study_goes_on(model: str, tmp_path: Path) -> None:
 
 def test_points_of_another_setup_or_a_broken_file_are_not_taken_over(tmp_path: Path) -> None:
     path = tmp_path / UNFINISHED
-    point = {"attention": "a", "triangles": 1, "seconds": (1.0, 2.0), "peak_bytes": None, "operation": (0.5, 0.25)}
+    point = Measurement("a", 1, (1.0, 2.0), None, (0.5, 0.25), (0.1, 0.2))
     picture = QualityRow("heap", 1, "a", "tiny", True, 0.5, {"psnr": 1.0}, None)
-    write_unfinished(path, {"counts": (1, 2)}, [Measurement(**point)], [picture])
-    assert read_unfinished(path, {"counts": (1, 2)}) == (
-        [Measurement("a", 1, (1.0, 2.0), None, (0.5, 0.25))],
-        [picture],
-    )
-    assert read_unfinished(path, {"counts": (1, 3)}) == ([], [])
+    findings = Findings([point], [point, point], [picture])
+    write_unfinished(path, {"counts": (1, 2)}, findings)
+    assert read_unfinished(path, {"counts": (1, 2)}) == findings
+    assert read_unfinished(path, {"counts": (1, 3)}) == Findings()
     path.write_text("{")
-    assert read_unfinished(path, {"counts": (1, 2)}) == ([], [])
-    assert read_unfinished(tmp_path / "absent", {}) == ([], [])
+    assert read_unfinished(path, {"counts": (1, 2)}) == Findings()
+    assert read_unfinished(tmp_path / "absent", {}) == Findings()
 
 
 def test_a_budget_too_small_for_anything_says_so(model: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--budget"):
-        run_study(settings(model), 0.2, tmp_path, lambda *_: None)
+        run_study(settings(model), 0.2, tmp_path, Watch())
 
 
 def test_csv_leaves_unknown_numbers_empty(tmp_path: Path) -> None:
     write_csv(tmp_path / "x.csv", [Row("a", 1, None, None, None, None, False, 0)])
     header, line = (tmp_path / "x.csv").read_text().splitlines()
     assert header == (
-        "attention,triangles,seconds,seconds_low,seconds_high,peak_bytes,measured,runs,operation_seconds,floor_share"
+        "attention,triangles,seconds,seconds_low,seconds_high,peak_bytes,measured,runs,operation_seconds,floor_share,"
+        "precision"
     )
-    assert line == "a,1,,,,,False,0,,"
+    assert line == "a,1,,,,,False,0,,,fp32"
 
 
 @pytest.mark.parametrize(
@@ -115,6 +127,8 @@ def test_sizes_are_the_published_architectures(name: str, preset: str, millions:
     assert study.architecture() == PRESETS[preset]
     stage = study.stage("performer")
     assert (stage.num_layers, stage.attention) == (1, "performer")
+    assert study.whole("performer").num_layers == PRESETS[preset].num_layers
+    assert study.pixels() == 256
     assert stage.latent_dim == PRESETS[preset].latent_dim
     keyed = StudySettings(name, ("sdpa", "nearfar"), (1024,), 1, "cpu", 0, keys=512)
     assert [keyed.stage(name).attention_options for name in keyed.attentions] == [{}, {"keys": 512}]

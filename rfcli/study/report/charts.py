@@ -5,18 +5,18 @@ that stands out on both. The parameter `shown` is the list of mechanisms that th
 """
 
 from collections.abc import Sequence
-from math import ceil, floor, log10
 from typing import Any
 
 from rfcli.study.figures import COLOURS
 from rfcli.study.quality import QualityRow
 from rfcli.study.results import Row
+from rfcli.study.ticks import round_values
 
 Spec = dict[str, Any]
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # a name, which nothing fetches
 HEIGHT = 360
-MOST_TICKS = 9
+QUALITY_TICKS = 6  # on a phone's width
 MARK: Spec = {"type": "point", "size": 70, "opacity": 1}
 PALETTE = ("currentColor", *COLOURS[1:])
 
@@ -31,8 +31,8 @@ def palette(names: Sequence[str]) -> dict[str, str]:
     return {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(names)}
 
 
-def time_chart(rows: Sequence[Row]) -> Spec:
-    """Seconds over triangles, with 95 % intervals."""
+def time_chart(rows: Sequence[Row], names: Sequence[str]) -> Spec:
+    """Seconds over triangles, with 95 % intervals. names: of all mechanisms, which have one colour on all charts."""
     values = [
         {
             "attention": row.attention,
@@ -46,10 +46,10 @@ def time_chart(rows: Sequence[Row]) -> Spec:
         for row in rows
         if row.seconds is not None
     ]
-    return growth_chart(values, "seconds", SECONDS)
+    return growth_chart(values, names, "seconds", SECONDS)
 
 
-def memory_chart(rows: Sequence[Row]) -> Spec:
+def memory_chart(rows: Sequence[Row], names: Sequence[str]) -> Spec:
     """Peak memory over triangles."""
     values = [
         {
@@ -62,12 +62,11 @@ def memory_chart(rows: Sequence[Row]) -> Spec:
         for row in rows
         if row.peak_bytes
     ]
-    return growth_chart(values, "peak memory", BYTES)
+    return growth_chart(values, names, "peak memory", BYTES)
 
 
-def growth_chart(values: list[dict[str, Any]], title: str, label: str) -> Spec:
+def growth_chart(values: list[dict[str, Any]], names: Sequence[str], title: str, label: str) -> Spec:
     """Both axes logarithmic; what was not measured hollow and dashed, from the last point that was."""
-    names = list(dict.fromkeys(value["attention"] for value in values))
     counts = sorted({value["triangles"] for value in values})
     ends = [value[end] for value in values for end in ("low", "value", "high") if value.get(end)]
     ticks = round_values(min(ends), max(ends))
@@ -103,10 +102,10 @@ def growth_chart(values: list[dict[str, Any]], title: str, label: str) -> Spec:
     return chart(values, names, layers, x, y)
 
 
-def quality_chart(rows: Sequence[QualityRow]) -> Spec:
+def quality_chart(rows: Sequence[QualityRow], names: Sequence[str]) -> Spec:
     """PSNR against the truth over seconds of a whole render, of one series of scenes; marks grow with the triangles."""
     seconds, decibels = [row.seconds for row in rows], [row.truth["psnr"] for row in rows]
-    counts, ticks = [row.triangles for row in rows], round_values(min(seconds), max(seconds))
+    counts, ticks = [row.triangles for row in rows], round_values(min(seconds), max(seconds), QUALITY_TICKS)
     values = [
         {
             "attention": row.attention,
@@ -119,7 +118,6 @@ def quality_chart(rows: Sequence[QualityRow]) -> Spec:
         }
         for row in rows
     ]
-    names = list(dict.fromkeys(row.attention for row in rows))
     x = {
         "field": "seconds",
         "type": "quantitative",
@@ -166,17 +164,6 @@ def curves(values: list[dict[str, Any]], marks: Spec, lines: Spec, beyond: str) 
         layers.append({"transform": [{"filter": beyond}], "mark": dashed, "encoding": lines})
         layers.append({"transform": rest, "mark": {**MARK, "filled": False}, "encoding": marks})
     return layers
-
-
-def round_values(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten from low to high, or fewer where these are many; on log axes labels crowd."""
-    powers = range(floor(log10(low)), ceil(log10(high)) + 1)
-    for factors in ((1, 2, 5), (1, 3), (1,)):
-        values = [float(f"{factor}e{power}") for power in powers for factor in factors]
-        inside = [value for value in values if low / 1.3 <= value <= high * 1.3]
-        if len(inside) <= MOST_TICKS:
-            break
-    return inside
 
 
 def chart(values: list[dict[str, Any]], names: Sequence[str], layers: list[Spec], x: Spec, y: Spec) -> Spec:

@@ -21,18 +21,18 @@ POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-sr
 JPEG_QUALITY = 88
 
 
-def write_report(path: Path, results: Results, what: str, machine: str, grid: Path | None) -> Path:
-    """Write the page; returns its path. what, machine: what was run, and where. grid: the sheet of pictures."""
+def write_report(path: Path, results: Results, what: tuple[str, str], machine: str, grid: Path | None) -> Path:
+    """Write the page; returns its path. what: was run, of the stage and as whole renders; machine: where. grid: the
+    sheet of pictures."""
     import vl_convert
 
     sections = [*quality_sections(results, grid), *cost_sections(results, what)]
-    names = list(dict.fromkeys(row.attention for row in results.rows))
     page = PAGE.format(
         policy=POLICY,
         style=resource("page.css"),
         findings="".join(f"<li>{escape(sentence)}</li>" for sentence in findings(results)),
         machine=escape(machine),
-        boxes=switches(names),
+        boxes=switches(results.names()),
         sections="\n".join(sections),
         # "</script" inside the library's strings would end it
         library=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", r"<\/script"),
@@ -54,7 +54,9 @@ def quality_sections(results: Results, grid: Path | None) -> list[str]:
             "Dashed and hollow: an untrained swap, the softmax model's weights with another mechanism."
         )
         caption = f"{scene}: pictures against path-traced truth and against softmax's"
-        sections.append(section(title, note, f"quality-{scene}", quality_chart(rows), quality_table(caption, rows)))
+        sections.append(
+            section(title, note, f"quality-{scene}", quality_chart(rows, results.names()), quality_table(caption, rows))
+        )
     if grid is not None:
         sections.append(
             '<section><h2>The pictures</h2><figure><img alt="Sheet of pictures: truth and mechanisms side by side, '
@@ -64,17 +66,22 @@ def quality_sections(results: Results, grid: Path | None) -> list[str]:
     return sections
 
 
-def cost_sections(results: Results, what: str) -> list[str]:
-    """Time and memory."""
-    note = f"Of the {what}. Dashed and hollow: extrapolated from what was measured, not measured."
-    sections = [
-        section(
-            "Time", note, "time", time_chart(results.rows), time_table(results.rows) + operation_table(results.rows)
+def cost_sections(results: Results, what: tuple[str, str]) -> list[str]:
+    """Time of whole renders, time and memory of the stage."""
+    hollow = "Dashed and hollow: extrapolated from what was measured, not measured."
+    note = f"Of the {what[0]}. {hollow}"
+    sections, names = [], results.names()
+    if any(row.seconds for row in results.renders):
+        of_renders = f"Of a {what[1]}. {hollow}"
+        table = time_table(results.renders)
+        sections.append(
+            section("Time of a whole render", of_renders, "render", time_chart(results.renders, names), table)
         )
-    ]
+    table = time_table(results.rows) + operation_table(results.rows)
+    sections.append(section("Time of the stage", note, "time", time_chart(results.rows, names), table))
     if any(row.peak_bytes for row in results.rows):
-        chart, table = memory_chart(results.rows), memory_table(results.rows)
-        sections.append(section("Memory", note, "memory", chart, table))
+        chart, table = memory_chart(results.rows, names), memory_table(results.rows)
+        sections.append(section("Memory of the stage", note, "memory", chart, table))
     return sections
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
+from rfcli.study.labels import three_digits
 from rfcli.study.quality import QualityRow
 from rfcli.study.results import Row
 
@@ -27,8 +28,9 @@ def time_table(rows: Sequence[Row]) -> str:
         if row.seconds is None:
             return "too little time"
         if not row.measured:
-            return f"[{row.seconds:.3g}]"
-        return f"{row.seconds:.3g} ({row.seconds_low:.3g} to {row.seconds_high:.3g})"
+            return f"[{three_digits(row.seconds)}]"
+        low, high = row.seconds_low or 0.0, row.seconds_high or 0.0
+        return f"{three_digits(row.seconds)} ({three_digits(low)} to {three_digits(high)})"
 
     caption = "Seconds, median and 95 % interval; in brackets: extrapolated, not measured"
     return by_count(caption, rows, {(row.triangles, row.attention): cell(row) for row in rows})
@@ -40,7 +42,7 @@ def operation_table(rows: Sequence[Row]) -> str:
     def cell(row: Row) -> str:
         if row.operation_seconds is None or row.floor_share is None:
             return "not measured"
-        return f"{row.operation_seconds:.3g}, {100 * row.floor_share:.0f} %"
+        return f"{three_digits(row.operation_seconds)}, {100 * row.floor_share:.0f} %"
 
     caption = "Seconds of the attention operation alone, and the share of the stage that is not attention"
     return by_count(caption, rows, {(row.triangles, row.attention): cell(row) for row in rows})
@@ -77,7 +79,7 @@ def quality_table(caption: str, rows: Sequence[QualityRow]) -> str:
     for row in sorted(rows, key=lambda row: row.triangles):
         model = row.model if row.trained else f"{row.model}, untrained swap"
         scores = [number(scores, name) for scores in (row.truth, row.softmax) for name in metrics]
-        lines.append([f"{row.triangles:,}", row.attention, model, f"{row.seconds:.3g}", *scores])
+        lines.append([f"{row.triangles:,}", row.attention, model, three_digits(row.seconds), *scores])
     return table(caption, headings, lines)
 
 

@@ -86,6 +86,7 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
         "layers": ["0", "-1", "99", "x"],
         "budget": ["0", "-1", "nan", "inf", "x"],
         "twins": ["", "absent"],
+        "scene": ["absent.json", "absent.obj", "absent"],
         "from": ["absent.json", "."],
         "compare": ["absent"],
         "out": ["taken"],

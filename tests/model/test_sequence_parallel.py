@@ -1,0 +1,117 @@
+"""Two processes that share the tokens compute what one does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from rfcli.attention import Context, create
+from rfcli.errors import InputError
+from rfcli.model import RenderFormer, SceneBatch
+from rfcli.model.sequence_parallel import share, view_independent_spread
+from tests.model.scenes import SMALL, random_batch, small_model
+
+CASES = [("performer", {}), ("performer", {"kernel": "relu"}), ("hedgehog", {})]
+COUNTS = (64, 1001)
+
+
+def stage(attention: str, options: dict[str, str], key_weight: str) -> RenderFormer:
+    model = small_model(attention=attention, attention_options=options, key_weight=key_weight)
+    for norm in (one for name, one in model.named_parameters() if "q_norm" in name or "k_norm" in name):
+        norm.data *= 3.0  # logits as large as trained ones, where features span many powers of e
+    return model
+
+
+def padded(count: int) -> SceneBatch:
+    """Two scenes, the second with padding in so long a stretch that one process has nothing else."""
+    batch = random_batch(2, count)
+    batch.mask[1, count // 3 :] = False
+    return batch
+
+
+def attended(group: object) -> torch.Tensor:
+    """One operation whose keys differ in size between the halves by e^40."""
+    generator = torch.Generator().manual_seed(5)
+    q, k, v = torch.randn(3, 1, 2, 600, 16, generator=generator)
+    k[:, :, 300:] *= 4
+    layer = create("performer", heads=2, head_dim=16)
+    mine = slice(0, 600) if group is None else share(600, dist.get_rank(), 2)
+    return layer(q[:, :, mine], k[:, :, mine], v[:, :, mine], Context(group=group))
+
+
+@pytest.fixture(scope="module")
+def spread(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, torch.Tensor]]:
+    """What each of two processes has found."""
+    folder = tmp_path_factory.mktemp("spread")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    module = ["-m", "tests.model.test_sequence_parallel", str(folder)]
+    ended = subprocess.run(
+        [*command, *module], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+@pytest.mark.parametrize("key_weight", ["count", "area"])
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize(("attention", "options"), CASES)
+def test_the_stage_is_that_of_one_process(
+    spread: list[dict[str, torch.Tensor]], attention: str, options: dict[str, str], count: int, key_weight: str
+) -> None:
+    model, batch = stage(attention, options, key_weight), padded(count)
+    with torch.no_grad():
+        alone = model.view_independent(batch)
+    real = torch.nn.functional.pad(batch.mask, (SMALL.num_register_tokens, 0), value=True)
+    for found in spread:
+        together = found[name_of(attention, options, count, key_weight)]
+        assert together.shape == alone.shape
+        assert (together - alone)[real].abs().max() <= 1e-5 * alone[real].abs().max()
+
+
+def test_an_operation_over_keys_of_very_different_sizes_is_that_of_one_process(
+    spread: list[dict[str, torch.Tensor]],
+) -> None:
+    together = torch.cat([found["operation"] for found in spread], 2)
+    with torch.no_grad():
+        alone = attended(None)
+    assert (together - alone).abs().max() <= 1e-5 * alone.abs().max()
+
+
+@pytest.mark.parametrize(("tokens", "processes"), [(10, 2), (11, 2), (3, 4), (66, 3)])
+def test_shares_are_everything_once_and_nearly_equal(tokens: int, processes: int) -> None:
+    shares = [range(tokens)[share(tokens, rank, processes)] for rank in range(processes)]
+    assert [token for part in shares for token in part] == list(range(tokens))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "nearfar"])
+def test_mechanisms_that_read_keys_one_by_one_are_refused(attention: str) -> None:
+    model = small_model(attention=attention)
+    with pytest.raises(InputError, match=f"{attention} attention reads keys that other processes have"):
+        view_independent_spread(model, padded(64), None)
+
+
+def name_of(attention: str, options: dict[str, str], count: int, key_weight: str) -> str:
+    return f"{attention}-{options.get('kernel')}-{count}-{key_weight}"
+
+
+def main(folder: Path) -> None:
+    dist.init_process_group("gloo")
+    found = {"operation": attended(dist.group.WORLD).detach()}
+    for attention, options in CASES:
+        for count in COUNTS:
+            for key_weight in ("count", "area"):
+                model = stage(attention, options, key_weight)
+                name = name_of(attention, options, count, key_weight)
+                found[name] = view_independent_spread(model, padded(count), dist.group.WORLD)
+    torch.save(found, folder / f"{dist.get_rank()}.pt")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    with torch.no_grad():
+        main(Path(sys.argv[1]))

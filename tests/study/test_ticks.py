@@ -1,0 +1,36 @@
+"""Round values on axes: few, and at least two."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rfcli.study.ticks import round_values
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.9, 9.0, [1, 2, 5, 10]),
+        (0.001, 60.0, [0.001, 0.01, 0.1, 1, 10]),
+        (1e3, 1e9, [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9]),
+        (0.48, 0.56, [0.5, 0.55]),  # where 1, 2 and 5 times powers of ten are too coarse
+        (100.0, 130.0, [100, 110, 120, 130]),
+        (0.3, 0.9, [0.4, 0.6, 0.8]),
+        (9.29, 9.52, [9.3, 9.4, 9.5]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
+    assert round_values(low, high) == ticks
+
+
+@given(st.floats(1e-6, 1e6), st.floats(1.0, 1e7), st.sampled_from([5, 6, 9]))
+def test_ticks_are_few_near_the_range_and_at_least_two_of_a_range_that_is_one(
+    low: float, factor: float, most: int
+) -> None:
+    high = low * factor
+    ticks = round_values(low, high, most)
+    assert ticks == sorted(set(ticks))
+    assert 1 <= len(ticks) <= max(most, 8)
+    if factor > 1.002:
+        assert len(ticks) >= 2
+    assert all(low / 1.5 <= tick <= high * 1.5 for tick in ticks)
