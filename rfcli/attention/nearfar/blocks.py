@@ -57,11 +57,6 @@ def _scaled(q: Tensor, groups: Tensor) -> Tensor:
     return extend_queries(q, groups).mul_(q.shape[-1] ** -0.5)
 
 
-def _gathered(table: Tensor, rows: Tensor) -> Iterator[Tensor]:
-    """What each block reads of the table, [L, C], one after another."""
-    return (table.index_select(0, own) for own in rows)
-
-
 def read_blocks(
     q: Tensor, k: Tensor, v: Tensor, plans: tuple[ScenePlan | None, ...], groups: Tensor, out: Tensor
 ) -> Tensor:
@@ -125,8 +120,8 @@ def _blocks_gradient(
         dtable.index_add_(0, rows.flatten(), dgathered.flatten(0, 1))
         return dq
     blocks = []
-    for wanted, queries, own, gathered in zip(gradient, q, rows, _gathered(table, rows), strict=True):
-        dqueries, dgathered = read_keys_gradient(wanted, queries, gathered, groups)
+    for wanted, queries, own in zip(gradient, q, rows, strict=True):
+        dqueries, dgathered = read_keys_gradient(wanted, queries, table.index_select(0, own), groups)
         dtable.index_add_(0, own, dgathered)
         blocks.append(dqueries)
     return torch.stack(blocks)
