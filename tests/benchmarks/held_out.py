@@ -1,8 +1,9 @@
 """How good models are on scenes and shapes that nothing was trained on: `python tests/benchmarks/held_out.py`.
 
 Makes the test split where it is not there yet (`rf gen-data --split test --scenes 64`, about three minutes; the same
-bytes anywhere), renders it with each model, and prints tables for model cards. A model is a name or folder, with an
-attention mechanism and its keys where it is to be rendered with others: `tiny tiny@nearfar:128 runs/finetune`.
+bytes anywhere), renders it as `rf render` does with each model, and prints tables for model cards. A model is a name or
+folder, with an attention mechanism and its keys where it is to be rendered with others: `tiny tiny@nearfar:128
+runs/finetune`.
 """
 
 import argparse
@@ -19,8 +20,10 @@ from rfcli.dataset.manifest import read_manifest
 from rfcli.dataset.training_scene import TrainingScene
 from rfcli.metrics.scores import score
 from rfcli.model import RenderFormer, convert, load
+from rfcli.model.rendering import render_views
+from rfcli.training.batch import collate
 from rfcli.training.scenes import read_scenes
-from rfcli.training.validation import predict, radiance, silenced_attention
+from rfcli.training.validation import radiance, silenced_attention
 
 Images = npt.NDArray[np.float32]
 COLUMNS = ("PSNR [0, 1]", "PSNR log2", "SSIM", "FLIP", "silenced")
@@ -45,9 +48,15 @@ def named(text: str) -> RenderFormer:
 
 def measured(model: RenderFormer, scene: TrainingScene, resolution: int) -> list[float]:
     """One number for each of COLUMNS, means over the scene's views."""
-    prediction, truth = (radiance(x) for x in predict(model, scene, resolution))
+    batch = collate([scene], torch.device("cpu"))
+
+    def pictures() -> Images:
+        views = render_views(model, batch.scenes, batch.c2w, batch.fov, resolution)
+        return torch.cat([view[0] for view, _, _ in views]).numpy()
+
+    prediction, truth = pictures(), radiance(batch.truth[0])
     with silenced_attention(model):
-        deaf = radiance(predict(model, scene, resolution)[0])
+        deaf = pictures()
     rows = []
     for image, reference, silent in zip(prediction, truth, deaf, strict=True):
         scores, _ = score(image, reference)
