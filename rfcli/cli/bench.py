@@ -130,11 +130,12 @@ def _reached(console: Console, own: "OwnScene", counts: tuple[int, ...]) -> tupl
 def _tell(console: Console, settings: "StudySettings", study: "Study") -> None:
     """Tables and sentences for people, and the receipt."""
     from rfcli.cli.bench_tables import crossing_sentences, quality_tables, seconds_tables
+    from rfcli.study.speedups import speedup_sentences
 
     results = study.results
     for table in (*seconds_tables(results), *quality_tables(results)):
         console.say(table)
-    for sentence in crossing_sentences(results):
+    for sentence in (*speedup_sentences(results.rows, results.renders), *crossing_sentences(results)):
         console.say(sentence)
     console.say(f"Figures and numbers are in {study.outputs[0].parent}/")
     used = {"name": settings.model, "attention": list(settings.attentions), "parameters": settings.parameters()}

@@ -4,6 +4,7 @@ import pytest
 
 from rfcli.study.measurement import Measurement
 from rfcli.study.results import crossing_intervals, crossings, growth, rows
+from rfcli.study.speedups import speedup_sentences, speedups
 
 COUNTS = [1024, 2048, 4096, 8192, 16384]
 
@@ -105,3 +106,14 @@ def test_what_was_measured_knows_the_operation_and_the_floor() -> None:
     assert table[0].operation_seconds == pytest.approx(0.375 * line(1024))
     assert table[0].floor_share == pytest.approx(0.625)
     assert (table[3].operation_seconds, table[3].floor_share) == (None, None)
+
+
+def test_speedups_are_of_the_largest_count_that_was_measured_of_both() -> None:
+    measured = points("sdpa", COUNTS[:4], parabola) + points("fast", COUNTS, line)
+    table = rows(measured, ["sdpa", "fast"], COUNTS, seed=0)
+    found = speedups(table)
+    assert found is not None
+    assert found[0] == COUNTS[3]
+    assert found[1] == {"fast": pytest.approx(parabola(COUNTS[3]) / line(COUNTS[3]))}
+    assert speedup_sentences(table, []) == ["the stage at 8,192 triangles, times as fast as with softmax: fast 2.64"]
+    assert speedups(rows(points("fast", COUNTS, line), ["sdpa", "fast"], COUNTS, seed=0)) is None

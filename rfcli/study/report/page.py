@@ -15,6 +15,7 @@ from rfcli.study.files import Results
 from rfcli.study.quality_figure import TITLES
 from rfcli.study.report.charts import Spec, memory_chart, palette, quality_chart, time_chart
 from rfcli.study.report.tables import memory_table, operation_table, quality_table, time_table
+from rfcli.study.speedups import speedup_sentences
 
 # Nothing may be fetched; Vega compiles its expressions.
 POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:"
@@ -97,7 +98,9 @@ def section(title: str, note: str, name: str, spec: Spec, table: str) -> str:
 
 def findings(results: Results) -> list[str]:
     """What a hurried reader should know."""
-    sentences = []
+    sentences = [
+        f"{sentence[0].upper()}{sentence[1:]}." for sentence in speedup_sentences(results.rows, results.renders)
+    ]
     for name, fit in results.fits.items():
         sentences.append(
             f"{name}: time grows as N to the power {fit['exponent']:.2f} ({fit['low']:.2f} to {fit['high']:.2f}) "
