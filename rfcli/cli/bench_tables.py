@@ -8,7 +8,8 @@ from rich.table import Table
 from rfcli.study.labels import three_digits
 
 if TYPE_CHECKING:
-    from rfcli.study import QualityRow, Results, Row
+    from rfcli.study import Results, Row
+    from rfcli.study.quality_means import QualityMean
 
 
 def seconds_tables(results: "Results") -> list[Table]:
@@ -42,12 +43,14 @@ def _seconds(row: "Row") -> str:
 
 def quality_tables(results: "Results") -> list[Table]:
     """For each series of scenes, PSNR against the truth by triangle count and mechanism, and against softmax."""
-    tables = []
-    names = list(dict.fromkeys(row.attention for row in results.quality))
-    untrained = {row.attention for row in results.quality if not row.trained}
-    for scene in dict.fromkeys(row.scene for row in results.quality):
-        rows = [row for row in results.quality if row.scene == scene]
-        title = f"{scene} scene: PSNR against truth / against softmax, dB"
+    from rfcli.study.quality_means import means, scenes_label
+
+    tables, drawings = [], means(results.quality)
+    names = list(dict.fromkeys(row.attention for row in drawings))
+    untrained = {row.attention for row in drawings if not row.trained}
+    for scene in dict.fromkeys(row.scene for row in drawings):
+        rows = [row for row in drawings if row.scene == scene]
+        title = f"{scene}, {scenes_label(rows)}: PSNR against truth / against softmax, dB"
         table = Table(title=title, title_justify="left", box=None)
         table.add_column("triangles", justify="right")
         for name in names:
@@ -59,7 +62,7 @@ def quality_tables(results: "Results") -> list[Table]:
     return tables
 
 
-def _decibels(row: "QualityRow") -> str:
+def _decibels(row: "QualityMean") -> str:
     beside = "" if row.softmax is None else f" / {row.softmax['psnr']:.1f}"
     return f"{row.truth['psnr']:.1f}{beside}"
 

@@ -112,7 +112,7 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
 
 def write_quality_csv(path: Path, rows: Sequence[QualityRow]) -> None:
     """As `write_csv`; the scores become columns such as truth_psnr and softmax_flip."""
-    plain = ["scene", "triangles", "attention", "model", "trained", "seconds"]
+    plain = ["scene", "number", "triangles", "attention", "model", "trained", "seconds"]
     metrics = list(dict.fromkeys(name for row in rows for name in row.truth))
     scores = [f"{reference}_{name}" for reference in ("truth", "softmax") for name in metrics]
     lines = []

@@ -23,12 +23,13 @@ Pixels = npt.NDArray[np.uint8]
 def draw_grid(path: Path, rows: Sequence[QualityRow], folder: Path) -> list[Path]:
     """Write the sheet of the pictures that lie in `folder`; returns its path, or nothing where there are no rows.
 
-    Two lines for each scene and count, of at most MOST_COUNTS counts: the pictures, and maps of HDR-FLIP against the
-    truth, in which black is equal.
+    Two lines for the first scene of each series and count, of at most MOST_COUNTS counts: the pictures, and maps of
+    HDR-FLIP against the truth, in which black is equal.
     """
     if not rows:
         return []
     names = list(dict.fromkeys(row.attention for row in rows))
+    rows = [row for row in rows if row.number == 0]
     by_place = {(row.scene, row.triangles, row.attention): row for row in rows}
     places = [
         (scene, count)

@@ -30,7 +30,7 @@ REPEATS = 3
 
 @dataclass(frozen=True)
 class QualityRow:
-    """One mechanism's picture of one scene.
+    """One mechanism's picture of one scene: of number `number` of its series.
 
     model, trained: see QualityModel. seconds: of the whole render, both stages, median of `REPEATS` where it is short.
     truth, softmax: psnr (dB), ssim, flip and, where its backbone is at hand, lpips against the path-traced image and
@@ -45,11 +45,12 @@ class QualityRow:
     seconds: float
     truth: dict[str, float]
     softmax: dict[str, float] | None
+    number: int = 0
 
 
-def picture_path(folder: Path, scene: str, triangles: int, who: str) -> Path:
-    """Where the picture lies that `who`, a mechanism or the truth, gives of a scene."""
-    return folder / f"{scene}-{triangles}-{who}.exr"
+def picture_path(folder: Path, scene: str, triangles: int, who: str, number: int = 0) -> Path:
+    """Where the picture lies that `who`, a mechanism or the truth, gives of scene `number` of a series."""
+    return folder / f"{scene}-{triangles}-{number}-{who}.exr"
 
 
 def measure_quality(
@@ -68,23 +69,26 @@ def measure_quality(
     truth takes time, too. Rows come as they are made; those `finished` are not made again.
     """
     budget = Budget(seconds, list(models), sorted(counts), clock)
-    each = {scenes.name: 0.0 for scenes in series}  # seconds a triangle, of the last scene and its truth
+    each = {
+        (scenes.name, scenes.number): 0.0 for scenes in series
+    }  # seconds a triangle, of the last scene and its truth
     warm: set[str] = set()
-    done = {(row.scene, row.triangles, row.attention) for row in finished}
+    done = {(row.scene, row.number, row.triangles, row.attention) for row in finished}
     for row in finished:
         budget.runs[row.attention, row.triangles] = [row.seconds]
     order = sorted(models, key=lambda name: name != SOFTMAX)  # the others are compared with it
     for count in budget.counts:
         for scenes in series:
-            missing = [name for name in order if (scenes.name, count, name) not in done]
+            this = scenes.name, scenes.number
+            missing = [name for name in order if (*this, count, name) not in done]
             missing = [name for name in missing if _fits(budget, name, count)]
-            if not missing or budget.left() <= MARGIN * each[scenes.name] * count:
+            if not missing or budget.left() <= MARGIN * each[this] * count:
                 continue
-            report(budget.spent(), seconds, f"truth of the {scenes.name} scene, {count:,} triangles")
+            report(budget.spent(), seconds, f"truth of {scenes.name} scene {scenes.number + 1}, {count:,} triangles")
             begun = budget.spent()
             scene, truth = scenes.scene_at(count)
-            write_exr(picture_path(folder, scenes.name, count, TRUTH), truth)
-            each[scenes.name] = (budget.spent() - begun) / count
+            write_exr(picture_path(folder, scenes.name, count, TRUTH, scenes.number), truth)
+            each[this] = (budget.spent() - begun) / count
             for name in missing:
                 if not _fits(budget, name, count):
                     continue
@@ -93,11 +97,11 @@ def measure_quality(
                     warm_up(models[name].model, len(truth))
                     warm.add(name)
                 image, took = drawn(models[name].model, scene, len(truth))
-                write_exr(picture_path(folder, scenes.name, count, name), image)
+                write_exr(picture_path(folder, scenes.name, count, name, scenes.number), image)
                 budget.runs[name, count] = [took]
-                softmax = picture_path(folder, scenes.name, count, SOFTMAX)
-                compared = name != SOFTMAX and (scenes.name, count, SOFTMAX) in done
-                done.add((scenes.name, count, name))
+                softmax = picture_path(folder, scenes.name, count, SOFTMAX, scenes.number)
+                compared = name != SOFTMAX and (*this, count, SOFTMAX) in done
+                done.add((*this, count, name))
                 yield QualityRow(
                     scenes.name,
                     count,
@@ -107,6 +111,7 @@ def measure_quality(
                     took,
                     score(image, truth)[0].as_dict(),
                     score(image, read_exr(softmax))[0].as_dict() if compared else None,
+                    scenes.number,
                 )
 
 

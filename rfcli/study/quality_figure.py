@@ -7,11 +7,12 @@ from typing import Any
 from rfcli.study.figures import colours, finished
 from rfcli.study.labels import count_label, seconds_label
 from rfcli.study.quality import QualityRow
+from rfcli.study.quality_means import QualityMean, means, scenes_label
 from rfcli.study.ticks import round_values
 
 TITLES = {
-    "tessellated": "one scene, tessellated ever finer",
-    "detailed": "scenes of as many triangles as their shapes need",
+    "tessellated": "the same scenes, tessellated ever finer",
+    "detailed": "other scenes at each count, of as many triangles as their shapes need",
 }
 
 MOST_TICKS = 6  # of a panel
@@ -31,20 +32,21 @@ def draw_quality(folder: Path, rows: Sequence[QualityRow], names: Sequence[str],
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    scenes = list(dict.fromkeys(row.scene for row in rows))
+    drawings = means(rows)
+    scenes = list(dict.fromkeys(row.scene for row in drawings))
     figure, panels = pyplot.subplots(
         1, len(scenes), figsize=(max(6.4, 1 + 4.6 * len(scenes)), 4.8), sharey=True, squeeze=False, layout="constrained"
     )
     for axes, scene in zip(panels[0], scenes, strict=True):
         axes.set_xscale("log")
         for name, colour in zip(names, colours(len(names)), strict=True):
-            curve(axes, [row for row in rows if (row.scene, row.attention) == (scene, name)], colour)
+            curve(axes, [row for row in drawings if (row.scene, row.attention) == (scene, name)], colour)
         dress(axes, TITLES.get(scene, scene))
     panels[0][0].set_ylabel("PSNR against path-traced truth, dB")
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=9)
     smallest, largest = min(row.triangles for row in rows), max(row.triangles for row in rows)
-    notes = [machine]
+    notes = [machine, f"Each mark: {scenes_label(drawings)}."]
     if smallest < largest:
         notes.append(f"Marks grow with the triangles, {count_label(smallest)} to {count_label(largest)}.")
     if any(not row.trained for row in rows):
@@ -52,7 +54,7 @@ def draw_quality(folder: Path, rows: Sequence[QualityRow], names: Sequence[str],
     return finished(figure, folder / "quality", "\n".join(notes))
 
 
-def curve(axes: Any, rows: Sequence[QualityRow], colour: str) -> None:
+def curve(axes: Any, rows: Sequence[QualityMean], colour: str) -> None:
     """One mechanism's pictures of one series, in the order of their triangles."""
     if not rows:
         return

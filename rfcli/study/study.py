@@ -71,7 +71,9 @@ def run_study(
     unfinished, pictures = folder / UNFINISHED, folder / PICTURES
     found = read_unfinished(unfinished, setup)
     found.quality = [
-        row for row in found.quality if picture_path(pictures, row.scene, row.triangles, row.attention).exists()
+        row
+        for row in found.quality
+        if picture_path(pictures, row.scene, row.triangles, row.attention, row.number).exists()
     ]
 
     def left(reserved: float = 0.0) -> float:

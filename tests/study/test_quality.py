@@ -193,7 +193,7 @@ def test_scores_become_columns(tmp_path: Path) -> None:
     ]
     write_quality_csv(tmp_path / "q.csv", rows)
     assert (tmp_path / "q.csv").read_text().splitlines() == [
-        "scene,triangles,attention,model,trained,seconds,truth_psnr,softmax_psnr",
-        "heap,24,sdpa,small,True,0.5,20.0,",
-        "heap,24,nearfar,small,True,0.25,19.0,40.0",
+        "scene,number,triangles,attention,model,trained,seconds,truth_psnr,softmax_psnr",
+        "heap,0,24,sdpa,small,True,0.5,20.0,",
+        "heap,0,24,nearfar,small,True,0.25,19.0,40.0",
     ]

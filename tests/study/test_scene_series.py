@@ -7,8 +7,10 @@ from rfcli.truth import PathTracer
 
 
 def test_counts_are_exact_and_tessellation_changes_neither_scene_nor_truth() -> None:
-    tessellated, detailed = synthetic_series([256, 512], seed=0, resolution=16, samples=4)
+    tessellated, detailed, *others = synthetic_series([256, 512], seed=0, resolution=16, samples=4)
     assert (tessellated.name, detailed.name) == ("tessellated", "detailed")
+    assert [(one.name, one.number) for one in others[:2]] == [("tessellated", 1), ("detailed", 1)]
+    assert not np.array_equal(others[0].scene_at(256)[0].c2w, tessellated.scene_at(256)[0].c2w)
     (coarse, truth), (fine, same) = (tessellated.scene_at(count) for count in (256, 512))
     assert (len(coarse), len(fine)) == (256, 512)
     assert same is truth

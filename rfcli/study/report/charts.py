@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rfcli.study.figures import COLOURS
-from rfcli.study.quality import QualityRow
+from rfcli.study.quality_means import QualityMean
 from rfcli.study.results import Row
 from rfcli.study.ticks import round_values
 
@@ -102,7 +102,7 @@ def growth_chart(values: list[dict[str, Any]], names: Sequence[str], title: str,
     return chart(values, names, layers, x, y)
 
 
-def quality_chart(rows: Sequence[QualityRow], names: Sequence[str]) -> Spec:
+def quality_chart(rows: Sequence[QualityMean], names: Sequence[str]) -> Spec:
     """PSNR against the truth over seconds of a whole render, of one series of scenes; marks grow with the triangles."""
     seconds, decibels = [row.seconds for row in rows], [row.truth["psnr"] for row in rows]
     counts, ticks = [row.triangles for row in rows], round_values(min(seconds), max(seconds), QUALITY_TICKS)

@@ -13,6 +13,7 @@ from PIL import Image
 from rfcli.atomic import replacing
 from rfcli.study.files import Results
 from rfcli.study.quality_figure import TITLES
+from rfcli.study.quality_means import means, scenes_label
 from rfcli.study.report.charts import Spec, memory_chart, palette, quality_chart, time_chart
 from rfcli.study.report.tables import memory_table, operation_table, quality_table, time_table
 from rfcli.study.speedups import speedup_sentences
@@ -46,15 +47,15 @@ def write_report(path: Path, results: Results, what: tuple[str, str], machine: s
 
 def quality_sections(results: Results, grid: Path | None) -> list[str]:
     """A figure per series of scenes, and the pictures."""
-    sections = []
-    for scene in dict.fromkeys(row.scene for row in results.quality):
-        rows = [row for row in results.quality if row.scene == scene]
+    sections, drawings = [], means(results.quality)
+    for scene in dict.fromkeys(row.scene for row in drawings):
+        rows = [row for row in drawings if row.scene == scene]
         title = f"Quality against seconds: {TITLES.get(scene, scene)}"
         note = (
             "Along a curve the triangles grow, and the marks with them. "
             "Dashed and hollow: an untrained swap, the softmax model's weights with another mechanism."
         )
-        caption = f"{scene}: pictures against path-traced truth and against softmax's"
+        caption = f"{scene}, {scenes_label(rows)}: pictures against path-traced truth and against softmax's"
         sections.append(
             section(title, note, f"quality-{scene}", quality_chart(rows, results.names()), quality_table(caption, rows))
         )

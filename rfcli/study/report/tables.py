@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from rfcli.study.labels import three_digits
-from rfcli.study.quality import QualityRow
+from rfcli.study.quality_means import QualityMean
 from rfcli.study.results import Row
 
 
@@ -69,8 +69,8 @@ def by_count(caption: str, rows: Sequence[Row], cells: dict[tuple[int, str], str
     return table(caption, ["triangles", *names], lines)
 
 
-def quality_table(caption: str, rows: Sequence[QualityRow]) -> str:
-    """One line per picture: its seconds, and its scores against truth and softmax."""
+def quality_table(caption: str, rows: Sequence[QualityMean]) -> str:
+    """One line per mechanism and count: its seconds, and its scores against truth and softmax."""
     metrics = list(dict.fromkeys(name for row in rows for name in row.truth))
     titles = {"psnr": "PSNR, dB", "ssim": "SSIM", "flip": "HDR-FLIP", "lpips": "LPIPS"}
     headings = ["triangles", "attention", "model", "seconds"]
