@@ -64,7 +64,7 @@ def read_results(path: Path) -> Results:
             content,
             [Row(**row) for row in found["rows"]],
             [Row(**row) for row in found["renders"]],
-            found["fits"],
+            {name: {**fit, "seconds_intervals": fit["seconds_intervals"]} for name, fit in found["fits"].items()},
             found["crossings"],
             [QualityRow(**row) for row in found["quality"]],
             [measurement(point) for point in found["measurements"]],

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from rfcli.study import fits
 from rfcli.study.measurement import Measurement
 from rfcli.study.variants import FP32
 
+TERMS = ("constant", "linear", "quadratic")  # of seconds = constant + linear N + quadratic N^2
 LAST_POINTS = 4  # the growth exponent is that of the largest counts: at small ones every mechanism looks linear
 
 
@@ -78,8 +81,8 @@ def _extrapolated_bytes(measured: list[Measurement], count: int) -> int | None:
 
 def growth(measurements: Sequence[Measurement], attentions: Sequence[str], seed: int) -> dict[str, dict[str, Any]]:
     """By mechanism: the growth exponent of the largest measured counts with its 95 % interval, the counts it is of,
-    and seconds = constant + linear N + quadratic N^2 over all of them. With fewer than two points there is no entry.
-    """
+    and seconds = constant + linear N + quadratic N^2 over all of them, with the intervals of the three. With fewer
+    than two points there is no entry."""
     out: dict[str, dict[str, Any]] = {}
     for name in attentions:
         measured = of_one(measurements, name)
@@ -89,14 +92,16 @@ def growth(measurements: Sequence[Measurement], attentions: Sequence[str], seed:
         counts = [point.triangles for point in last]
         low, high = fits.interval([fits.exponent(counts, draw) for draw in fits.resampled_medians(last, seed)])
         everywhere, typical = [point.triangles for point in measured], [point.typical for point in measured]
-        constant, linear, quadratic = fits.polynomial(everywhere, typical)
+        known = fits.polynomial(everywhere, typical)
+        draws = np.stack([fits.polynomial(everywhere, draw) for draw in fits.resampled_medians(measured, seed)])
         out[name] = {
             "exponent": fits.exponent(counts, [point.typical for point in last]),
             "low": low,
             "high": high,
             "from": counts[0],
             "to": counts[-1],
-            "seconds": {"constant": float(constant), "linear": float(linear), "quadratic": float(quadratic)},
+            "seconds": dict(zip(TERMS, known.tolist(), strict=True)),
+            "seconds_intervals": {term: fits.interval(draws[:, i]) for i, term in enumerate(TERMS)},
         }
     return out
 

@@ -14,6 +14,10 @@ from rfcli.study.quality import QualityRow
 from rfcli.study.report import write_report
 from rfcli.study.results import Row
 
+TERMS = {
+    "seconds": {"constant": 0.25, "linear": 1.25e-5, "quadratic": 6.125e-8},
+    "seconds_intervals": {"constant": [0.2, 0.3], "linear": [1e-5, 1.5e-5], "quadratic": [5.5e-8, 6.75e-8]},
+}
 FOUR = {"psnr": 21.5, "ssim": 0.9, "flip": 0.1, "lpips": 0.2}
 
 RESULTS = Results(
@@ -32,7 +36,7 @@ RESULTS = Results(
         Row("performer", 1024, 2.3125, 2.3, 2.5, None, True, 5),
         Row("performer", 65536, 300.0, 290.0, 310.0, None, False, 0),
     ],
-    fits={"sdpa": {"exponent": 1.9, "low": 1.8, "high": 2.0, "from": 1024, "to": 2048, "seconds": {}}},
+    fits={"sdpa": {"exponent": 1.9, "low": 1.8, "high": 2.0, "from": 1024, "to": 2048, **TERMS}},
     crossings={"performer<sdpa": 1234, "sdpa<performer": None},
     quality=[
         QualityRow("tessellated", 1024, "sdpa", "tiny", True, 0.9, FOUR, None),
@@ -69,6 +73,7 @@ def test_it_has_every_number_in_tables_and_escapes_what_is_not_its_own(report: P
         "0.15, 80 %",
         "2.31 (2.3 to 2.5)",
         "[300]",
+        "6.12e-08 (5.5e-08 to 6.75e-08)",
     ):
         assert words in text
     assert "performer takes less time than softmax from 1,234 triangles (1,100 to 1,400)" in text

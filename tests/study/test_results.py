@@ -75,6 +75,11 @@ def test_growth_is_that_of_the_largest_counts() -> None:
     assert (fits["b"]["from"], fits["b"]["to"]) == (wide[-4], wide[-1])
     assert fits["b"]["seconds"]["linear"] == pytest.approx(1e-3, rel=1e-4)
     assert fits["b"]["seconds"]["quadratic"] == pytest.approx(2e-7, rel=1e-4)
+    for term, true in (("linear", 1e-3), ("quadratic", 2e-7)):
+        low, high = fits["b"]["seconds_intervals"][term]
+        assert low < true < high
+        assert high < 1.2 * low
+    assert fits["a"]["seconds_intervals"]["quadratic"][1] < 1e-9
 
 
 def test_crossings_know_both_directions_and_measured_points_only() -> None:

@@ -15,7 +15,7 @@ from rfcli.study.files import Results
 from rfcli.study.quality_figure import TITLES
 from rfcli.study.quality_means import means, scenes_label
 from rfcli.study.report.charts import Spec, memory_chart, palette, quality_chart, time_chart
-from rfcli.study.report.tables import memory_table, operation_table, quality_table, time_table
+from rfcli.study.report.tables import fits_table, memory_table, operation_table, quality_table, time_table
 from rfcli.study.speedups import speedup_sentences
 
 # Nothing may be fetched; Vega compiles its expressions.
@@ -79,7 +79,7 @@ def cost_sections(results: Results, what: tuple[str, str]) -> list[str]:
         sections.append(
             section("Time of a whole render", of_renders, "render", time_chart(results.renders, names), table)
         )
-    table = time_table(results.rows) + operation_table(results.rows)
+    table = time_table(results.rows) + operation_table(results.rows) + fits_table(results.fits)
     sections.append(section("Time of the stage", note, "time", time_chart(results.rows, names), table))
     if any(row.peak_bytes for row in results.rows):
         chart, table = memory_chart(results.rows, names), memory_table(results.rows)

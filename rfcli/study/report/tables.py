@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 from rfcli.study.labels import three_digits
 from rfcli.study.quality_means import QualityMean
-from rfcli.study.results import Row
+from rfcli.study.results import TERMS, Row
 
 
 def table(caption: str, headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -46,6 +47,22 @@ def operation_table(rows: Sequence[Row]) -> str:
 
     caption = "Seconds of the attention operation alone, and the share of the stage that is not attention"
     return by_count(caption, rows, {(row.triangles, row.attention): cell(row) for row in rows})
+
+
+def fits_table(fits: dict[str, dict[str, Any]]) -> str:
+    """What the growth of the stage's seconds comes down to."""
+    lines = []
+    for name, fit in fits.items():
+        intervals = fit["seconds_intervals"]
+        terms = (with_interval(fit["seconds"][term], *intervals[term]) for term in TERMS)
+        lines.append([name, *terms, with_interval(fit["exponent"], fit["low"], fit["high"])])
+    headings = ["attention", "a, seconds", "b", "c", "growth exponent of the largest"]
+    return table("Seconds = a + b N + c N², fitted to all points, with 95 % intervals", headings, lines)
+
+
+def with_interval(value: float, low: float, high: float) -> str:
+    """Three numbers of which the second and third bound the first."""
+    return f"{value:.3g} ({low:.3g} to {high:.3g})"
 
 
 def memory_table(rows: Sequence[Row]) -> str:
