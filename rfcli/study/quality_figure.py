@@ -12,7 +12,7 @@ from rfcli.study.ticks import round_values
 
 TITLES = {
     "tessellated": "the same scenes, tessellated ever finer",
-    "detailed": "other scenes at each count, of as many triangles as their shapes need",
+    "detailed": "other scenes at each count, of ever more detail",
 }
 
 MOST_TICKS = 6  # of a panel
