@@ -23,28 +23,49 @@ from tests.training.scenes import Silent, fresh_model, options, training_data
 from tests.training.two_processes import in_two_processes
 
 STEPS, HALFWAY = 6, 3
+Done = tuple[Path, list[tuple[float, float]]]  # a run, and loss and gradient's norm of each of its steps
 
 
-def a_run(processes: Processes, out: Path, stop: int = STEPS, attention: str = "sdpa", **changes: Any) -> list[float]:
-    """Go on with the run in `out` until it ends, or is interrupted at step `stop`. Returns the losses of its steps."""
+def a_run(
+    processes: Processes, out: Path, stop: int = STEPS, attention: str = "sdpa", **changes: Any
+) -> list[tuple[float, float]]:
+    """Go on with the run in `out` until it ends, or is interrupted at step `stop`. Returns loss and gradient's norm of
+    each step."""
+    told_of: list[tuple[float, float]] = []
 
     class StopAt(Silent):
         def stepped(self, step: int, losses: dict[str, float]) -> None:
-            super().stepped(step, losses)
+            told_of.append((losses["loss"], losses["gradient_norm"]))
             if step == stop < STEPS:
                 signal.raise_signal(signal.SIGINT)
 
-    told, model, watch = options(out, steps=STEPS, **changes), fresh_model(dropout=0.1), StopAt()
+    told, model, watch = (
+        options(out, steps=STEPS, **changes),
+        fresh_model(dropout=0.1),
+        StopAt(),
+    )  # dropout: one that is drawn otherwise would be noticed
     swapped = attention != model.config.attention
     student = convert(model, attention) if swapped else model
     fit(student, training_data(), told, watch, model if swapped else None, read_state(out, told), processes)
-    return watch.losses
+    return told_of
 
 
-def run_of_two(out: Path, **changes: Any) -> list[float]:
+def run_of_two(out: Path, **changes: Any) -> list[tuple[float, float]]:
     first, second = in_two_processes(a_run, out, **changes)
     assert second == []  # the first alone is watched
     return first  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    out = tmp_path_factory.mktemp("runs") / "copies"
+    return out, run_of_two(out)
+
+
+@pytest.fixture(scope="module")
+def shares(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    out = tmp_path_factory.mktemp("runs") / "shares"
+    return out, run_of_two(out, shard=True)
 
 
 def apart(a: Path, b: Path) -> float:
@@ -67,27 +88,29 @@ def layout(values: Any) -> Any:
     return (type(values), values.shape, values.dtype) if isinstance(values, torch.Tensor) else values
 
 
+def compare(copies: Done, shares: Done) -> None:
+    assert len(shares[1]) == STEPS
+    assert np.array(shares[1]) == pytest.approx(np.array(copies[1]), rel=1e-5)
+    assert apart(copies[0], shares[0]) < 1e-3
+    ours, theirs = (last_state(out) for out, _ in (copies, shares))
+    for part in ("weights", "average", "optimizer"):
+        assert layout(ours[part]) == layout(theirs[part])
+    saved = read_checkpoint(shares[0]).state_dict()
+    assert all(torch.equal(value, theirs["average"][f"module.{name}"]) for name, value in saved.items())
+
+
+def test_shares_learn_as_copies_do_and_leave_the_same(copies: Done, shares: Done) -> None:
+    compare(copies, shares)
+
+
 @pytest.mark.parametrize(
     "changes",
-    [
-        {},
-        {"optimizer": "adamw", "freeze": "view"},
-        {"recompute": True},
-        {"attention": "hedgehog", "transfer": HALFWAY},
-    ],
-    ids=["muon", "adamw, frozen", "recomputed", "transferred"],
+    [{"optimizer": "adamw", "freeze": "view"}, {"recompute": True}, {"attention": "hedgehog", "transfer": HALFWAY}],
+    ids=["adamw, frozen", "recomputed", "transferred"],
 )
-def test_shares_learn_as_copies_do_and_leave_the_same(tmp_path: Path, changes: dict[str, Any]) -> None:
-    of_copies = run_of_two(tmp_path / "copies", **changes)
-    of_shares = run_of_two(tmp_path / "shares", **changes, shard=True)
-    assert len(of_shares) == STEPS
-    assert of_shares == pytest.approx(of_copies, rel=1e-5)
-    assert apart(tmp_path / "copies", tmp_path / "shares") < 1e-3
-    copies, shares = (last_state(tmp_path / name) for name in ("copies", "shares"))
-    for part in ("weights", "average", "optimizer"):
-        assert layout(copies[part]) == layout(shares[part])
-    saved = read_checkpoint(tmp_path / "shares").state_dict()
-    assert all(torch.equal(value, shares["average"][f"module.{name}"]) for name, value in saved.items())
+def test_so_they_do_in_every_way_of_training(tmp_path: Path, changes: dict[str, Any]) -> None:
+    done = [(tmp_path / str(s), run_of_two(tmp_path / str(s), **changes, shard=s)) for s in (False, True)]
+    compare(*done)
 
 
 def holdings(processes: Processes, out: Path) -> dict[str, tuple[int, int]]:
@@ -126,29 +149,29 @@ def test_each_process_holds_half_of_everything(tmp_path: Path) -> None:
         assert max(first[part][0], second[part][0]) < 0.52 * first[part][1]
 
 
-def test_an_interrupted_run_in_shares_ends_bit_identical(tmp_path: Path) -> None:
-    unbroken = run_of_two(tmp_path / "unbroken", shard=True)
-    begun = run_of_two(tmp_path / "parts", shard=True, stop=HALFWAY)
-    rest = run_of_two(tmp_path / "parts", shard=True)
+def test_an_interrupted_run_in_shares_ends_bit_identical(tmp_path: Path, shares: Done) -> None:
+    begun = run_of_two(tmp_path, shard=True, stop=HALFWAY)
+    rest = run_of_two(tmp_path, shard=True)
     assert (len(begun), len(rest)) == (HALFWAY, STEPS - HALFWAY)
-    assert begun + rest == unbroken
-    assert not differences(last_state(tmp_path / "unbroken"), last_state(tmp_path / "parts"))
+    assert begun + rest == shares[1]
+    assert not differences(last_state(tmp_path), last_state(shares[0]))
 
 
 @pytest.mark.parametrize("shares_first", [False, True])
-def test_copies_go_on_from_the_state_of_shares_and_the_other_way_round(tmp_path: Path, shares_first: bool) -> None:
-    unbroken = run_of_two(tmp_path / "unbroken")
-    run_of_two(tmp_path / "parts", shard=shares_first, stop=HALFWAY)
-    rest = run_of_two(tmp_path / "parts", shard=not shares_first)
-    assert rest == pytest.approx(unbroken[HALFWAY:], rel=1e-5)
-    assert apart(tmp_path / "unbroken", tmp_path / "parts") < 1e-3
+def test_copies_go_on_from_the_state_of_shares_and_the_other_way_round(
+    tmp_path: Path, copies: Done, shares_first: bool
+) -> None:
+    run_of_two(tmp_path, shard=shares_first, stop=HALFWAY)
+    rest = run_of_two(tmp_path, shard=not shares_first)
+    assert np.array(rest) == pytest.approx(np.array(copies[1][HALFWAY:]), rel=1e-5)
+    assert apart(copies[0], tmp_path) < 1e-3
 
 
 def a_bad_run(processes: Processes, out: Path) -> None:
     data = training_data(2)
     for number, scene in enumerate(data.train):
         data.train[number] = dataclasses.replace(scene, images=np.full_like(scene.images, np.nan))
-    fit(fresh_model(), data, options(out, steps=1, shard=True), Silent(), processes=processes)
+    fit(fresh_model(), data, options(out, steps=2, shard=True), Silent(), processes=processes)
 
 
 def test_a_bad_step_of_shares_is_kept_whole(tmp_path: Path) -> None:
