@@ -5,6 +5,7 @@ A layer's weights are gathered when it is used and let go after it, forwards and
 over the processes on their way back into shares. What leaves a run is whole again, and the same whatever it was in.
 """
 
+import warnings
 from typing import Any
 
 import torch
@@ -24,6 +25,8 @@ def shard(model: RenderFormer, root: nn.Module) -> None:
         from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
     except ImportError:
         raise InputError(f"--shard needs torch 2.6 or later, and this is {torch.__version__}; update torch.") from None
+    # The views are keys and values, and nobody writes over them.
+    warnings.filterwarnings("ignore", r"FSDP2-wrapped module \(.*\) returned a view tensor")
     for layer, attention in zip(model.transformer.layers, model.transformer.attentions(), strict=True):
         fully_shard(attention)  # which attention transfer calls by itself
         fully_shard(layer)
