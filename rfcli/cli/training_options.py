@@ -38,7 +38,7 @@ Recompute = Annotated[
 Shard = Annotated[
     bool,
     typer.Option(
-        "--shard",
+        "--shard-weights",
         envvar="ACCELERATE_USE_FSDP",
         help="Of several processes, let each hold its share of the model and of its optimiser (FSDP).",
     ),

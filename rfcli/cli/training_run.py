@@ -101,7 +101,9 @@ def train_and_report(
 
     together = processes or ALONE
     if options.shard and together.count == 1:
-        raise InputError("--shard spreads a model over processes; start several, with torchrun or accelerate launch.")
+        raise InputError(
+            "--shard-weights spreads a model over processes; start several, with torchrun or accelerate launch."
+        )
     if tensorboard:
         writer()
     done, stages = state.step if state else 0, options.curriculum

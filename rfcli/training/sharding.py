@@ -24,7 +24,9 @@ def shard(model: RenderFormer, root: nn.Module) -> None:
     try:
         from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
     except ImportError:
-        raise InputError(f"--shard needs torch 2.6 or later, and this is {torch.__version__}; update torch.") from None
+        raise InputError(
+            f"--shard-weights needs torch 2.6 or later, and this is {torch.__version__}; update torch."
+        ) from None
     # The views are keys and values, and nobody writes over them.
     warnings.filterwarnings("ignore", r"FSDP2-wrapped module \(.*\) returned a view tensor")
     for layer, attention in zip(model.transformer.layers, model.transformer.attentions(), strict=True):

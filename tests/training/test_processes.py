@@ -92,7 +92,7 @@ def trained(command: list[str]) -> None:
     assert ended.stdout.count("scenes to learn from") == 1  # the first alone speaks
 
 
-@pytest.mark.parametrize("flags", [(), ("--shard",)], ids=["copies", "shares"])
+@pytest.mark.parametrize("flags", [(), ("--shard-weights",)], ids=["copies", "shares"])
 def test_two_processes_are_one_at_twice_the_batch(
     tmp_path: Path, data: Path, alone: Path, flags: Sequence[str]
 ) -> None:
@@ -134,7 +134,7 @@ def running(command: list[str], out: Path, said: Path) -> Iterator[tuple[subproc
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
-@pytest.mark.parametrize("flags", [(), ("--shard",)], ids=["copies", "shares"])
+@pytest.mark.parametrize("flags", [(), ("--shard-weights",)], ids=["copies", "shares"])
 @pytest.mark.parametrize(
     "victim", ["rank 1", "Ctrl-C", *(pytest.param(one, marks=LONG) for one in ("rank 0", "torchrun"))]
 )
