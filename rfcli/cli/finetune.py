@@ -31,6 +31,7 @@ from rfcli.cli.training_options import (
     Resolution,
     Rotations,
     SaveMinutes,
+    Shard,
     Stages,
     Steps,
     TensorBoardToo,
@@ -97,6 +98,7 @@ def finetune(
     keep: Keep = 3,
     tensorboard: TensorBoardToo = False,
     recompute: Recompute = False,
+    shard: Shard = False,
     dry_run: DryRun = False,
     device: Device = "auto",
     seed: Seed = 0,
@@ -158,6 +160,7 @@ def finetune(
             save_minutes=save_minutes,
             keep=keep,
             recompute=recompute,
+            shard=shard,
             seed=seed,
             start=f"{origin}, attention {model.config.attention}" + (f", {layers} layers" if layers else ""),
         )

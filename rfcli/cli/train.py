@@ -21,6 +21,7 @@ from rfcli.cli.training_options import (
     Resolution,
     Rotations,
     SaveMinutes,
+    Shard,
     Stages,
     Steps,
     TensorBoardToo,
@@ -63,6 +64,7 @@ def train(
     keep: Keep = 3,
     tensorboard: TensorBoardToo = False,
     recompute: Recompute = False,
+    shard: Shard = False,
     dry_run: DryRun = False,
     device: Device = "auto",
     seed: Seed = 0,
@@ -103,6 +105,7 @@ def train(
             save_minutes=save_minutes,
             keep=keep,
             recompute=recompute,
+            shard=shard,
             seed=seed,
             start=model,
         )

@@ -35,6 +35,14 @@ Warmup = Annotated[int, typer.Option(min=0, help="Steps until the highest learni
 Recompute = Annotated[
     bool, typer.Option("--recompute", help="Keep fewer activations: less memory, about a third more time.")
 ]
+Shard = Annotated[
+    bool,
+    typer.Option(
+        "--shard-weights",
+        envvar="ACCELERATE_USE_FSDP",
+        help="Of several processes, let each hold its share of the model and of its optimiser (FSDP).",
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Take a few steps, print parameters, memory and hours expected, write nothing."),

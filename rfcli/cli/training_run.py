@@ -12,6 +12,7 @@ from rfcli.cli.console import Console
 from rfcli.cli.errors import EXIT_INTERRUPTED
 from rfcli.cli.progress import Progress
 from rfcli.cli.receipts import model_entry
+from rfcli.errors import InputError
 from rfcli.training.stages import Stage, ends, stage_at
 
 if TYPE_CHECKING:
@@ -98,6 +99,11 @@ def train_and_report(
     from rfcli.training.scenes import read_dataset
     from rfcli.training.tensorboard import FOLDER, TensorBoard, writer
 
+    together = processes or ALONE
+    if options.shard and together.count == 1:
+        raise InputError(
+            "--shard-weights spreads a model over processes; start several, with torchrun or accelerate launch."
+        )
     if tensorboard:
         writer()
     done, stages = state.step if state else 0, options.curriculum
@@ -111,7 +117,9 @@ def train_and_report(
     )
     if options.stages:
         console.say(_stage_in_words(stages, data.stage))
-    padding = padding_share(np.array([len(scene.triangles) for scene in data.train]), options.batch, options.seed)
+    padding = padding_share(
+        np.array([len(scene.triangles) for scene in data.train]), options.batch * together.count, options.seed
+    )
     console.detail(f"{padding:.1%} of the places in batches are padding.")
     for fault in data.skipped:
         console.warn(f"a scene is left out: {fault}")
@@ -120,16 +128,16 @@ def train_and_report(
             f"LPIPS needs torchvision's {BACKBONE}, which is not in its cache (--lpips-weights): SSIM takes its place."
         )
     if dry_run:
-        if is_first():
-            _foretell(console, Run(model, teacher, data, options))
+        with together.ending_together():
+            _foretell(console, Run(model, teacher, data, options, together))
         return
     if is_first():
         console.claim(options.out)
     options.out.mkdir(parents=True, exist_ok=True)
     if state:
         console.say(f"Going on from step {done:,} of {options.steps:,} in {options.out}.")
-    together = processes or ALONE
     with ExitStack() as open_until_the_end:
+        open_until_the_end.enter_context(together.ending_together())
         progress = open_until_the_end.enter_context(console.progress("steps", total=options.steps - done, unit="steps"))
         view = TrainingView(options.batch * together.count)
         view.remember(line for line in read(options.out / HISTORY) if line["step"] <= done)
@@ -174,6 +182,8 @@ def _foretell(console: Console, run: "Run") -> None:
     from rfcli.training.rehearsal import rehearse
 
     found = rehearse(run)
+    if not is_first():
+        return
     console.say(
         f"{found.parameters:,} parameters, {found.peak_bytes / 2**30:.1f} GiB of memory; {found.step_seconds:.2f} s a "
         f"step: {run.options.steps:,} steps would take {found.hours:.2g} hours. Nothing was written."

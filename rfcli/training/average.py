@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from rfcli.training.sharding import own
+
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel:
     """An average that starts as a copy of `model`; `update_parameters(model)` moves it on by one step, `module` is it.
@@ -21,6 +23,6 @@ def averaged(model: nn.Module, decay: float) -> AveragedModel:
     def move(average: Sequence[Tensor], weights: Sequence[Tensor], steps: Tensor | int) -> None:
         done = int(steps)
         for mean, weight in zip(average, weights, strict=True):
-            mean.lerp_(weight, 1 - min(decay, (1 + done) / (10 + done)))
+            own(mean).lerp_(own(weight), 1 - min(decay, (1 + done) / (10 + done)))
 
     return AveragedModel(model, multi_avg_fn=move).requires_grad_(False)

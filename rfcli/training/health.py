@@ -16,12 +16,15 @@ from torch import Tensor, nn
 from rfcli.attention import Context
 from rfcli.dataset.training_scene import TrainingScene
 from rfcli.model import RenderFormer
+from rfcli.training.sharding import whole
 from rfcli.training.validation import Validation, predict
 
 QUERIES = 64  # of each head, evenly spaced: entropies of them all would cost what attention costs
 UNUSED = 0.1  # dB that silencing the triangles' attention must at least cost
 COLLAPSED = 0.05  # spread of tokens as a share of their size; healthy ones have 0.5 to 0.9
 EXPLODED = 300.0  # size of tokens; healthy ones stay below 50
+ALIKE, ALONE = 0.99, 0.02  # entropy of attention; healthy layers have 0.35 to 0.75
+VANISHED = 1e-4  # share that the triangles' stage has of the gradient; healthy ones have a tenth to a half
 PATIENCE = 0.2  # share of the run in which the triangles' attention need not be used yet
 
 
@@ -88,18 +91,33 @@ def gradient_norms(model: RenderFormer) -> dict[str, float]:
     stages = {"transformer": "triangles", "view_transformer": "rays"}
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
-            squares[stages.get(name.partition(".")[0], "encoders")] += parameter.grad.float().square().sum().item()
+            squares[stages.get(name.partition(".")[0], "encoders")] += whole(
+                parameter.grad.float().square().sum()
+            ).item()
     return {f"gradient_norm_{stage}": math.sqrt(square) for stage, square in squares.items()}
 
 
-def ailments(found: Health, validation: Validation, progress: float) -> list[str]:
-    """What somebody who waits for the run should know, a sentence each. progress: share of the run that is done."""
+def ailments(found: Health, validation: Validation, progress: float, norms: dict[str, float]) -> list[str]:
+    """What somebody who waits for the run should know, a sentence each.
+
+    progress: share of the run that is done. norms: of the gradient of a late step, and by stage, where they are known.
+    """
     sentences = []
     cost = validation.psnr - validation.psnr_without_attention
     if progress >= PATIENCE and cost < UNUSED:
         sentences.append(
             f"silencing the attention between triangles costs only {cost:.2f} dB: light transport is not being learned."
         )
+    if (least := min(found.triangle_entropy)) > ALIKE:
+        sentences.append(f"every layer's attention hears all triangles alike (entropy {least:.3f} of 1 or more).")
+    for layer, share in enumerate(found.triangle_entropy, 1):
+        if not share >= ALONE:
+            sentences.append(
+                f"the attention of layer {layer} hears one triangle alone (entropy {share:.3g} of 1); lower --rate."
+            )
+    if norms and norms["gradient_norm_triangles"] < VANISHED * norms["gradient_norm"]:
+        norm = norms["gradient_norm_triangles"]
+        sentences.append(f"next to no gradient reaches the stage of the triangles (norm {norm:.2g}).")
     for stage, sizes, spreads in (
         ("triangles", found.triangle_rms, found.triangle_spread),
         ("rays", found.ray_rms, found.ray_spread),

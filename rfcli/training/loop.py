@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -87,6 +88,7 @@ def fit(
             run.seconds += seconds
             recent = [*recent[-REPORT_EVERY + 1 :], losses]
             due = done % options.validate_every == 0 or done in turns
+            judged = run.judged() if due else None
             if processes.first:
                 watch.stepped(done, losses)
                 if run.bad_in_a_row == 1:
@@ -94,11 +96,14 @@ def fit(
                     watch.warned(f"step {done:,}, whose loss or gradient is not finite, was passed over{kept}.")
                 if done % REPORT_EVERY == 0:
                     record(out / HISTORY, done, {**_stage(run), **losses, "seconds": round(seconds, 3)})
-                if due:
-                    validation = _validate(run, done, watch)
-            stopping = processes.any(interrupted() or processes.abandoned, run.device)
-            if processes.first and (due or stopping or time.monotonic() - saved_at >= 60 * options.save_minutes):
-                keep_state(out, run.state(done), options.keep)
+                if judged is not None:
+                    validation = _validate(run, judged, done, recent, watch)
+            overdue = processes.first and time.monotonic() - saved_at >= 60 * options.save_minutes
+            stopping, overdue = processes.any(run.device, interrupted() or processes.abandoned, overdue)
+            if due or stopping or overdue:
+                reached = run.state(done)
+                if processes.first:
+                    keep_state(out, reached, options.keep)
                 saved_at = time.monotonic()
             if stopping:
                 break
@@ -108,16 +113,19 @@ def fit(
     return Outcome(done, means, run.perceptual.made_of, validation, done < options.steps)
 
 
-def _validate(run: Run, done: int, watch: Watcher) -> Validation:
-    """Judge the averaged weights, keep them, and tell of both."""
-    options, model, held_out = run.options, run.judged, run.data.validation
+def _validate(
+    run: Run, model: RenderFormer, done: int, lately: Sequence[dict[str, float]], watch: Watcher
+) -> Validation:
+    """Judge the averaged weights, which `model` has, keep them, and tell of both. lately: what the last steps told."""
+    options, held_out = run.options, run.data.validation
     validation = validate(model, held_out, options.resolution)
     found = health(model, held_out[0], options.resolution)
     told = {**_stage(run), "validation": validation.as_dict(), "health": found.as_dict()}
     record(options.out / HISTORY, done, told)
-    for sentence in ailments(found, validation, done / options.steps):
+    norms = next((losses for losses in reversed(lately) if "gradient_norm_triangles" in losses), {})
+    for sentence in ailments(found, validation, done / options.steps, norms):
         watch.warned(f"step {done:,}: {sentence}")
-    _keep_model(run, done, validation)
+    _keep_model(run, model, done, validation)
     watch.validated(done, validation)
     return validation
 
@@ -127,10 +135,11 @@ def _stage(run: Run) -> dict[str, int]:
     return {"stage": run.stage + 1} if run.options.stages else {}
 
 
-def _keep_model(run: Run, step: int, validation: Validation) -> None:
+def _keep_model(run: Run, model: RenderFormer, step: int, validation: Validation) -> None:
     """The model so far, its card and a picture of what it can."""
     options = run.options
-    made = {**recorded(options), "steps done": step, "hours": round(run.seconds / 3600, 2)}
+    made = {**recorded(options), "sha256 of the data's manifest": run.data.sha256, "scenes": len(run.data.train)}
+    made |= {"processes": run.processes.count, "steps done": step, "hours": round(run.seconds / 3600, 2)}
     made["perceptual term"] = f"{PERCEPTUAL_WEIGHT} of {run.perceptual.made_of}"
-    run.best = keep_model(run.judged, options.out, made, validation, run.best)
-    write_grid(run.judged, run.data.validation, options.resolution, options.out / GRID)
+    run.best = keep_model(model, options.out, made, validation, run.best)
+    write_grid(model, run.data.validation, options.resolution, options.out / GRID)

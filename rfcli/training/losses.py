@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rfcli.metrics.perceptual import Perceptual
 from rfcli.metrics.tone import low_dynamic_range
@@ -57,3 +57,20 @@ def step_loss(
         prediction = model.view_dependent(scenes, batch.c2w, batch.fov, resolution, batch.visible)
     terms = image_loss(prediction.float(), batch.truth, perceptual)
     return {"loss": terms.total, "log_l1": terms.log_l1, perceptual.name: terms.perceptual}
+
+
+class StepLoss(nn.Module):
+    """`step_loss` of a model as one module, by whose call all that a step uses of a sharded model is used."""
+
+    def __init__(self, model: RenderFormer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        teacher: RenderFormer | None,
+        batch: TrainingBatch,
+        perceptual: Perceptual,
+        precision: torch.dtype,
+    ) -> dict[str, Tensor]:
+        return step_loss(self.model, teacher, batch, perceptual, precision)

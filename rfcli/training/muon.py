@@ -3,7 +3,8 @@ kellerjordan.github.io/posts/muon), at a size that suits AdamW's rates (Liu et a
 
 A gradient step of few large singular values teaches few directions; with all of them equal, rare directions learn as
 fast as common ones. torch.optim has Muon too, but multiplies in bfloat16 and one matrix after another: on processors
-without that format it is unusably slow. This one works in float32, on all matrices of a shape in one batch.
+without that format it is unusably slow. This one works in float32, on many matrices of a shape in one batch, and on
+matrices in shares, which it gathers so many at a time.
 """
 
 from collections import defaultdict
@@ -13,10 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rfcli.training.sharding import own, shared_out, whole
+
 MOMENTUM = 0.95
 STEPS = 5
 QUINTIC = (3.4445, -4.7750, 2.0315)  # of the paper: steep at zero, and within 0.7..1.2 afterwards
 RMS = 0.2  # of AdamW's usual updates
+AT_ONCE = 1 << 24  # numbers of the matrices in a batch: more would be memory for no speed
 
 
 def orthogonalised(matrices: Tensor) -> Tensor:
@@ -53,17 +57,21 @@ class Muon(torch.optim.Optimizer):
                 if matrix.grad is not None:
                     by_shape[matrix.shape].append(matrix)
             for shape, matrices in by_shape.items():
-                directions = torch.stack([self._direction(matrix) for matrix in matrices])
-                updates = orthogonalised(directions.float())
-                size = rate * RMS * max(shape) ** 0.5
-                for matrix, update in zip(matrices, updates, strict=True):
-                    matrix.mul_(1 - rate * decay).add_(update.to(matrix), alpha=-size)
+                size, count = rate * RMS * max(shape) ** 0.5, max(1, AT_ONCE // shape.numel())
+                for some in (matrices[start : start + count] for start in range(0, len(matrices), count)):
+                    directions = torch.stack([whole(self._direction(matrix)) for matrix in some])
+                    updates = orthogonalised(directions.float())
+                    for matrix, update in zip(some, updates, strict=True):
+                        change = own(shared_out(update.to(matrix.dtype), matrix))
+                        own(matrix).mul_(1 - rate * decay).add_(change, alpha=-size)
 
     def _direction(self, matrix: nn.Parameter) -> Tensor:
+        """Where momentum and gradient lead, written over the gradient, which nobody reads afterwards."""
         gradient = matrix.grad
         assert gradient is not None
         state = self.state[matrix]
         if not state:
             state["momentum"] = torch.zeros_like(matrix)
-        momentum: Tensor = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
-        return gradient.lerp(momentum, MOMENTUM)
+        momentum = own(state["momentum"]).lerp_(own(gradient), 1 - MOMENTUM)
+        own(gradient).lerp_(momentum, MOMENTUM)
+        return gradient

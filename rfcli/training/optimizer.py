@@ -8,6 +8,7 @@ from torch import nn
 
 from rfcli.model import RenderFormer
 from rfcli.training.muon import Muon
+from rfcli.training.sharding import shared_out
 
 WEIGHT_DECAY = 0.01
 BETAS = (0.9, 0.98)
@@ -37,8 +38,17 @@ class Optimizers:
         return {name: part.state_dict() for name, part in self.parts.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """state: from `state_dict`, with whole tensors, also where the parameters are sharded."""
         for name, part in self.parts.items():
-            part.load_state_dict(state[name])
+            parameters = [parameter for group in part.param_groups for parameter in group["params"]]
+            shares = {
+                number: {
+                    key: shared_out(value, parameters[number]) if value.shape == parameters[number].shape else value
+                    for key, value in values.items()
+                }
+                for number, values in state[name]["state"].items()
+            }
+            part.load_state_dict({**state[name], "state": shares})
 
 
 def make_optimizer(model: RenderFormer, name: str, rate: float) -> Optimizers:

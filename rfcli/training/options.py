@@ -37,6 +37,8 @@ class TrainOptions:
     validate_every: steps between validations, each of which also writes a checkpoint.
     start: what the run started from: an architecture, or a trained model.
     recompute: spend time on saving memory (activation checkpointing); the result is the same.
+    shard: each of several processes holds only its share of weights, gradients, averages and optimiser states; the
+    result is the same but for the rounding of sums.
     save_minutes: the state is also saved when this long has passed since it last was. keep: states that are kept.
     """
 
@@ -62,6 +64,7 @@ class TrainOptions:
     seed: int = 0
     start: str = ""
     recompute: bool = False
+    shard: bool = False
     save_minutes: float = 10.0
     keep: int = 3
 

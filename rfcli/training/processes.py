@@ -7,7 +7,8 @@ has gone.
 
 import atexit
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -50,29 +51,34 @@ class Processes:
         return (mine, len(mine) / scenes) if mine else (range(1), 0.0)
 
     def add_up(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each tensor by its sum over all processes, in one message.
-
-        Raises InputError where one of them has gone, or has said nothing for `PATIENCE`.
-        """
+        """Replace each tensor by its sum over all processes, in one message."""
         if self.count == 1:
             return
         together = torch.cat([tensor.flatten() for tensor in tensors])
-        try:
-            dist.all_reduce(together)
-        except RuntimeError as error:  # a closed connection, or one that is silent
-            raise InputError(
-                f"Another of the {self.count} processes that train together has ended, and so does this one; mend what "
-                "that one has said, and give the same command, which goes on from the last state."
-            ) from error
+        dist.all_reduce(together)
         totals = torch.split(together, [tensor.numel() for tensor in tensors])
         for tensor, total in zip(tensors, totals, strict=True):
             tensor.copy_(total.view_as(tensor))
 
-    def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether it is so in any of the processes."""
-        flags = torch.tensor([float(flag)], device=device)
-        self.add_up([flags])
-        return bool(flags.item() > 0)
+    def any(self, device: torch.device, *flags: bool) -> list[bool]:
+        """Of each flag, whether it is so in any of the processes."""
+        counts = torch.tensor(flags, dtype=torch.float32, device=device)
+        self.add_up([counts])
+        return [count > 0 for count in counts.tolist()]
+
+    @contextmanager
+    def ending_together(self) -> Iterator[None]:
+        """Within, the error of another process's having gone, or been silent for `PATIENCE`, is an InputError."""
+        try:
+            yield
+        except RuntimeError as error:
+            # gloo's errors have no class of their own
+            if self.count == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
+                raise
+            raise InputError(
+                f"Another of the {self.count} processes that train together has ended, and so does this one; mend what "
+                "that one has said, and give the same command, which goes on from the last state."
+            ) from error
 
 
 ALONE = Processes()

@@ -31,7 +31,7 @@ class Rehearsal:
 
 def rehearse(run: Run) -> Rehearsal:
     """Take a few steps of each stage of `run`, on images where it has such, whose model is then as much older, and
-    validate on one scene."""
+    validate on one scene; of processes that train together all do this, and the first says how long it takes."""
     options = run.options
     run.model.train()
     stages = options.curriculum
@@ -39,8 +39,9 @@ def rehearse(run: Run) -> Rehearsal:
         _seconds_of_a_step(run, end - stage.steps, end) for stage, end in zip(stages, ends(stages), strict=True)
     ]
     stepping = sum(stage.steps * each for stage, each in zip(stages, stage_seconds, strict=True))
-    one = run.data.validation[:1]
-    validation = _seconds_of(partial(validate, run.model, one, options.resolution)) * len(run.data.validation)
+    judged, one, validation = run.judged(), run.data.validation[:1], 0.0
+    if judged is not None:
+        validation = _seconds_of(partial(validate, judged, one, options.resolution)) * len(run.data.validation)
     validations = -(-options.steps // options.validate_every)
     hours = (stepping + validations * validation) / 3600
     parameters = sum(parameter.numel() for parameter in run.model.parameters())

@@ -21,12 +21,13 @@ from rfcli.training.bad_steps import MOST_IN_A_ROW, write_bad_step
 from rfcli.training.batch import TrainingBatch, collate
 from rfcli.training.checkpoints import explained
 from rfcli.training.health import gradient_norms
-from rfcli.training.losses import step_loss
+from rfcli.training.losses import StepLoss
 from rfcli.training.optimizer import make_optimizer
 from rfcli.training.options import TrainOptions
 from rfcli.training.processes import ALONE, Processes
 from rfcli.training.scenes import TrainingData
 from rfcli.training.schedule import learning_rate
+from rfcli.training.sharding import gathered, shard, shared_out, whole, whole_model
 from rfcli.training.stages import stage_at
 from rfcli.training.state import TrainState, recorded
 from rfcli.training.transfer import attention_parameters
@@ -52,12 +53,16 @@ class Run:
         model.transformer.recompute = model.view_transformer.transformer.recompute = options.recompute
         if options.freeze == "view":
             model.view_transformer.requires_grad_(False)
-        self.optimizer = make_optimizer(model, options.optimizer, options.rate)
         self.average = averaged(model, options.ema)
+        self.loss = StepLoss(model)
+        if options.shard:
+            shard(model, root=self.loss)
+            shard(self._averaged, root=self._averaged)
+        self.optimizer = make_optimizer(model, options.optimizer, options.rate)
         self.perceptual: Perceptual = perceptual_term(self.device, options.lpips_weights)
         fastest = fastest_precision(self.device)
-        agreed = not processes.any(fastest == torch.float32, self.device)
-        self.precision = fastest if agreed else torch.float32
+        (slow,) = processes.any(self.device, fastest == torch.float32)
+        self.precision = torch.float32 if slow else fastest
         self.seconds = 0.0  # spent on steps
         self.best: float | None = None  # validation PSNR
         self.bad_in_a_row = 0
@@ -66,9 +71,13 @@ class Run:
         self.sizes = np.array([len(scene.triangles) for scene in data.train])
 
     @property
-    def judged(self) -> RenderFormer:
-        """The model with averaged weights, which goes on changing."""
+    def _averaged(self) -> RenderFormer:
         return cast(RenderFormer, self.average.module)
+
+    def judged(self) -> RenderFormer | None:
+        """The model with averaged weights, in one piece; it may go on changing. All processes call this; where it is
+        sharded, only the first gets it."""
+        return whole_model(self._averaged, self.processes.first)
 
     def enter(self, step: int) -> list[str]:
         """Have the scenes of the stage of `step` at hand. Returns a sentence for each that is newly left out."""
@@ -82,8 +91,9 @@ class Run:
 
     def restore(self, state: TrainState) -> None:
         """Go back to where `state` was saved."""
-        self.model.load_state_dict(state.weights)
-        self.average.load_state_dict(state.average)
+        for module, weights in ((self.model, state.weights), (self.average, state.average)):
+            now = module.state_dict()
+            module.load_state_dict({name: shared_out(value, now[name]) for name, value in weights.items()})
         self.optimizer.load_state_dict(state.optimizer)
         self.precision = getattr(torch, state.precision)
         self.seconds = 3600 * state.hours
@@ -95,12 +105,14 @@ class Run:
             )
 
     def state(self, done: int) -> TrainState:
-        """Where the run stands after `done` steps; shares the tensors of the run."""
+        """Where the run stands after `done` steps; shares the tensors of the run. All processes call this; of tensors
+        that are sharded, only the first gets any."""
+        keep = self.processes.first
         return TrainState(
             step=done,
-            weights=self.model.state_dict(),
-            average=self.average.state_dict(),
-            optimizer=self.optimizer.state_dict(),
+            weights=gathered(self.model.state_dict(), keep),
+            average=gathered(self.average.state_dict(), keep),
+            optimizer=gathered(self.optimizer.state_dict(), keep),
             options=recorded(self.options),
             config=self.model.config.to_dict(),
             precision=str(self.precision).removeprefix("torch."),
@@ -148,14 +160,18 @@ class Run:
         making = time.perf_counter()
         batch, share = self.batch(step)
         loading = time.perf_counter() - making
-        terms = step_loss(self.model, teacher, batch, self.perceptual, self.precision)
-        (share * terms["loss"]).backward()  # type: ignore[no-untyped-call]
+        terms = self.loss(teacher, batch, self.perceptual, self.precision)
         values = [share * term.detach() for term in terms.values()]
-        self.processes.add_up([*values, *(p.grad for p in self.model.parameters() if p.grad is not None)])
+        if self.options.shard:  # then gradients arrive as the mean over the processes
+            (share * self.processes.count * terms["loss"]).backward()
+            self.processes.add_up(values)
+        else:
+            (share * terms["loss"]).backward()
+            self.processes.add_up([*values, *(p.grad for p in self.model.parameters() if p.grad is not None)])
         losses = {name: value.item() for name, value in zip(terms, values, strict=True)}
         norms = gradient_norms(self.model) if (step + 1) % REPORT_EVERY == 0 else {}
         trained = list(attention_parameters(self.model) if teacher else self.model.parameters())
-        norm = torch.nn.utils.clip_grad_norm_(trained, CLIP)
+        norm = whole(torch.nn.utils.clip_grad_norm_(trained, CLIP))
         rate = self._rate(step, teacher is not None)
         self.optimizer.set_rate(rate)
         if math.isfinite(norm.item()) and math.isfinite(losses["loss"]):
@@ -175,9 +191,10 @@ class Run:
         Raises InputError where there are too many in a row.
         """
         self.bad_in_a_row += 1
-        if self.bad_step is None and own:
+        model = whole_model(self.model, own)
+        if self.bad_step is None and own and model is not None:
             with explained(self.options.out):
-                self.bad_step = write_bad_step(self.options.out, step, self.model, teacher, batch, self.precision)
+                self.bad_step = write_bad_step(self.options.out, step, model, teacher, batch, self.precision)
         if self.bad_in_a_row > MOST_IN_A_ROW:
             raise InputError(
                 f"{self.bad_in_a_row} steps in a row had no finite loss and gradient; use a lower --rate or another "

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from einops import rearrange
 
-from rfcli.dataset.manifest import Entry, read_manifest, sha256_of
+from rfcli.dataset.manifest import MANIFEST, Entry, read_manifest, sha256_of
 from rfcli.dataset.sample import Sample, read_sample
 from rfcli.dataset.split import is_validation
 from rfcli.dataset.training_scene import TrainingScene, training_scene
@@ -37,7 +37,8 @@ class TrainingData:
     """Scenes to learn from, those of the stage that the run is in, and scenes held out, as its last stage has them.
 
     skipped: a sentence for each scene that could not be read. stage: number, from 0, of that whose scenes are here.
-    read: reads those of another; None where all stages learn from the same.
+    read: reads those of another; None where all stages learn from the same. sha256: of the dataset's manifest, which
+    has the hash of each scene; None where they are from no dataset.
     """
 
     train: list[TrainingScene]
@@ -45,6 +46,7 @@ class TrainingData:
     skipped: list[str] = field(default_factory=list)
     stage: int = 0
     read: Reader | None = None
+    sha256: str | None = None
 
     def enter(self, stage: int) -> list[str]:
         """Put the scenes of that stage in place of those that were here. Returns what is newly skipped."""
@@ -95,7 +97,8 @@ def read_dataset(folder: Path, stages: Sequence[Stage], config: RenderFormerConf
     validation, more = read_scenes(folder, held_out[:VALIDATION_SCENES], stages[-1].resolution, config)
     skipped.extend(more)
     _check_skipped(folder, skipped, len(learned[now]) + len(held_out))
-    return TrainingData(train, validation, skipped, now, read if len(stages) > 1 else None)
+    more_to_read = read if len(stages) > 1 else None
+    return TrainingData(train, validation, skipped, now, more_to_read, sha256_of(folder / MANIFEST))
 
 
 def _fitting(entries: list[Entry], stage: Stage) -> list[Entry]:

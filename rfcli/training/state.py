@@ -23,6 +23,7 @@ NOT_DECISIVE = (
     "save_minutes",
     "lpips_weights",
     "recompute",
+    "shard",
 )  # options that may change from one sitting to the next
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,12 @@ def test_from_data_to_a_linear_model_and_a_picture(rf: Rf, data: Path) -> None:
     assert 0 < receipt["validation"]["psnr"] < 60
     assert all(Path(path).exists() for path in receipt["outputs"])
     assert receipt["model"]["attention"] == "sdpa"
+    card = Path("runs/train/README.md").read_text()
+    assert (
+        f'| sha256 of the data\'s manifest | "{sha256((data / "manifest.jsonl").read_bytes()).hexdigest()}" |' in card
+    )
+    assert "| steps | 4 |" in card
+    assert f"| {receipt['validation']['psnr']:.2f} dB | {receipt['validation']['ssim']:.4f} |" in card
 
     linear = rf("finetune", "--performer", *SHORT, "--steps", 4, "--validate-every", 2, "--json")
     assert linear.exit_code == 0, linear.output
@@ -81,6 +88,10 @@ def test_a_finished_run_is_not_done_again_and_other_options_are_refused(rf: Rf, 
         (("train",), "data holds no scenes; make some with `rf gen-data`"),
         (("train", "--steps", 5, "--warmup", 5), "--warmup 5 must be shorter than the run of 5 steps"),
         (("train", "--rate", 0), "--rate must be above 0"),
+        (
+            ("train", "--shard-weights"),
+            "--shard-weights spreads a model over processes; start several, with torchrun or accelerate",
+        ),
         (("train", "--ema", 1), "--ema must be from 0 to below 1"),
         (("train", "--triangles", "900-300"), "--triangles: '900-300' runs from high to low"),
         (("finetune", "--performer", "--attention", "sdpa"), "--performer and --attention sdpa contradict each other"),

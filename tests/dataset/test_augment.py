@@ -66,6 +66,42 @@ def test_truth_of_the_augmented_scene(scene: TrainingScene, seed: int, rotations
     assert wrong > 0.03  # the image mirrored by mistake would be told apart
 
 
+TURN = np.array([[0.6, -0.8, 0], [0.8, 0.6, 0], [0, 0, 1]], np.float32)
+TILT = np.array([[1, 0, 0], [0, 0.6, -0.8], [0, 0.8, 0.6]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("change", "moves", "recolours"),
+    [
+        ({"rotation": TURN}, True, False),
+        ({"rotation": TILT @ TURN}, True, False),
+        ({"translation": np.array([0.3, -0.2, 0.25], np.float32)}, True, False),
+        ({"rotation": np.diag([-1.0, 1.0, 1.0]).astype(np.float32)}, True, True),
+        ({"channels": np.array([2, 0, 1])}, False, True),
+        ({"emission": 1.5}, False, True),
+        ({"lights": np.array([2.5, 0.4], np.float32)}, False, True),
+        ({"turns": np.arange(25) % 3}, False, False),
+        ({"order": np.arange(25)[::-1].copy()}, False, False),
+    ],
+    ids=["turn", "tilt", "translation", "mirror", "channels", "emission", "lights", "vertex order", "triangle order"],
+)
+def test_truth_of_each_change_by_itself(
+    scene: TrainingScene, change: dict[str, object], moves: bool, recolours: bool
+) -> None:
+    """moves: without its cameras moved with it, the scene is another picture. recolours: the picture changes at all."""
+
+    def log(images: np.ndarray) -> np.ndarray:
+        return np.log10(1 + images.astype(np.float32))
+
+    augmented = apply(scene, nothing(len(scene.triangles), **change))
+    truth = log(traced(augmented))
+    assert np.abs(log(augmented.images) - truth).mean() < 0.004
+    assert (np.abs(log(scene.images) - truth).mean() > 0.008) == recolours
+    if moves:
+        left_behind = log(traced(dataclasses.replace(augmented, c2w=scene.c2w)))
+        assert np.abs(log(augmented.images) - left_behind).mean() > 0.03
+
+
 def test_seeds_cover_mirrors_and_rotations() -> None:
     drawn = [draw(np.random.default_rng(seed), 4, "upright") for seed in range(6)]
     signs = {round(float(np.linalg.det(a.rotation))) for a in drawn}

@@ -1,4 +1,4 @@
-"""A run that is killed again and again, and the same run left alone: they must end in the same bits.
+"""A run in two stages that is killed again and again, and the same run left alone: they must end in the same bits.
 
 Three kills are a test; more of them by hand:
 
@@ -18,12 +18,15 @@ from typing import Any
 import torch
 
 from rfcli.training import loop, run
+from rfcli.training.scenes import read_dataset
+from rfcli.training.stages import Stage, stage_at
 from rfcli.training.state import read_state, states
-from tests.training.scenes import Silent, fresh_model, options, training_data
+from tests.training.datasets import write_dataset
+from tests.training.scenes import RESOLUTION, Silent, fresh_model, options
 
 
-def sitting(out: Path, steps: int, told: Connection | None = None) -> None:
-    """Go on with the run in `out` from wherever it is, telling of every step."""
+def sitting(data: Path, out: Path, steps: int, told: Connection | None = None) -> None:
+    """Go on with the run in `out`, on the dataset `data`, from wherever it is, telling of every step."""
 
     class Loud(Silent):
         def stepped(self, step: int, losses: dict[str, float]) -> None:
@@ -34,13 +37,17 @@ def sitting(out: Path, steps: int, told: Connection | None = None) -> None:
     run.fastest_precision = lambda device: torch.float32
     torch.set_num_threads(1)
     # Dropout draws random numbers, so that a generator that is not where it was would be noticed.
-    model, said = fresh_model(dropout=0.1), options(out, steps=steps, save_minutes=0.0, validate_every=7, keep=2)
-    loop.fit(model, training_data(), said, Loud(), state=read_state(out, said))
+    model = fresh_model(dropout=0.1)
+    stages = (Stage(steps // 3, RESOLUTION // 2, (10, 13)), Stage(steps - steps // 3, RESOLUTION))
+    said = options(out, data=data, stages=stages, steps=steps, save_minutes=0.0, validate_every=7, keep=2)
+    state = read_state(out, said)
+    scenes = read_dataset(data, stages, model.config, stage_at(stages, state.step if state else 0))
+    loop.fit(model, scenes, said, Loud(), state=state)
 
 
-def run_and_kill(out: Path, steps: int, kills: int, seed: int) -> int:
-    """Start the run and kill it `kills` times with SIGKILL, each at a random moment of the second to fourth step of its
-    sitting, then let it end. Returns how many of the kills fell into the writing of a file.
+def run_and_kill(data: Path, out: Path, steps: int, kills: int, seed: int) -> int:
+    """Start the run and kill it `kills` times with SIGKILL, each after a random number of steps of its sitting and at a
+    random moment of two more, then let it end. Returns how many of the kills fell into the writing of a file.
     """
     context = multiprocessing.get_context("forkserver")  # a fresh process, without its seconds of imports
     context.set_forkserver_preload(["rfcli.training.loop", "tests.training.scenes"])
@@ -48,11 +55,12 @@ def run_and_kill(out: Path, steps: int, kills: int, seed: int) -> int:
     torn = 0
     for kill in range(kills + 1):
         ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=sitting, args=(out, steps, theirs))
+        process = context.Process(target=sitting, args=(data, out, steps, theirs))
         process.start()
         theirs.close()
         if kill < kills:
-            ours.recv()
+            for _ in range(rng.randint(1, max(1, steps // kills - 3))):  # so few that the run does not end before
+                ours.recv()
             start = time.perf_counter()
             ours.recv()  # by now the state after the step before is on disk, so that every sitting gets on
             time.sleep(rng.uniform(0, 2) * (time.perf_counter() - start))
@@ -83,8 +91,9 @@ def last_state(out: Path) -> dict[str, Any]:
 
 def compare(folder: Path, steps: int, kills: int, seed: int) -> tuple[list[str], int]:
     """Differences between the states in which both runs end, and how many kills fell into the writing of a file."""
-    sitting(folder / "whole", steps)
-    torn = run_and_kill(folder / "killed", steps, kills, seed)
+    data = write_dataset(folder / "data", 8)
+    sitting(data, folder / "whole", steps)
+    torn = run_and_kill(data, folder / "killed", steps, kills, seed)
     found = differences(last_state(folder / "whole"), last_state(folder / "killed"))
     for file in ("model.safetensors", "best/model.safetensors", "grid.png"):
         if (folder / "whole" / file).read_bytes() != (folder / "killed" / file).read_bytes():

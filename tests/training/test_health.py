@@ -51,7 +51,7 @@ def test_every_layer_is_looked_at_and_left_as_it_was() -> None:
     assert all(0 < share <= 1 + 1e-5 for share in found.triangle_entropy)
     assert model.training
     assert not any(module._forward_hooks for module in model.modules())
-    assert ailments(found, USED, 1.0) == []  # a fresh model is well
+    assert ailments(found, USED, 1.0, {}) == []  # a fresh model is well
 
 
 def test_the_norms_add_up() -> None:
@@ -74,12 +74,27 @@ def test_the_norms_add_up() -> None:
         (dataclasses.replace(WELL, triangle_spread=[4.0, 0.3]), USED, 0.5, "tokens of the triangles are nearly alike"),
         (dataclasses.replace(WELL, ray_spread=[1.0, float("nan")]), USED, 0.5, "tokens of the rays are nearly alike"),
         (dataclasses.replace(WELL, triangle_rms=[5.0, 900.0], triangle_spread=[4.0, 270.0]), USED, 0.5, "size of 900"),
+        (dataclasses.replace(WELL, triangle_entropy=[0.995, 0.7]), USED, 0.5, None),  # the other one does listen
+        (
+            dataclasses.replace(WELL, triangle_entropy=[0.995, 1.0]),
+            USED,
+            0.5,
+            "hears all triangles alike (entropy 0.995",
+        ),
+        (dataclasses.replace(WELL, triangle_entropy=[0.5, 0.004]), USED, 0.5, "layer 2 hears one triangle alone"),
     ],
 )
 def test_ailments(found: Health, validation: Validation, progress: float, sentence: str | None) -> None:
-    sentences = ailments(found, validation, progress)
+    sentences = ailments(found, validation, progress, {"gradient_norm": 0.1, "gradient_norm_triangles": 0.02})
     assert len(sentences) == (sentence is not None)
     assert all(sentence in said for said in sentences if sentence)
+
+
+@pytest.mark.parametrize(("norm", "warned"), [(0.02, False), (2e-6, True), (0.0, True), (float("nan"), False)])
+def test_a_gradient_that_does_not_reach_the_triangles_is_told(norm: float, warned: bool) -> None:
+    sentences = ailments(WELL, USED, 0.5, {"gradient_norm": 0.1, "gradient_norm_triangles": norm})
+    assert len(sentences) == warned
+    assert all("next to no gradient reaches the stage of the triangles" in sentence for sentence in sentences)
 
 
 def test_a_run_logs_its_health_and_warns_of_a_dead_stage(tmp_path: Path) -> None:

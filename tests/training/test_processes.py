@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -27,6 +28,7 @@ from tests.training.datasets import write_dataset
 SOON = 120  # seconds, within which everything must have ended; a machine may be busy
 STEPS = 12
 LONG = pytest.mark.long
+TORCHRUN = [sys.executable, *["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]]
 # `rf`, with a loss in the history for every step, and in float32 whatever is faster here: bfloat16 rounds to 4e-3
 RF = """
 import torch
@@ -52,33 +54,53 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("data"), 6)
 
 
-def rf_train(data: Path, out: Path, batch: int, steps: int, processes: int) -> list[str]:
-    """The command; where there is more than one process, with torchrun in front."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--no-python"]
+def rf_train(data: Path, out: Path, batch: int, steps: int, launcher: Sequence[str] = (), *flags: str) -> list[str]:
+    """The command, with what starts several processes in front of it."""
     told = {"data": data, "out": out, "resolution": 16, "batch": batch, "steps": steps, "warmup": 1}
-    rf = [sys.executable, "-c", RF, "train", *(f"--{name}={value}" for name, value in told.items())]
-    return [sys.executable, *launcher, *rf] if processes > 1 else rf
+    return [
+        *launcher,
+        sys.executable,
+        "-c",
+        RF,
+        "train",
+        *(f"--{name}={value}" for name, value in told.items()),
+        *flags,
+    ]
 
 
 def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-def losses(out: Path) -> list[float]:
+def curve(out: Path) -> list[list[float]]:
+    """Loss and gradient's norm, which Muon and AdamW take no notice of, of each step."""
     lines = map(json.loads, (out / loop.HISTORY).read_text().splitlines())
-    return [line["loss"] for line in lines if "loss" in line]
+    return [[line["loss"], line["gradient_norm"]] for line in lines if "loss" in line]
 
 
-def test_two_processes_are_one_at_twice_the_batch(tmp_path: Path, data: Path) -> None:
-    for name, batch, processes in (("one", 4, 1), ("two", 2, 2)):
-        command = rf_train(data, tmp_path / name, batch, STEPS, processes)
-        ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=10 * SOON)
-        assert ended.returncode == 0, ended.stderr
-        assert ended.stdout.count("scenes to learn from") == 1  # the first alone speaks
-    one, two = (losses(tmp_path / name) for name in ("one", "two"))
+@pytest.fixture(scope="module")
+def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one process."""
+    out = tmp_path_factory.mktemp("runs") / "alone"
+    trained(rf_train(data, out, 4, STEPS))
+    return out
+
+
+def trained(command: list[str]) -> None:
+    ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=10 * SOON)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("scenes to learn from") == 1  # the first alone speaks
+
+
+@pytest.mark.parametrize("flags", [(), ("--shard-weights",)], ids=["copies", "shares"])
+def test_two_processes_are_one_at_twice_the_batch(
+    tmp_path: Path, data: Path, alone: Path, flags: Sequence[str]
+) -> None:
+    trained(rf_train(data, tmp_path / "two", 2, STEPS, TORCHRUN, *flags))
+    one, two = np.array(curve(alone)), np.array(curve(tmp_path / "two"))
     assert len(one) == STEPS
     assert two == pytest.approx(one, rel=1e-5)
-    ours, theirs = (torch.load(states(tmp_path / name)[-1], weights_only=True)["weights"] for name in ("one", "two"))
+    ours, theirs = (torch.load(states(out)[-1], weights_only=True)["weights"] for out in (alone, tmp_path / "two"))
     start = new_model(PRESETS["tiny"], 0).state_dict()
     moved = sum((value - start[name]).square().sum() for name, value in ours.items()) ** 0.5
     apart = sum((value - theirs[name]).square().sum() for name, value in ours.items()) ** 0.5
@@ -112,12 +134,13 @@ def running(command: list[str], out: Path, said: Path) -> Iterator[tuple[subproc
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
+@pytest.mark.parametrize("flags", [(), ("--shard-weights",)], ids=["copies", "shares"])
 @pytest.mark.parametrize(
     "victim", ["rank 1", "Ctrl-C", *(pytest.param(one, marks=LONG) for one in ("rank 0", "torchrun"))]
 )
-def test_no_process_outlives_the_others(tmp_path: Path, data: Path, victim: str) -> None:
+def test_no_process_outlives_the_others(tmp_path: Path, data: Path, victim: str, flags: Sequence[str]) -> None:
     out, said = tmp_path / "run", tmp_path / "said"
-    endless = rf_train(data, out, batch=2, steps=10**6, processes=2)
+    endless = rf_train(data, out, 2, 10**6, TORCHRUN, *flags)
     with running(endless, out, said) as (launcher, ranks):
         if victim == "Ctrl-C":
             launcher.send_signal(signal.SIGINT)

@@ -28,6 +28,7 @@ from tests.training.killed_run import compare, differences, last_state
 from tests.training.scenes import RESOLUTION, Silent, fresh_model, options, training_data, training_scene
 
 
+@pytest.mark.filterwarnings("ignore:Skipping Gaussian Smoothing")  # windows of 11 pixels, images of 8
 def test_three_kills_change_nothing(tmp_path: Path) -> None:
     found, _ = compare(tmp_path, steps=70, kills=3, seed=0)
     assert not found

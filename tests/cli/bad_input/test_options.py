@@ -101,7 +101,7 @@ CASES = [
 ]
 SWITCHES = {"help", "json", "quiet", "verbose", "denoise", "light_layers", "check", "stats", "performer", "preview"}
 SWITCHES |= {"turntable_light", "show_scene", "allow_outside", "compile", "curriculum", "merge", "pack", "quality"}
-SWITCHES |= {"recompute", "dry_run", "tensorboard"}
+SWITCHES |= {"recompute", "shard_weights", "dry_run", "tensorboard"}
 
 
 @pytest.mark.parametrize(("command", "option", "value"), CASES)

@@ -1,0 +1,179 @@
+"""Would `rf finetune --lora R` earn its place? Low-rank updates (Hu et al., LoRA, arXiv 2106.09685) beside tuning all.
+
+    python tests/benchmarks/low_rank.py --data data          # a dataset of rf gen-data
+
+The bundled model is given Performer attention, which first learns to answer as softmax did, in all weights of its
+attention; then it is tuned on images, all of it with Muon as `rf finetune` does, and with AdamW by updates of low rank
+of every linear map in the layers of both stages. The sides take turns by processor time of one thread, have a schedule
+of equal seconds each, and are validated at thirds of it.
+
+Then what either would ask of a machine at the published sizes: bytes of all that is kept per weight, and, of base, the
+seconds of one step.
+"""
+
+import argparse
+import copy
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rfcli.dataset.manifest import read_manifest
+from rfcli.dataset.split import is_validation
+from rfcli.model import PRESETS, RenderFormer, convert, load
+from rfcli.training.initialise import new_model
+from rfcli.training.losses import step_loss
+from rfcli.training.options import TrainOptions
+from rfcli.training.run import CLIP, Run
+from rfcli.training.scenes import TrainingData, read_scenes
+from rfcli.training.schedule import learning_rate
+from rfcli.training.validation import validate
+
+RESOLUTION, TRIANGLES, PARTS, WARMUP = 64, (256, 1024), 3, 0.03
+FULL_RATE, TRANSFER_RATE, DECAY = 5e-4, 1e-3, 0.99
+
+
+class LowRank(nn.Module):
+    """x -> base(x) + B A x, with A [R, in] random and B [out, R] zero at first; base is frozen."""
+
+    def __init__(self, base: nn.Linear, rank: int) -> None:
+        super().__init__()
+        self.base = base.requires_grad_(False)
+        self.a = nn.Parameter(torch.randn(rank, base.in_features) * base.in_features**-0.5)
+        self.b = nn.Parameter(torch.zeros(base.out_features, rank))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.base(x) + (x @ self.a.T) @ self.b.T
+
+
+def low_rank(model: RenderFormer, rank: int) -> RenderFormer:
+    """The model with every linear map in its layers of both stages so, and all else frozen; in place."""
+    model.requires_grad_(False)
+    for parent in [*model.transformer.layers.modules(), *model.view_transformer.transformer.layers.modules()]:
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.Linear) and not isinstance(parent, LowRank):
+                setattr(parent, name, LowRank(child, rank))
+    return model
+
+
+class Side:
+    """One way of training a model, by its own clock."""
+
+    def __init__(
+        self,
+        name: str,
+        model: RenderFormer,
+        teacher: RenderFormer | None,
+        data: TrainingData,
+        optimizer: str,
+        rate: float,
+    ) -> None:
+        steps = 10**6
+        told = TrainOptions(
+            Path(), Path(), resolution=RESOLUTION, steps=steps, ema=DECAY, optimizer=optimizer,
+            transfer=steps if teacher else 0,
+        )  # fmt: skip
+        self.name, self.rate, self.teacher, self.run = name, rate, teacher, Run(model, teacher, data, told)
+        self.run.model.train()
+        self.seconds, self.steps = 0.0, 0
+
+    def step(self, share: float) -> None:
+        """One step, `share` of the whole of its seconds being over."""
+        start, run = time.thread_time(), self.run
+        run.optimizer.zero_grad()
+        batch, _ = run.batch(self.steps)
+        step_loss(run.model, self.teacher, batch, run.perceptual, torch.float32)["loss"].backward()
+        nn.utils.clip_grad_norm_([p for p in run.model.parameters() if p.grad is not None], CLIP)
+        run.optimizer.set_rate(learning_rate(int(9999 * min(share, 1)), 10000, int(10000 * WARMUP), self.rate))
+        run.optimizer.step()
+        run.average.update_parameters(run.model)
+        self.steps += 1
+        self.seconds += time.thread_time() - start
+
+
+def quality(told: Any) -> None:
+    teacher = load("tiny", device="cpu")
+    entries = [entry for entry in read_manifest(told.data) if TRIANGLES[0] <= entry.triangles <= TRIANGLES[1]]
+    learned = [entry for entry in entries if not is_validation(entry.index)][: told.scenes]
+    held_out = [entry for entry in entries if is_validation(entry.index)][:16]
+    data = TrainingData(*(read_scenes(told.data, some, RESOLUTION, teacher.config)[0] for some in (learned, held_out)))
+    student = convert(teacher, "performer")
+    first = Side("transfer", student, teacher, data, "muon", TRANSFER_RATE)
+    while first.seconds < 60 * told.transfer:
+        first.step(first.seconds / (60 * told.transfer))
+    for name, model in (("softmax", teacher), (f"performer after {first.steps} steps of transfer", student)):
+        print(f"{name}: {validate(model, data.validation, RESOLUTION).psnr:.2f} dB", flush=True)
+    sides = [Side("all, muon", copy.deepcopy(student).requires_grad_(True), None, data, "muon", FULL_RATE)]
+    for rank in told.rank:
+        for rate in told.rate:
+            torch.manual_seed(0)
+            model = low_rank(copy.deepcopy(student), rank)
+            sides.append(Side(f"rank {rank}, rate {rate:g}", model, None, data, "adamw", rate))
+    whole, seen = 60 * told.minutes, dict.fromkeys((side.name for side in sides), 0)
+    while under_way := [side for side in sides if side.seconds < whole]:
+        side = min(under_way, key=lambda one: one.seconds)
+        side.step(side.seconds / whole)
+        while seen[side.name] < int(PARTS * side.seconds / whole):
+            seen[side.name] += 1
+            judged = side.run.judged()
+            assert judged is not None
+            found = validate(judged, data.validation, RESOLUTION)
+            trained = sum(p.numel() for p in side.run.model.parameters() if p.requires_grad)
+            print(
+                f"{side.name:>20}: {trained:,} weights, {side.seconds:4.0f} s, {side.steps:4d} steps: "
+                f"{found.psnr:.2f} dB",
+                flush=True,
+            )
+
+
+def cost(told: Any) -> None:
+    from training_speed import Trial, random_scenes
+
+    for name in ("base", "swin-large"):
+        with torch.device("meta"):
+            model = RenderFormer(PRESETS[name])
+            every = sum(p.numel() for p in model.parameters())
+            some = sum(p.numel() for p in low_rank(model, told.rank[0]).parameters() if p.requires_grad)
+        # Weights; and of what is trained a gradient, AdamW's two moments and the average.
+        print(
+            f"{name}: {every / 1e6:.0f} M weights; kept {20 * every / 1e9:.2f} GB tuning all with AdamW, "
+            f"{(4 * every + 16 * some) / 1e9:.2f} GB at rank {told.rank[0]} ({some / 1e6:.1f} M weights)",
+            flush=True,
+        )
+    trial = Trial(replace(PRESETS["base"]), 1, 1, told.triangles, told.triangles, RESOLUTION)
+    scenes = random_scenes(trial)
+    for name in ("all", f"rank {told.rank[0]}"):
+        model = new_model(trial.config, 0)
+        model = low_rank(model, told.rank[0]) if name != "all" else model
+        side = Side(name, model, None, TrainingData(scenes, scenes), "adamw", FULL_RATE)
+        side.step(0.5)
+        before = side.seconds
+        side.step(0.5)
+        print(
+            f"base, {told.triangles:,} triangles, {name}: {side.seconds - before:.1f} s a step with AdamW", flush=True
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--scenes", type=int, default=500, help="to learn from")
+    parser.add_argument("--rank", type=int, nargs="+", default=[8])
+    parser.add_argument("--rate", type=float, nargs="+", default=[1e-3, 5e-3], help="of the updates of low rank")
+    parser.add_argument("--transfer", type=float, default=1.0, help="minutes of attention transfer")
+    parser.add_argument("--minutes", type=float, default=3.0, help="of each side, after that")
+    parser.add_argument("--triangles", type=int, default=512, help="of the step of the base model")
+    parser.add_argument("--only", choices=("quality", "cost"), help="one part instead of both")
+    told = parser.parse_args()
+    torch.set_num_threads(1)
+    if told.only != "cost":
+        quality(told)
+    if told.only != "quality":
+        cost(told)
+
+
+if __name__ == "__main__":
+    main()

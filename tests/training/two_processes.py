@@ -1,0 +1,37 @@
+"""Two processes that train together, for tests that ask both of them."""
+
+import multiprocessing
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from rfcli.training import run
+from rfcli.training.processes import Processes
+
+LONGEST = 300  # seconds; a machine may be busy
+
+
+def in_two_processes(work: Callable[..., Any], *told: Any, **named: Any) -> list[Any]:
+    """What `work(processes, *told, **named)` returns in either of two processes that have met over gloo."""
+    context = multiprocessing.get_context("forkserver")  # fresh processes, without their seconds of imports
+    context.set_forkserver_preload(["rfcli.training.loop", "tests.training.scenes"])
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2, context) as pool:
+        meeting = f"file://{folder}/meeting"
+        each = [pool.submit(_joined, Processes(rank, 2), meeting, work, told, named) for rank in (0, 1)]
+        return [one.result(LONGEST) for one in each]
+
+
+def _joined(
+    processes: Processes, meeting: str, work: Callable[..., Any], told: tuple[Any, ...], named: dict[str, Any]
+) -> Any:
+    torch.set_num_threads(1)
+    run.fastest_precision = lambda device: torch.float32
+    dist.init_process_group("gloo", init_method=meeting, rank=processes.rank, world_size=processes.count)
+    try:
+        return work(processes, *told, **named)
+    finally:
+        dist.destroy_process_group()
