@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,9 +15,15 @@ from rfcli.errors import InputError
 
 MANIFEST = "manifest.jsonl"
 RECORD = "dataset.json"
+LARGEST_RECORD = 1_000_000  # bytes
+# Where a scene may lie: nowhere but in the dataset's own folder, since merging and packing copy what is named there.
+FILE = re.compile(r"(scenes|packs/\d{6,12}\.tar)/\d{6,12}\.h5")
+HASH = re.compile(r"[0-9a-f]{64}")
+COUNTS = ("index", "seed", "triangles", "views", "bytes")
+LARGEST_COUNT = 2**63
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One finished scene: its number, its file (relative to the dataset), what it holds, draws rejected before it."""
 
@@ -35,17 +42,33 @@ def read_manifest(folder: str | Path) -> list[Entry]:
 
     A last line torn by a crash is left out. Raises InputError where another line is broken.
     """
-    path = Path(folder) / MANIFEST
-    lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else [""]
-    entries = []
-    for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is torn
-        try:
-            entries.append(Entry(**json.loads(line)))
-        except (ValueError, TypeError) as error:
-            raise InputError(
-                f"{path} line {number} is broken; delete that line and run `rf gen-data` again."
-            ) from error
+    path, entries = Path(folder) / MANIFEST, []
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                break  # torn
+            try:
+                entries.append(entry_of(json.loads(line)))
+            except (ValueError, TypeError, RecursionError) as error:
+                raise InputError(
+                    f"{path} line {number} is broken ({error}); delete that line and run `rf gen-data` again."
+                ) from error
     return sorted(entries, key=lambda entry: entry.index)
+
+
+def entry_of(values: Any) -> Entry:
+    """The entry that a line of the manifest says. Raises ValueError or TypeError where it says anything else."""
+    entry = Entry(**values)
+    if not FILE.fullmatch(entry.file):
+        raise ValueError(f"no scene of a dataset is called {entry.file[:100]!r}")
+    if not HASH.fullmatch(entry.sha256):
+        raise ValueError("its sha256 is not one")
+    counts = [getattr(entry, name) for name in COUNTS] + list(dict(entry.rejected).values())
+    if not all(type(count) is int and 0 <= count < LARGEST_COUNT for count in counts):
+        raise ValueError(f"{', '.join(COUNTS)} and what was rejected are counts")
+    return entry
 
 
 def write_manifest(folder: str | Path, entries: Sequence[Entry]) -> None:
@@ -77,9 +100,19 @@ def read_record(folder: str | Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is broken; give another --out, or delete the folder and begin again.") from error
+        if path.stat().st_size > LARGEST_RECORD:
+            raise ValueError("it is too large")
+        record = json.loads(path.read_text(encoding="utf-8"))
+        types = {"seed": int, "options": dict, "versions": dict, "asked": int}
+        if not isinstance(record, dict) or not {"seed", "options"} <= set(record):
+            raise ValueError("it lacks seed and options")
+        wrong = [name for name, kind in types.items() if type(record.get(name, kind())) is not kind]
+        if wrong:
+            raise ValueError(f"{' and '.join(wrong)} of another type than rf writes")
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path} is broken ({error}); give another --out, or delete the folder and begin again."
+        ) from error
     return record
 
 
