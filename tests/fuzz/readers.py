@@ -4,7 +4,6 @@ import contextlib
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import h5py
@@ -100,7 +99,7 @@ def pack(path: Path) -> None:
 
 
 def manifest(path: Path) -> None:
-    path.write_text("".join(json.dumps(asdict(entry)) + "\n" for entry in entries()))
+    path.write_text("".join(json.dumps(entry._asdict()) + "\n" for entry in entries()))
 
 
 def options(path: Path) -> None:

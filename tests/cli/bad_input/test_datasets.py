@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +81,7 @@ def put(**fields: Any) -> Callable[[Path], None]:
     """The second line of the manifest says something else."""
 
     def change(data: Path) -> None:
-        entries = [asdict(entry) for entry in read_manifest(data)]
+        entries = [entry._asdict() for entry in read_manifest(data)]
         entries[1] |= fields
         (data / "manifest.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
 
