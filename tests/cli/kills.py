@@ -86,57 +86,16 @@ class Command:
 
 def commands(model: Path, scene: Path, data: Path) -> dict[str, Command]:
     """All that run for long, made short. model, scene, data: what they read."""
-    training = [
-        "--data",
-        str(data),
-        "--resolution",
-        "16",
-        "--batch",
-        "2",
-        "--views",
-        "1",
-        "--warmup",
-        "1",
-        "--steps",
-        "24",
-    ]
-    training += ["--validate-every", "5", "--save-minutes", "0", "--device", "cpu"]
-    small = ["--views", "1", "--resolution", "16", "--spp", "1", "--triangles", "128-256", "--workers", "2"]
+    training = f"--data {data} --resolution 16 --batch 2 --views 1 --warmup 1 --steps 12 --validate-every 4"
+    training += " --save-minutes 0 --device cpu"
+    small = "--views 1 --resolution 16 --spp 1 --triangles 128-256 --workers 2"
+    study = "--triangles 16,32 --attention sdpa --budget 3 --device cpu"
     return {
-        "gen-data": Command(["gen-data", "--scenes", "24", *small], kept=whole_scenes),
-        "train": Command(["train", *training], trained),
-        "finetune": Command(["finetune", "--performer", "--from", str(model), *training], trained),
-        "video": Command(
-            [
-                "render",
-                str(scene),
-                "--model",
-                str(model),
-                "--camera-orbit",
-                "24",
-                "--resolution",
-                "32",
-                "--device",
-                "cpu",
-            ]
-        ),
-        "bench": Command(
-            [
-                "bench",
-                "--model",
-                str(model),
-                "--triangles",
-                "16,32",
-                "--attention",
-                "sdpa",
-                "--budget",
-                "3",
-                "--device",
-                "cpu",
-            ],
-            studied,
-            whole_points,
-        ),
+        "gen-data": Command(f"gen-data --scenes 24 {small}".split(), kept=whole_scenes),
+        "train": Command(f"train {training}".split(), trained),
+        "finetune": Command(f"finetune --performer --from {model} {training}".split(), trained),
+        "video": Command(f"render {scene} --model {model} --camera-orbit 24 --resolution 32 --device cpu".split()),
+        "bench": Command(f"bench --model {model} {study}".split(), studied, whole_points),
     }
 
 
@@ -164,9 +123,7 @@ class Killer:
         self.command, self.out, self.how, self.rng = command, folder / "out", how, random.Random(seed)
         self.log = folder / "log.txt"
         self._context = multiprocessing.get_context("forkserver")  # a fresh process, without its seconds of imports
-        self._context.set_forkserver_preload(
-            ["rfcli.cli.app", "rfcli.training.loop", "rfcli.pictures.video", "tests.cli.kills"]
-        )
+        self._context.set_forkserver_preload(["rfcli.cli.app", "rfcli.training.loop", "rfcli.pictures.video"])
         self.counted: Counter[str] = Counter()
 
     def unbroken(self) -> tuple[dict[str, Any], float]:
