@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from rfcli.atomic import replacing
 from rfcli.errors import InputError
-from rfcli.scene.hdf5_arrays import Shape, holds, in_single, plain_array, read_array
+from rfcli.scene.hdf5_arrays import Shape, check_stored, holds, in_single, plain_array, read_array
 from rfcli.scene.hdf5_bytes import hdf5_bytes
 from rfcli.scene.limits import LARGEST_SCENE
 from rfcli.scene.triangle_scene import FloatArray, TriangleScene
@@ -58,10 +58,10 @@ def read_hdf5(path: Path) -> TriangleScene:
             missing = [name for name in ("triangles", "vn", "c2w", "fov") if not holds(file, name)]
             if missing or not (holds(file, "material") or holds(file, "texture")):
                 raise InputError(f"{path}: the scene lacks {', '.join(missing) or 'material'}; write it again.")
+            if len(plain_array(file, path, "triangles", SHAPES["triangles"])) > LARGEST_SCENE:
+                raise InputError(f"{path}: a scene can have {LARGEST_SCENE:,} triangles at most; decimate it.")
             arrays = {name: read_array(file, path, name, shape) for name, shape in SHAPES.items()}
             arrays["fov"] = read_array(file, path, "fov", None).reshape(-1)  # the official layout has [V, 1]
-            if len(arrays["triangles"]) > LARGEST_SCENE:
-                raise InputError(f"{path}: a scene can have {LARGEST_SCENE:,} triangles at most; decimate it.")
             whole = holds(file, "material")
             material = read_array(file, path, "material", (None, 13)) if whole else _read_texture(file, path)
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -90,6 +90,7 @@ def _read_texture(file: h5py.File, path: Path) -> FloatArray:
     texture = plain_array(file, path, "texture", (None, 13, *TEXTURE_MASK.shape))
     if len(texture) > LARGEST_SCENE:
         raise InputError(f"{path}: a scene can have {LARGEST_SCENE:,} triangles at most; decimate it.")
+    check_stored(texture, path, "texture")
     material = np.empty(texture.shape[:2], np.float32)
     for start in range(0, len(texture), BLOCK):
         inside = texture[start : start + BLOCK][:, :, TEXTURE_MASK]

@@ -11,6 +11,8 @@ from rfcli.errors import InputError
 
 MOST_NUMBERS = 1 << 28  # of one array
 LARGEST_CHUNK = 1 << 26  # bytes, which HDF5 takes whole to decompress
+DEFLATED = 1032  # times that deflate can shrink something, at most (zlib's own account of it)
+SMALL = 1 << 20  # bytes
 FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
 
 Shape = tuple[int | None, ...]  # None is an axis of any length
@@ -25,12 +27,23 @@ def holds(file: h5py.File, name: str) -> bool:
 def read_array(file: h5py.File, path: Path, name: str, shape: Shape | None) -> npt.NDArray[Any]:
     """The array `name` of the given shape; None for any shape. path: what messages call the file.
 
-    Raises InputError as `plain_array`, and where there are more numbers than fit.
+    Raises InputError as `plain_array` and `check_stored`, and where there are more numbers than fit.
     """
     dataset = plain_array(file, path, name, shape)
     if dataset.size > MOST_NUMBERS:
         raise InputError(f"{path}: {name} announces {dataset.size:,} numbers, too many; write it again.")
+    check_stored(dataset, path, name)
     return np.asarray(dataset[()])
+
+
+def check_stored(dataset: h5py.Dataset, path: Path, name: str) -> None:
+    """Raises InputError where an array announces more than the file can hold of it: what nobody has written HDF5 makes
+    up, zero by zero."""
+    stored = dataset.id.get_storage_size()
+    if dataset.nbytes > SMALL + DEFLATED * stored:
+        raise InputError(
+            f"{path}: {name} announces {dataset.nbytes:,} bytes, of which {stored:,} are stored; write it again."
+        )
 
 
 def plain_array(file: h5py.File, path: Path, name: str, shape: Shape | None) -> h5py.Dataset:
@@ -58,9 +71,11 @@ def plain_array(file: h5py.File, path: Path, name: str, shape: Shape | None) -> 
     if dataset.chunks and np.prod(dataset.chunks, dtype=float) * dataset.dtype.itemsize > LARGEST_CHUNK:
         raise InputError(f"{where} is stored in chunks of {list(dataset.chunks)}; write it in smaller ones.")
     settings = dataset.id.get_create_plist()
-    used = {settings.get_filter(number)[0] for number in range(settings.get_nfilters())}
-    if used - FILTERS:
-        raise InputError(f"{where} is stored with HDF5 filter {min(used - FILTERS)}; write it with gzip or none.")
+    used = [settings.get_filter(number)[0] for number in range(settings.get_nfilters())]
+    if set(used) - FILTERS:
+        raise InputError(f"{where} is stored with HDF5 filter {min(set(used) - FILTERS)}; write it with gzip or none.")
+    if len(used) > len(set(used)):
+        raise InputError(f"{where} is stored through one filter several times; write it with gzip or none.")
     return dataset
 
 

@@ -134,9 +134,9 @@ class Killer:
         shutil.rmtree(self.out)
         return result, seconds
 
-    def compare(self, kills: int) -> None:
+    def compare(self, kills: int, told: Callable[[Counter[str]], None] = lambda counted: None) -> None:
         """Raises AssertionError where a run that was killed ends otherwise than one that was not, leaves processes or
-        half files behind, or loses what it had."""
+        half files behind, or loses what it had. told: called after every kill."""
         self._finish(self._start())  # the first imports what is not preloaded, which would be taken for work
         shutil.rmtree(self.out)
         whole, seconds = self.unbroken()
@@ -145,6 +145,7 @@ class Killer:
             process.join(self.rng.uniform(0.05, 1.0) * seconds)
             if process.exitcode is None:
                 self._kill(process)
+                told(self.counted)
             elif self._ended_well(process):
                 self._check(whole)
                 shutil.rmtree(self.out)
@@ -220,5 +221,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch:
         killer = Killer(commands(*inputs(Path(scratch)))[told.command], Path(scratch), how, told.seed)
         start = time.monotonic()
-        killer.compare(told.kills)
+        killer.compare(told.kills, lambda counted: print(f"{told.command}: {dict(counted)}", flush=True))
     print(f"{told.command}: {dict(killer.counted)}, {time.monotonic() - start:.0f} s; no difference")

@@ -19,6 +19,7 @@ from rfcli.cli.errors import ending
 from rfcli.errors import InputError
 from rfcli.folder_lock import claimed
 from tests.cli.conftest import Rf
+from tests.training.datasets import write_dataset
 
 PROGRAM = [sys.executable, "-c", "from rfcli.cli.app import main; main()"]
 LIMIT = 2000  # bytes that a file may have, in place of a full disk
@@ -158,6 +159,17 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_half_file(
 def test_two_runs_in_one_folder(rf: Rf, tmp_path: Path, command: list[str]) -> None:
     with claimed(tmp_path / "claimed"):
         result = rf(*command)
+    assert result.exit_code == 2
+    assert result.stderr == "Another rf is at work in claimed; wait for it, or give another --out.\n"
+    assert list((tmp_path / "claimed").iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["train"], ["finetune", "--performer"]])
+def test_two_runs_of_training(rf: Rf, tmp_path: Path, model: Path, command: list[str]) -> None:
+    data, start = write_dataset(tmp_path / "data", 3), ["--from", model] if "finetune" in command else []
+    short = ["--resolution", 16, "--steps", 2, "--warmup", 1, "--device", "cpu"]
+    with claimed(tmp_path / "claimed"):
+        result = rf(*command, *start, "--data", data, *short, "--out", "claimed")
     assert result.exit_code == 2
     assert result.stderr == "Another rf is at work in claimed; wait for it, or give another --out.\n"
     assert list((tmp_path / "claimed").iterdir()) == []
