@@ -27,7 +27,7 @@ class Entry(NamedTuple):
     A tuple, as datasets have millions of them: those are made in a third of a dataclass's time.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # not the method of tuples, which nobody misses
     file: str
     seed: int
     triangles: int
