@@ -30,7 +30,7 @@ import torch
 from rfcli.cli.app import app
 
 PATIENCE = 300.0  # seconds for an undisturbed run
-ALONE = 10.0  # seconds within which all processes of a run are gone when it is
+ALONE = 60.0  # seconds within which all processes of a run are gone when it is: those that begin must get to know it
 TIMES = re.compile(r"second|hour|rate|loading|per_s|time")  # of fields of metrics.jsonl that differ from run to run
 
 
