@@ -1,8 +1,11 @@
 """Nothing in our code runs what a file says, calls out, or leaves files where others can read them."""
 
 import ast
+import os
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.cli.conftest import Rf, rf  # noqa: F401
+from tests.cli.kills import commands, inputs
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*(ROOT / "rfcli").rglob("*.py"), *(ROOT / "examples").rglob("*.py")])
@@ -96,6 +100,38 @@ def test_no_network_is_used_unless_something_remote_is_named(rf: Rf, monkeypatch
     for command in (["render", box, "--resolution", "16", "--device", "cpu"], ["render", box, "--show-scene"]):
         result = rf(*command)
         assert result.exit_code == 0, result.stderr
+
+
+WATCH = """
+import os, sys
+
+def note(event, arguments):
+    if event == "socket.getaddrinfo" or (event in ("socket.connect", "socket.sendto") and type(arguments[1]) is tuple):
+        with open(os.environ["CALLS"], "a") as file:
+            print(event, arguments, file=file)
+
+sys.addaudithook(note)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["gen-data", "train", "finetune", "video", "bench", "doctor"])
+def test_no_process_of_any_command_calls_out(tmp_path: Path, name: str) -> None:
+    """Python tells a hook of every connection; one is put into all processes that a command starts."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(WATCH)
+    path = os.pathsep.join([str(tmp_path / "site"), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path, "CALLS": str(tmp_path / "calls")}
+    code = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(('127.0.0.1', 9))"
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    assert "socket.connect" in (tmp_path / "calls").read_text()
+    (tmp_path / "calls").unlink()
+    arguments = ["doctor"]
+    if name != "doctor":
+        arguments = [*commands(*inputs(tmp_path))[name].arguments, "--out", str(tmp_path / "out")]
+    program = [sys.executable, "-c", "from rfcli.cli.app import main; main()"]
+    subprocess.run([*program, *arguments], check=True, capture_output=True, env=environment)
+    assert not (tmp_path / "calls").exists(), (tmp_path / "calls").read_text()
 
 
 def test_unfinished_files_lie_beside_their_target_and_no_temporary_folder_is_shared() -> None:

@@ -107,9 +107,12 @@ def gen_data(
         if merge or pack or check or stats:
             return
         from rfcli.dataset import processes, ray_engine
+        from rfcli.dataset.sample import check_size
         from rfcli.synth import RenderedScenes, SceneOptions
+        from rfcli.synth.lights import MOST_LIGHTS
         from rfcli.truth import PathTracer
 
+        check_size(views, resolution, MOST_LIGHTS if light_layers else 1)
         if engine == "ray":
             ray_engine.connected()  # a missing cluster is told before a folder is made
         own = own_meshes(console, meshes, split) if meshes is not None else None

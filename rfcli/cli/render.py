@@ -136,6 +136,7 @@ def render(
         from rfcli.pictures.look import Look, Studio
         from rfcli.pictures.motion import motion_of
         from rfcli.pictures.renderers import RasterRenderer, Renderer, TruthRenderer
+        from rfcli.scene.pitfalls import pitfalls
 
         _check_resolution(resolution)
         motion = motion_of(camera_orbit, turntable_light, arc)
@@ -154,6 +155,9 @@ def render(
             contents = list_contents(console, jobs)
             console.receipt("cpu", _save(jobs[0], save_scene), scenes=contents)
             return
+        for job in jobs:
+            for sentence in pitfalls(job.whole, job.views):
+                console.warn(f"{job.path}: {sentence}")
         look = Look(exposure, tone_mapping)
         network = None if preview else _network(console, model, attention, keys, resolution, precision, device, seed)
         if network and compiled:

@@ -56,7 +56,7 @@ def entry_faults(folder: Path, entry: Entry, seen: dict[str, str]) -> Iterator[s
     try:
         sample = read_sample(path)
     except InputError as error:  # broken, or numbers that are not finite
-        yield str(error).removeprefix(f"{path} ")
+        yield str(error).removeprefix(str(path)).lstrip(": ")
         return
     counts = (len(sample.scene), len(sample.images))
     if counts != (entry.triangles, entry.views):

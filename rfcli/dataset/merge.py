@@ -67,7 +67,9 @@ def read_part(folder: Path) -> Part:
         raise InputError(f"{folder} holds no dataset; give folders that `rf gen-data --shard` made.")
     if "shard" not in record["options"]:
         raise InputError(f"{folder} is a dataset of its own, no shard; give folders that `rf gen-data --shard` made.")
-    part = Part(folder, read_shard(record["options"]["shard"]), record.get("asked", 0), record, read_manifest(folder))
+    part = Part(
+        folder, read_shard(str(record["options"]["shard"])), record.get("asked", 0), record, read_manifest(folder)
+    )
     wanted = set(part.shard.indices(part.asked))
     there = {entry.index for entry in part.entries if is_whole(folder, entry)}
     if wanted - there or not part.asked:
@@ -117,11 +119,9 @@ def without_shard(record: dict[str, Any]) -> dict[str, Any]:
 
 def joined_versions(parts: Sequence[Part]) -> dict[str, str]:
     """Versions of what shaped the data; all of them where shards differ."""
-    names = dict.fromkeys(name for part in parts for name in part.record["versions"])
-    return {
-        name: ", ".join(sorted({part.record["versions"][name] for part in parts if name in part.record["versions"]}))
-        for name in names
-    }
+    names = dict.fromkeys(name for part in parts for name in part.record.get("versions", {}))
+    said = [part.record.get("versions", {}) for part in parts]
+    return {name: ", ".join(sorted({str(one[name]) for one in said if name in one})) for name in names}
 
 
 def link(source: Path, target: Path) -> None:

@@ -3,7 +3,6 @@
 import io
 import tarfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from rfcli.atomic import clear_unfinished, replacing
@@ -38,7 +37,7 @@ def pack(folder: str | Path, out: str | Path, packed: Callable[[int], None] = la
             group = entries[start : start + PACK]
             name = f"packs/{group[0].index:06d}.tar"
             write_tar(out / name, folder, group)
-            moved += [replace(entry, file=f"{name}/{member(entry)}") for entry in group]
+            moved += [entry._replace(file=f"{name}/{member(entry)}") for entry in group]
             packed(len(group))
         write_manifest(out, moved)
         write_record(out, record)  # last: now it is a dataset

@@ -1,15 +1,12 @@
 """Scenes made by several processes, handed over in order."""
 
 import multiprocessing
-import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import connection
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +16,7 @@ from rfcli.dataset.manifest import Entry, sha256_of
 from rfcli.dataset.sample import HALF_MAX, Sample, write_sample
 from rfcli.errors import InputError
 from rfcli.interrupt import deferred_interrupt
+from rfcli.leave_with_parent import leave_with_parent
 from rfcli.scene import TriangleScene
 
 # From a scene's number to the scene, its images [V, R, R, 3] or light layers [L, V, R, R, 3], whose sum the images are,
@@ -87,15 +85,7 @@ def sample_of(scene: TriangleScene, images: npt.NDArray[np.float32]) -> Sample:
 def begin_worker() -> None:
     """Ctrl-C is the parent's to handle, and no worker outlives it, even where it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=leave_with_parent, daemon=True).start()
-
-
-def leave_with_parent() -> None:
-    """Wait for the parent's end, then end at once."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
+    leave_with_parent()
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from rfcli.atomic import replacing
 from rfcli.dataset.stored import bytes_of
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
+from rfcli.scene.hdf5_arrays import MOST_NUMBERS, holds, in_single, read_array
+from rfcli.scene.hdf5_bytes import hdf5_bytes
 
 HALF_MAX = 65504.0  # the largest float16
 FIELDS = ("triangles", "vn", "material", "c2w", "fov")
@@ -40,6 +42,16 @@ class Sample:
         object.__setattr__(self, "images", np.clip(self.images, 0.0, HALF_MAX).astype(np.float16))
 
 
+def check_size(views: int, resolution: int, lights: int = 1) -> None:
+    """Raises InputError where a scene's images, or those by each light alone, are more than `read_sample` reads."""
+    numbers = 3 * views * resolution**2 * lights
+    if numbers > MOST_NUMBERS:
+        raise InputError(
+            f"--views {views} of --resolution {resolution} are {numbers:,} numbers a scene, more than "
+            f"{MOST_NUMBERS:,}; lower one of them."
+        )
+
+
 def write_sample(path: str | Path, sample: Sample) -> None:
     """Write the sample as HDF5: whole or not at all, the same bytes each time. Raises OSError where that fails."""
     content = hdf5_of(sample)
@@ -48,27 +60,37 @@ def write_sample(path: str | Path, sample: Sample) -> None:
 
 
 def hdf5_of(sample: Sample) -> bytes:
-    """The sample as an HDF5 file. It is made in memory: on a full disk HDF5 may crash, or keep the error to itself."""
-    with h5py.File("sample", "w", libver="v110", driver="core", backing_store=False) as file:
+    """The sample as an HDF5 file."""
+
+    def fill(file: h5py.File) -> None:
         for name in FIELDS:
             file.create_dataset(name, data=getattr(sample.scene, name), compression="gzip", compression_opts=1)
         file.create_dataset("images", data=sample.images, compression="gzip", compression_opts=1, shuffle=True)
         if sample.layers is not None:
             file.create_dataset("layers", data=sample.layers, compression="gzip", compression_opts=1, shuffle=True)
-        file.flush()
-        return bytes(file.id.get_file_image())
+
+    return hdf5_bytes(fill, libver="v110")
 
 
 def read_sample(path: str | Path) -> Sample:
-    """Read a sample, also out of a TAR (`stored`). Raises InputError where it is missing, broken or lacks a field."""
+    """Read a sample, also out of a TAR (`stored`).
+
+    Raises InputError where it is missing, broken, lacks a field, or holds anything else than
+    `rfcli.scene.hdf5_arrays` reads: datasets come from strangers, too.
+    """
     path = Path(path)
     try:
         with h5py.File(path if path.is_file() else io.BytesIO(bytes_of(path)), "r") as file:
-            missing = [name for name in (*FIELDS, "images") if name not in file]
+            missing = [name for name in (*FIELDS, "images") if not holds(file, name)]
             if missing:
                 raise InputError(f"{path} has no {', '.join(missing)}; it is not a sample of `rf gen-data`.")
-            arrays = {name: file[name][()] for name in FIELDS}
-            layers = file["layers"][()] if "layers" in file else None
-            return Sample(TriangleScene(**arrays), file["images"][()], layers)
-    except (OSError, KeyError, TypeError, RuntimeError) as error:  # h5py's for broken files, one or the other
+            arrays = {name: in_single(read_array(file, path, name, None)) for name in FIELDS}
+            images = read_array(file, path, "images", (None, None, None, 3))
+            layers = read_array(file, path, "layers", (None,) * 4 + (3,)) if holds(file, "layers") else None
+        return Sample(TriangleScene(**arrays), images, layers)
+    except InputError as error:
+        if str(path) in str(error):
+            raise
+        raise InputError(f"{path}: {error}") from error
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:  # h5py's for broken files, one or other
         raise InputError(f"{path} cannot be read ({error}); delete it and run `rf gen-data` again.") from error

@@ -14,6 +14,7 @@ from rfcli.model.renderformer import RenderFormer
 from rfcli.model.scene_batch import SceneBatch
 
 KEPT = 0.25  # of the memory at hand may go into what spares the second view and those after it some work
+ATTENDED = 4  # tensors of all triangles that a layer holds beside its input: queries, keys, values, what they attend to
 SAMPLES = 2  # along a pixel's side, of first-hit models, whose edges would be jagged without
 PRECISIONS = ("fp32", "bf16", "auto")
 
@@ -64,13 +65,14 @@ def render_views(
     What no camera changes is computed once, before the first view: the view-independent stage and, where there are
     several views and memory for it, the keys and values that their layers read. Views follow one another, so that
     memory does not grow with their number.
-    Raises InputError for an unknown precision or cameras whose shapes disagree.
+    Raises InputError for an unknown precision, cameras whose shapes disagree, or as `check_memory`.
     """
     bf16 = chosen_precision(precision, next(model.parameters()).device) == "bf16"
     scenes, views = c2w.shape[:2]
     if tuple(c2w.shape) != (scenes, views, 4, 4) or fov.numel() != scenes * views or views == 0:
         raise InputError(f"c2w {list(c2w.shape)} and fov {list(fov.shape)} do not describe the same cameras.")
     device = next(model.parameters()).device
+    check_memory(needed_bytes(model, batch.mask.numel(), bf16), batch.mask.numel(), free_bytes(device))
     batch, c2w, fov = _to(batch, device), c2w.to(device).float(), fov.to(device).float().view(scenes, views)
 
     start = _now(device)
@@ -84,6 +86,24 @@ def render_views(
         one = slice(view, view + 1)
         image = model.decode(model.view_dependent(scene, c2w[:, one], fov[:, one], resolution, samples=SAMPLES))
         yield image, stage, _now(device) - start
+
+
+def needed_bytes(model: RenderFormer, triangles: int, bf16: bool = False) -> int:
+    """Memory without which the view-independent stage cannot be: what a layer holds of so many triangles.
+
+    It is less than the stage takes in all, so that what would fit is never refused.
+    """
+    return (4 + ATTENDED * (2 if bf16 else 4)) * model.config.latent_dim * triangles
+
+
+def check_memory(needed: int, triangles: int, free: int) -> None:
+    """Raises InputError where more bytes are needed than are free: beyond them, the system may end the process without
+    a word."""
+    if needed > free:
+        raise InputError(
+            f"{triangles:,} triangles need more than {needed / 1e9:,.1f} GB of memory by this model, and "
+            f"{free / 1e9:,.1f} GB are free; lower --max-triangles of a mesh, decimate the scene, or use another model."
+        )
 
 
 def chosen_precision(precision: str, device: torch.device) -> str:

@@ -1,7 +1,6 @@
 """Scenes as HDF5: the official layout (13 x 32 x 32 textures) and the compact one (13 numbers a triangle)."""
 
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -9,12 +8,13 @@ import numpy.typing as npt
 
 from rfcli.atomic import replacing
 from rfcli.errors import InputError
-from rfcli.scene.hdf5_arrays import plain_array, read_array
+from rfcli.scene.hdf5_arrays import Shape, check_stored, holds, in_single, plain_array, read_array
+from rfcli.scene.hdf5_bytes import hdf5_bytes
 from rfcli.scene.limits import LARGEST_SCENE
 from rfcli.scene.triangle_scene import FloatArray, TriangleScene
 
 TEXTURE_SIZE = 32
-SHAPES: dict[str, tuple[int | None, ...]] = {"triangles": (None, 3, 3), "vn": (None, 3, 3), "c2w": (None, 4, 4)}
+SHAPES: dict[str, Shape] = {"triangles": (None, 3, 3), "vn": (None, 3, 3), "c2w": (None, 4, 4)}
 BLOCK = 64  # triangles whose textures (53 kB each in fp32) are in memory at a time
 
 x, y = np.indices((TEXTURE_SIZE, TEXTURE_SIZE))
@@ -29,16 +29,22 @@ def write_hdf5(scene: TriangleScene, path: Path, official: bool) -> None:
     """
     if official and scene.material.max() > np.finfo(np.float16).max:
         raise InputError(f"{path}: emission above 65504 does not fit the official layout; save with official=False.")
+
+    def fill(file: h5py.File) -> None:
+        for name in ("triangles", "vn", "c2w", "fov"):
+            file.create_dataset(name, data=getattr(scene, name), compression="gzip")
+        if official:
+            _write_texture(file, scene.material)
+        else:
+            file.create_dataset("material", data=scene.material, compression="gzip")
+
+    content = hdf5_bytes(fill)
     try:
-        with replacing(path) as beside, h5py.File(beside, "w") as file:
-            for name in ("triangles", "vn", "c2w", "fov"):
-                file.create_dataset(name, data=getattr(scene, name), compression="gzip")
-            if official:
-                _write_texture(file, scene.material)
-            else:
-                file.create_dataset("material", data=scene.material, compression="gzip")
+        with replacing(path) as beside:
+            beside.write_bytes(content)
     except OSError as error:
-        raise InputError(f"{path}: the file cannot be written ({error}); choose another folder.") from error
+        why = (error.strerror or str(error)).lower()
+        raise InputError(f"{path}: the file cannot be written ({why}); choose another folder.") from error
 
 
 def read_hdf5(path: Path) -> TriangleScene:
@@ -49,14 +55,15 @@ def read_hdf5(path: Path) -> TriangleScene:
     """
     try:
         with h5py.File(path) as file:
-            missing = [name for name in ("triangles", "vn", "c2w", "fov") if name not in file]
-            if missing or not ("material" in file or "texture" in file):
+            missing = [name for name in ("triangles", "vn", "c2w", "fov") if not holds(file, name)]
+            if missing or not (holds(file, "material") or holds(file, "texture")):
                 raise InputError(f"{path}: the scene lacks {', '.join(missing) or 'material'}; write it again.")
-            arrays = {name: read_array(file, name, shape) for name, shape in SHAPES.items()}
-            arrays["fov"] = read_array(file, "fov", None).reshape(-1)  # the official layout has [V, 1]
-            if len(arrays["triangles"]) > LARGEST_SCENE:
+            if len(plain_array(file, path, "triangles", SHAPES["triangles"])) > LARGEST_SCENE:
                 raise InputError(f"{path}: a scene can have {LARGEST_SCENE:,} triangles at most; decimate it.")
-            material = read_array(file, "material", (None, 13)) if "material" in file else _read_texture(file, path)
+            arrays = {name: read_array(file, path, name, shape) for name, shape in SHAPES.items()}
+            arrays["fov"] = read_array(file, path, "fov", None).reshape(-1)  # the official layout has [V, 1]
+            whole = holds(file, "material")
+            material = read_array(file, path, "material", (None, 13)) if whole else _read_texture(file, path)
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
@@ -64,7 +71,7 @@ def read_hdf5(path: Path) -> TriangleScene:
     if len(arrays["c2w"]) == 0:
         raise InputError(f"{path}: the scene has no cameras; add at least one.")
     try:
-        return TriangleScene(material=_single(material), **{name: _single(array) for name, array in arrays.items()})
+        return TriangleScene(material=in_single(material), **{name: in_single(array) for name, array in arrays.items()})
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -78,17 +85,12 @@ def _write_texture(file: h5py.File, material: FloatArray) -> None:
         texture[start : start + BLOCK] = material[start : start + BLOCK, :, None, None] * TEXTURE_MASK
 
 
-def _single(array: npt.NDArray[Any]) -> FloatArray:
-    """In float32; what does not fit becomes infinite, which a scene refuses."""
-    with np.errstate(over="ignore"):
-        return np.asarray(array, np.float32)
-
-
 def _read_texture(file: h5py.File, path: Path) -> FloatArray:
     """Material [N, 13] of a texture [N, 13, 32, 32] that is constant inside TEXTURE_MASK."""
-    texture = plain_array(file, "texture", (None, 13, *TEXTURE_MASK.shape))
+    texture = plain_array(file, path, "texture", (None, 13, *TEXTURE_MASK.shape))
     if len(texture) > LARGEST_SCENE:
         raise InputError(f"{path}: a scene can have {LARGEST_SCENE:,} triangles at most; decimate it.")
+    check_stored(texture, path, "texture")
     material = np.empty(texture.shape[:2], np.float32)
     for start in range(0, len(texture), BLOCK):
         inside = texture[start : start + BLOCK][:, :, TEXTURE_MASK]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from rfcli.scene.pitfalls import areas, pitfalls
 from rfcli.scene.schema import read_description
 from rfcli.scene.triangle_scene import DIFFUSE, EMISSION, ROUGHNESS, SPECULAR, TriangleScene
 from rfcli.scene.triangulate import shaded_mesh
@@ -102,8 +103,7 @@ def _part(scene: TriangleScene, name: str, members: npt.NDArray[np.int64]) -> Pa
 
 def _lights(scene: TriangleScene) -> list[Light]:
     corners, radiance = scene.triangles[scene.emitters], scene.material[scene.emitters, EMISSION].mean(axis=1)
-    area = 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    centre = corners.mean(axis=1)
+    area, centre = areas(corners.astype(np.float64)), corners.mean(axis=1)
     lights = []
     for value in np.unique(radiance):
         same = radiance == value
@@ -124,9 +124,7 @@ def _warnings(scene: TriangleScene) -> list[str]:
     centres, reach = scene.triangles.mean(axis=1), np.abs(scene.triangles).max(axis=(1, 2))
     inside = int((emits & (np.abs(centres) <= BOX).all(axis=1)).sum())
     outside = int((~emits & (reach > STRETCHED)).sum())
-    warnings = []
-    if not emits.any():
-        warnings.append("Nothing emits light: the picture will be black.")
+    warnings = pitfalls(scene, range(len(scene.c2w)))
     if inside:
         warnings.append(f"Light triangles inside [-0.5, 0.5]^3: {inside:,}; published models learned them outside.")
     if len(scene) > MOST:

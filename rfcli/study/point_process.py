@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from rfcli.leave_with_parent import leave_with_parent
 from rfcli.study.measurement import Sample
 from rfcli.study.point_work import Point, PointWork
 from rfcli.study.timing import DoesNotFit
@@ -60,6 +61,7 @@ class PointProcess:
 def _serve(connection: Connection, point: Point) -> None:
     """The child: gets ready, then answers each message with a Sample; an exception is the answer to its message."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us
+    leave_with_parent()  # a point may take minutes, for which nobody waits any more where the study was killed
     _go_first_where_memory_runs_out()
     try:
         connection.send("listening")

@@ -7,6 +7,8 @@ from rfcli.synth.materials import light
 from rfcli.synth.parts import Floats, Piece
 from rfcli.synth.shapes.grid import grid_mesh, rectangle
 
+MOST_LIGHTS = 8  # of a scene
+
 # The published light, before scaling.
 TRIANGLE = np.array([(-0.025, 0.025, 0.025), (0.025, -0.025, 0.025), (0.025, 0.025, -0.025)])
 
@@ -23,7 +25,7 @@ def triangles(rng: np.random.Generator) -> list[Piece]:
 
     As published, but for lights that would turn their edge to the scene: those turn until they shine on it.
     """
-    count = int(rng.integers(1, 9))
+    count = int(rng.integers(1, MOST_LIGHTS + 1))
     shares = rng.uniform(0.5, 1.5, count)
     radiances = rng.uniform(2500, 5000) * shares / shares.sum()
     pieces = []

@@ -166,7 +166,7 @@ def read_scenes(
                 raise InputError("its bytes are not those that the manifest's hash is of")
             sample = read_sample(path)
         except (InputError, OSError) as error:
-            faults.append(f"{path}: {error}")
+            faults.append(str(error) if str(path) in str(error) else f"{path}: {error}")
             continue
         scene = training_scene(sample, resolution)
         if config.visibility == "first-hit":

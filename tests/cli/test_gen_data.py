@@ -156,6 +156,8 @@ def test_a_dataset_is_checked_and_shown(rf: Rf, tmp_path: Path) -> None:
         (("--scenes", "0"), "--scenes"),
         (("--views", "0"), "--views"),
         (("--spp", "0"), "--spp"),
+        (("--views", "1000", "--resolution", "1024"), "--views 1000 of --resolution 1024"),
+        (("--views", "4", "--resolution", "2048", "--light-layers"), "--views 4 of --resolution 2048"),
         (("--resolution", "1"), "--resolution"),
         (("--out", "taken/data"), "taken"),
         (("--check",), "data holds no dataset"),

@@ -74,7 +74,7 @@ def test_numbers_that_are_not_finite_are_named(folder: Path) -> None:
 def test_a_scene_that_is_there_twice_and_one_of_other_counts(folder: Path) -> None:
     entries = read_manifest(folder)
     copy = replace(sound_sample(0), images=sound_sample(5).images)  # other images of the same triangles
-    write_manifest(folder, [entries[0], write(folder, 1, copy), replace(entries[2], views=7)])
+    write_manifest(folder, [entries[0], write(folder, 1, copy), entries[2]._replace(views=7)])
     assert faults(folder) == [
         ("scenes/000001.h5", "the same triangles as scenes/000000.h5"),
         ("scenes/000002.h5", "4 triangles and 2 views, the manifest says 4 and 7"),

@@ -41,15 +41,21 @@ def test_a_line_torn_by_a_crash_is_left_out(tmp_path: Path) -> None:
 def test_a_broken_line_is_named(tmp_path: Path) -> None:
     write_manifest(tmp_path, [entry(0), entry(1)])
     lines = (tmp_path / MANIFEST).read_text().split("\n")
-    for broken in ("{", "[]", '{"index": 1}', '{"index": 1, "colour": 2}'):
+    outside = lines[0].replace("scenes/000000.h5", "../../000000.h5")
+    absolute = lines[0].replace("scenes/000000.h5", "/etc/passwd")
+    words = lines[0].replace('"triangles": 300', '"triangles": "many"')
+    negative = lines[0].replace('"bytes": 1000', '"bytes": -1')
+    for broken in ("{", "[]", '{"index": 1}', '{"index": 1, "colour": 2}', outside, absolute, words, negative):
         (tmp_path / MANIFEST).write_text("\n".join([broken, *lines[1:]]))
         with pytest.raises(InputError, match=f"{MANIFEST} line 1"):
             read_manifest(tmp_path)
 
 
 def test_the_record_comes_back_and_a_broken_one_is_named(tmp_path: Path) -> None:
-    write_record(tmp_path, {"seed": 3})
-    assert read_record(tmp_path) == {"seed": 3}
-    (tmp_path / RECORD).write_text('{"seed": ')
-    with pytest.raises(InputError, match=RECORD):
-        read_record(tmp_path)
+    record = {"seed": 3, "options": {"views": 2}}
+    write_record(tmp_path, record)
+    assert read_record(tmp_path) == record
+    for broken in ('{"seed": ', "[]", '{"seed": 3}', '{"seed": "3", "options": {}}', "[" * 100_000, "\xff"):
+        (tmp_path / RECORD).write_text(broken, encoding="latin-1")
+        with pytest.raises(InputError, match=RECORD):
+            read_record(tmp_path)

@@ -2,7 +2,6 @@
 
 import subprocess
 import tarfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,7 +39,7 @@ def test_our_readers_find_the_same_scenes(packed: Path) -> None:
     data = packed.parent / "data"
     entries, before = read_manifest(packed), read_manifest(data)
     assert entries[3].file == "packs/000002.tar/000003.h5"
-    assert [replace(entry, file="") for entry in entries] == [replace(entry, file="") for entry in before]
+    assert [entry._replace(file="") for entry in entries] == [entry._replace(file="") for entry in before]
     for entry, old in zip(entries, before, strict=True):
         assert sha256_of(packed / entry.file) == sha256_of(data / old.file) == entry.sha256
         sample, expected = read_sample(packed / entry.file), read_sample(data / old.file)

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +9,24 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
+import trimesh
+import typer
 
+from rfcli.cli.config import _read as read_options
+from rfcli.dataset.manifest import Entry, read_manifest, read_record
+from rfcli.dataset.pack import write_tar
+from rfcli.dataset.sample import Sample, hdf5_of, read_sample
 from rfcli.errors import InputError
 from rfcli.model import RenderFormer, read_checkpoint, save_checkpoint
 from rfcli.model.checkpoint import read_config
 from rfcli.scene import load
 from rfcli.scene.mesh import read_mesh
+from tests.dataset.sources import tiny_scene
 from tests.scene.conftest import TRIANGLE, description
 from tests.study.small import SMALL
+
+FINE = (InputError, typer.BadParameter)  # which are how a bad file has to end
+MESHES = ("obj", "ply", "stl", "glb", "off")
 
 
 def scene(path: Path) -> None:
@@ -31,71 +40,82 @@ def weights(path: Path) -> None:
     read_checkpoint(path.parent, path.name)
 
 
-EXTREMES = (0, 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
 READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "scene": ("scene.json", scene),
     "hdf5": ("scene.h5", load),
     "config": ("config.json", read_config),
     "weights": ("model.safetensors", weights),
-    "obj": ("mesh.obj", read_mesh),
-    "ply": ("mesh.ply", read_mesh),
-    "stl": ("mesh.stl", read_mesh),
-    "glb": ("mesh.glb", read_mesh),
-    "off": ("mesh.off", read_mesh),
+    **{suffix: (f"mesh.{suffix}", read_mesh) for suffix in MESHES},
+    "sample": ("000000.h5", read_sample),
+    "pack": ("000000.tar", lambda path: read_sample(path / "000000.h5")),
+    "manifest": ("manifest.jsonl", lambda path: read_manifest(path.parent)),
+    "record": ("dataset.json", lambda path: read_record(path.parent)),
+    "options": ("rf.yaml", read_options),
 }
 
 
 def read(reader: str, content: bytes) -> None:
-    """Raises whatever the reader raises, except InputError: that is how a bad file has to end."""
+    """Raises whatever the reader raises, but for what is FINE."""
     name, function = READERS[reader]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
-        with contextlib.suppress(InputError):
+        with contextlib.suppress(*FINE):
             function(path)
 
 
 def good(reader: str) -> bytes:
     """A small file that the reader takes."""
-    import trimesh
-
-    if reader == "scene":
-        return json.dumps(description()).encode()
-    if reader == "config":
-        return json.dumps(SMALL.to_dict()).encode()
-    if reader in ("obj", "ply", "stl", "glb", "off"):
-        exported = trimesh.creation.box().export(file_type=reader)
-        return exported.encode() if isinstance(exported, str) else bytes(exported)
     with tempfile.TemporaryDirectory() as folder:
-        if reader == "weights":
-            save_checkpoint(RenderFormer(SMALL), Path(folder), "")
-            return (Path(folder) / "model.safetensors").read_bytes()
-        with h5py.File(Path(folder) / "scene.h5", "w") as file:
-            for name, shape in (("triangles", (4, 3, 3)), ("vn", (4, 3, 3)), ("material", (4, 13)), ("fov", (1,))):
-                file.create_dataset(name, data=np.full(shape, 0.5, np.float32), compression="gzip")
-            file["c2w"] = torch.eye(4)[None].numpy()
-        return (Path(folder) / "scene.h5").read_bytes()
+        path = Path(folder) / READERS[reader][0]
+        GOOD[reader](path)
+        return path.read_bytes()
 
 
-def mutated(content: bytes, rng: np.random.Generator) -> bytes:
-    """The content with some bytes changed, cut, doubled, or numbers in it made extreme."""
-    data = bytearray(content)
-    for _ in range(int(rng.integers(1, 6))):
-        if not data:
-            break
-        at = int(rng.integers(len(data)))
-        how = int(rng.integers(6))
-        if how == 0:
-            data[at] = int(rng.integers(256))
-        elif how == 1:
-            del data[at : at + int(rng.integers(1, 64))]
-        elif how == 2:
-            data[at:at] = data[at : at + int(rng.integers(1, 64))]
-        elif how == 3:
-            data[at : at + 8] = struct.pack("<Q", EXTREMES[int(rng.integers(len(EXTREMES)))])
-        elif how == 4:
-            data[at : at + 4] = struct.pack("<f", float(rng.choice([np.nan, np.inf, -1e38, 1e-45])))
-        else:
-            words = [b"null", b"-1", b"1e999", b"NaN", b"[]", b"{}", b'""', b"99999999999999999999", b"true"]
-            data[at:at] = words[int(rng.integers(len(words)))]
-    return bytes(data)
+def mesh(path: Path) -> None:
+    trimesh.creation.box().export(path)
+
+
+def hdf5(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        for name, shape in (("triangles", (4, 3, 3)), ("vn", (4, 3, 3)), ("material", (4, 13)), ("fov", (1,))):
+            file.create_dataset(name, data=np.full(shape, 0.5, np.float32), compression="gzip")
+        file["c2w"] = torch.eye(4)[None].numpy()
+
+
+def sample() -> bytes:
+    images = np.random.default_rng(0).random((2, 4, 4, 3)).astype(np.float16)
+    return hdf5_of(Sample(tiny_scene(0), images, images[None]))
+
+
+def entries(count: int = 3) -> list[Entry]:
+    return [Entry(i, f"scenes/{i:06d}.h5", 0, 300, 4, 1000, "0" * 64, {"unlit": 2}) for i in range(count)]
+
+
+def pack(path: Path) -> None:
+    (path.parent / "scenes").mkdir()
+    (path.parent / "scenes" / "000000.h5").write_bytes(sample())
+    write_tar(path, path.parent, entries(1))
+
+
+def manifest(path: Path) -> None:
+    path.write_text("".join(json.dumps(entry._asdict()) + "\n" for entry in entries()))
+
+
+def options(path: Path) -> None:
+    path.write_text("triangles: 1k-4k\nview: [0, 2]\nseed: 3\nstages:\n- {steps: 60, resolution: 64}\ndevice: cpu\n")
+
+
+RECORD = {"format": 2, "seed": 0, "options": {"views": 2, "shard": "1/2"}, "versions": {"numpy": "2"}, "asked": 3}
+GOOD: dict[str, Callable[[Path], object]] = {
+    "scene": lambda path: path.write_text(json.dumps(description())),
+    "hdf5": hdf5,
+    "config": lambda path: path.write_text(json.dumps(SMALL.to_dict())),
+    "weights": lambda path: save_checkpoint(RenderFormer(SMALL), path.parent, ""),
+    **dict.fromkeys(MESHES, mesh),
+    "sample": lambda path: path.write_bytes(sample()),
+    "pack": pack,
+    "manifest": manifest,
+    "record": lambda path: path.write_text(json.dumps(RECORD)),
+    "options": options,
+}

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fuzz.readers import READERS, good, mutated, read
+from tests.fuzz.mutations import mutated
+from tests.fuzz.readers import READERS, good, read
+from tests.fuzz.run import defect
 
 FOUND = sorted((Path(__file__).parent / "found").glob("*-*"))
 MUTANTS = 40
@@ -16,9 +18,17 @@ def test_mutants_end_well_or_in_a_sentence(reader: str) -> None:
     content, rng = good(reader), np.random.default_rng(0)
     read(reader, content)
     for _ in range(MUTANTS):
-        read(reader, mutated(content, rng))
+        assert defect(reader, mutated(content, rng))[0] == ""
+
+
+def test_a_defect_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(path: Path) -> None:
+        raise KeyError(path.name)
+
+    monkeypatch.setitem(READERS, "scene", ("scene.json", broken))
+    assert defect("scene", b"{}")[0].startswith("KeyError")
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.name)
 def test_what_fuzzing_found(path: Path) -> None:
-    read(path.name.partition("-")[0], path.read_bytes())
+    assert defect(path.name.partition("-")[0], path.read_bytes())[0] == ""

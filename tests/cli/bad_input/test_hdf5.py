@@ -1,5 +1,6 @@
 """HDF5 scenes that are broken, lie, or reach for other files."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,10 +75,28 @@ def filtered(file: h5py.File) -> None:
     file.create_dataset("vn", data=np.zeros((20, 3, 3), np.float32), chunks=(20, 3, 3), scaleoffset=2)
 
 
+def made_up_textures(file: h5py.File) -> None:
+    """As many as a scene may have: 109 GB of zeros, in a file of some kB."""
+    del file["material"]
+    file.create_dataset("texture", (1 << 22, 13, 32, 32), np.float16, chunks=(64, 13, 32, 32), compression="gzip")
+
+
+def twice_deflated(file: h5py.File) -> None:
+    """Which shrinks zeros a million times."""
+    del file["vn"]
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_chunk((20, 3, 3))
+    for _ in range(2):
+        settings.set_deflate(9)
+    space = h5py.h5s.create_simple((20, 3, 3))
+    h5py.h5d.create(file.id, b"vn", h5py.h5t.IEEE_F32LE, space, settings)
+
+
 HDF5: list[tuple[str, Callable[[h5py.File], None], list[str]]] = [
     *[(f"no-{name}", removed(name), ["lacks", name]) for name in FIELDS],
     ("external-link", linked("vn", h5py.ExternalLink("other.h5", "/vn")), ["vn", "link"]),
     ("external-link-to-passwd", linked("triangles", h5py.ExternalLink("/etc/passwd", "/")), ["triangles"]),
+    ("external-link-to-a-pipe", linked("vn", h5py.ExternalLink("pipe", "/")), ["vn is a link"]),
     ("soft-link", linked("vn", h5py.SoftLink("/elsewhere")), ["vn is a link"]),
     ("soft-link-to-itself", linked("vn", h5py.SoftLink("/vn")), ["vn"]),
     ("soft-link-to-nowhere", linked("fov", h5py.SoftLink("/a/b/c")), ["fov"]),
@@ -85,8 +104,15 @@ HDF5: list[tuple[str, Callable[[h5py.File], None], list[str]]] = [
     ("external-storage", external, ["vn lies in other files"]),
     ("filter", filtered, ["vn", "HDF5 filter 6", "gzip"]),
     ("a-group", lambda file: (file.move("vn", "other"), file.create_group("vn"))[1] and None, ["vn is a group"]),
-    ("a-billion-triangles", announced("triangles", (10**9, 3, 3), chunks=(1000, 3, 3)), ["triangles announces"]),
+    ("a-billion-triangles", announced("triangles", (10**9, 3, 3), chunks=(1000, 3, 3)), ["at most", "decimate"]),
     ("ten-million-triangles", announced("triangles", (10**7, 3, 3), chunks=(1000, 3, 3)), ["at most", "decimate"]),
+    (
+        "four-million-normals-that-nobody-wrote",
+        announced("vn", (1 << 22, 3, 3), chunks=(1000, 3, 3)),
+        ["vn announces 150,994,944 bytes, of which 0 are stored"],
+    ),
+    ("textures-that-nobody-wrote", made_up_textures, ["texture announces", "of which 0 are stored"]),
+    ("gzip-upon-gzip", twice_deflated, ["vn is stored through one filter several times"]),
     (
         "a-chunk-of-a-gigabyte",
         announced("vn", (20, 3, 3), chunks=(20_000_000, 3, 3), maxshape=(None, 3, 3)),
@@ -134,6 +160,7 @@ def test_a_file_with(
     path.write_bytes(scene.read_bytes())
     with h5py.File(path, "a") as file:
         how(file)
+    os.mkfifo(tmp_path / "pipe")  # who opens it waits for ever
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["vn"] = np.zeros((20, 3, 3), np.float32)
     refused(["render", path], ["scene.h5", *words])

@@ -1,0 +1,22 @@
+"""Fifty kills, and fifty times Ctrl-C, at random moments of every command that runs for long."""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.kills import Killer, commands, inputs
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals to groups of processes")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill", "interrupt"])
+@pytest.mark.parametrize("name", ["gen-data", "train", "finetune", "video", "bench"])
+def test_a_command_that_is_stopped_again_and_again_ends_as_if_it_were_not(
+    tmp_path: Path, name: str, how: signal.Signals
+) -> None:
+    killer = Killer(commands(*inputs(tmp_path))[name], tmp_path, how)
+    killer.compare(kills=50)
+    assert killer.counted["ends"] > 2

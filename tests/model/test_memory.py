@@ -1,0 +1,47 @@
+"""What a scene is refused for wanting is what its first stage is measured to take at least."""
+
+import sys
+from dataclasses import replace
+from multiprocessing import get_context
+
+import pytest
+import torch
+
+from rfcli.errors import InputError
+from rfcli.model import PRESETS, RenderFormer, with_attention
+from rfcli.model.rendering import check_memory, needed_bytes
+from rfcli.study.peak_memory import PeakMemory
+from rfcli.study.soup import triangle_soup
+
+TRIANGLES = 1 << 15
+CPU = torch.device("cpu")
+
+
+def measured(attention: str) -> tuple[int, int]:
+    """Bytes that one layer of the tiny model's stage takes, and those that are foretold; layers take turns."""
+    model = RenderFormer(replace(with_attention(PRESETS["tiny"], attention), num_layers=1)).eval()
+    with torch.no_grad():
+        model.view_independent(triangle_soup(64, 0, CPU))
+        scene = triangle_soup(TRIANGLES, 0, CPU)
+        peak = PeakMemory(CPU)
+        model.view_independent(scene)
+    return peak.bytes() or 0, needed_bytes(model, TRIANGLES)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks as Linux counts them")
+@pytest.mark.parametrize("attention", ["performer", "nearfar"])
+def test_the_stage_takes_what_is_foretold_and_not_much_more(attention: str) -> None:
+    with get_context("spawn").Pool(1) as pool:
+        taken, foretold = pool.apply(measured, (attention,))
+    assert foretold <= taken < 4 * foretold
+
+
+def test_too_little_is_a_sentence() -> None:
+    check_memory(10**9, 1000, 10**9)
+    with pytest.raises(InputError, match=r"2,000 triangles need more than 3\.0 GB .* 1\.0 GB are free; lower --max"):
+        check_memory(3 * 10**9, 2000, 10**9)
+
+
+def test_half_precision_takes_less() -> None:
+    model = RenderFormer(PRESETS["tiny"])
+    assert needed_bytes(model, 100, bf16=True) == 0.6 * needed_bytes(model, 100)
