@@ -4,7 +4,8 @@
 
 Features are given as their logarithms, since they may span hundreds of powers of e. S and z are kept relative to M_f,
 the largest exponent of feature f over the keys, and M_f is added back to the exponent of the queries. This is exact: no
-epsilon drowns small features, and nothing overflows. Every factor of one query cancels in the fraction.
+epsilon drowns small features, and nothing overflows. Every factor of one query cancels in the fraction. Keys that are
+read one by one (`rfcli.attention.exact_keys`) are features more, with S = v, z = 1 and M = 0.
 
 Cost O(N m D) time; O(chunk m) memory beyond q, k, v and out.
 """
@@ -20,6 +21,8 @@ CHUNK = 768  # tokens whose features exist at once: a few MB, and products large
 
 # [B, H, n, D] -> [B, H, n, m], logarithms of the m features of each token, in memory that is free to be written over
 Exponents = Callable[[Tensor], Tensor]
+# For queries: [B, H, n, D] -> [B, H, n, E], logarithms of what E keys apart weigh beside the features; and their values
+Exact = tuple[Exponents, Tensor]
 
 
 def attend_by_features(
@@ -31,15 +34,21 @@ def attend_by_features(
     bias: Tensor | None,
     out: Tensor | None = None,
     group: Any = None,
+    exact: Exact | None = None,
 ) -> Tensor:
     """q [B, H, M, D], k, v [B, H, N, D]; bias [B, N] log weights of the keys, -inf = padding -> [B, H, M, D].
 
     out: where the result is put if no gradients are wanted; may be q. group: the processes whose keys are summed over,
-    each of which has its own q, k and v; without gradients.
+    each of which has its own q, k and v; without gradients. exact: keys to be read besides, v [B, H, E, D].
     """
     summary, largest = _summarise_keys(k, v, of_keys, bias)
     if group is not None:
         summary, largest = _of_all_processes(summary, largest, group)
+    if exact is not None:
+        of_exact, values = exact
+        of_queries = _side_by_side(of_queries, of_exact)
+        summary = torch.cat([summary, torch.cat([values, torch.ones_like(values[..., :1])], -1)], 2)
+        largest = torch.nn.functional.pad(largest, (0, values.shape[2]))
     return _read_summary(q, summary, largest, of_queries, out)
 
 
@@ -76,6 +85,10 @@ def _of_all_processes(summary: Tensor, largest: Tensor, group: Any) -> tuple[Ten
     summary = summary * torch.exp(largest - reference)[..., None]
     dist.all_reduce(summary, dist.ReduceOp.SUM, group)
     return summary, common
+
+
+def _side_by_side(first: Exponents, second: Exponents) -> Exponents:
+    return lambda part: torch.cat([first(part), second(part)], -1)
 
 
 def _read_summary(q: Tensor, summary: Tensor, largest: Tensor, exponents: Exponents, out: Tensor | None) -> Tensor:

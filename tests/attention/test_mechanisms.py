@@ -8,18 +8,22 @@ import torch
 from torch import Tensor
 
 from rfcli.attention import Context, create, names
+from rfcli.attention.learned_favor import LearnedFavor
 from tests.attention.scenes import cloud, partial_cloud, planned, sequence
-from tests.attention.twins import dense_favor, dense_hedgehog, dense_near_far, dense_relu, dense_softmax
+from tests.attention.twins import dense_favor, dense_hedgehog, dense_learned, dense_near_far, dense_relu, dense_softmax
 
 SHAPES = [(1, 1, 1, 32), (1, 3, 17, 64), (2, 2, 130, 96), (3, 1, 257, 128), (1, 2, 2500, 32)]
 FEW_KEYS = {"keys": 12}  # so that near-far attention pools in small scenes too
-LAYERS = [*((name, {}) for name in names()), ("performer", {"kernel": "relu"}), ("nearfar", FEW_KEYS)]
+PAPERS = [("performer", {"feature_map": "favor", "kernel": kernel}) for kernel in ("softmax", "relu")]
+LAYERS = [*((name, {}) for name in names()), *PAPERS, ("nearfar", FEW_KEYS)]
 every_layer = pytest.mark.parametrize(("name", "options"), LAYERS)
 
 
 def twin(name: str, layer: torch.nn.Module, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
     if name == "hedgehog":
         return dense_hedgehog(q, k, v, layer.query_map.double(), layer.key_map.double(), context.key_bias())
+    if isinstance(layer, LearnedFavor):
+        return dense_learned(q, k, v, layer, context)
     if name == "performer" and layer.kernel == "relu":
         return dense_relu(q, k, v, layer.directions.double(), context.key_bias())
     if name == "performer":

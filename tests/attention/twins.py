@@ -30,6 +30,27 @@ def dense_favor(q: Tensor, k: Tensor, v: Tensor, directions: Tensor, bias: Tenso
     return torch.einsum("bhij,bhjd->bhid", kernel.softmax(-1), v)
 
 
+def dense_learned(q: Tensor, k: Tensor, v: Tensor, layer: torch.nn.Module, context: Context) -> Tensor:
+    """Softmax over log sum_f exp(u_f . q' + w_f . k' - |q'|^2 / 2 - |k'|^2 / 2 + c_f), and over
+    q . k / sqrt(D) for keys that are registers or emitters; x' = x / D^(1/4); u, w the layer's rows times
+    sqrt(D)."""
+    scale, root = q.shape[-1] ** -0.25, q.shape[-1] ** 0.5
+    of_q, of_k = (
+        torch.einsum("bhid,hfd->bhif", x * scale, rows.double() * root) - (x * scale).square().sum(-1, keepdim=True) / 2
+        for x, rows in ((q, layer.query_directions), (k, layer.key_directions))
+    )
+    of_k = of_k + layer.log_weight.double()[:, None]
+    kernel = torch.logsumexp(of_q[:, :, :, None] + of_k[:, :, None], -1)
+    logits = torch.einsum("bhid,bhjd->bhij", q, k) / root
+    exact = torch.zeros(len(q), k.shape[2], dtype=torch.bool) if context.emitters is None else context.emitters.clone()
+    exact[:, : context.registers] = True
+    kernel = torch.where(exact[:, None, None], logits, kernel)
+    bias = context.key_bias()
+    if bias is not None:
+        kernel = kernel + bias[:, None, None, :].to(kernel)
+    return torch.einsum("bhij,bhjd->bhid", kernel.softmax(-1), v)
+
+
 def weighted_by(kernel: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     """A kernel [B, H, N, N] above 0 in place of exp(logit)."""
     if bias is not None:
