@@ -1,12 +1,18 @@
 """FAVOR+ that learns its directions and reads registers and emitters exactly: what `rf finetune --performer` trains.
 
-    phi_f(q) = exp(u_f . q'),   phi_f(k) = exp(w_f . k' - |k'|^2 / 2 + c_f),   x' = x / D^(1/4)
+    K(q, k) = e^b / m sum_f exp(u_f . q' - |q'|^2 / 2) exp(w_f . k' - |k'|^2 / 2),   x' = x / (2 D^(1/4))
 
-with m directions u for queries and w for keys and log weights c, which begin as FAVOR+'s (`rfcli.attention.performer`)
-and are learned: first by imitating the layers of a softmax model, then with the whole model. Random directions know
-nothing of where keys lie; where logits reach 9 and more, hardly a feature of theirs falls on both a query and the keys
-that it should hear. And few keys matter as much as lights do, so these and the registers are no matter of features
-(`rfcli.attention.exact_keys`). Learned exponential features are Hedgehog's idea too (Zhang et al., arXiv 2402.04347).
+with m directions u for queries and w for keys, which begin as FAVOR+'s (`rfcli.attention.performer`) and are learned:
+first by imitating the layers of a softmax model, then with the whole model. Three things make it learn quickly, each
+measured on the layers of a trained model before any training:
+
+- Registers and emitters are no matter of features (`rfcli.attention.exact_keys`): few keys matter as much as lights.
+- Logits are quartered. Where they reach 9 and more, hardly a random feature falls on both a query and the keys that it
+  should hear; what is left is noise, and the mean of the keys would do better.
+- The factor e^b of a head says how much all other keys weigh beside the exact ones, which a blurred kernel
+  underestimates: over keys whose logits have variance s^2, by exp(s^2 (1 - 1/16) / 2).
+
+Learned exponential features are Hedgehog's idea too (Zhang et al., arXiv 2402.04347).
 
 Cost O(N (m + E) D) time for E registers and emitters.
 """
@@ -21,6 +27,10 @@ from rfcli.attention.context import Context
 from rfcli.attention.exact_keys import ExactKeys, set_apart
 from rfcli.attention.feature_sums import attend_by_features
 from rfcli.attention.orthogonal import orthogonal_gaussian
+
+GAIN = 0.5  # of queries and keys
+USUAL_BALANCE = 1.0  # b to begin with: of logits with a standard deviation of 1.4
+STRIDE = 10.0  # of b, which has further to go than weights have at the same rate
 
 
 class LearnedFavor(nn.Module):
@@ -42,7 +52,7 @@ class LearnedFavor(nn.Module):
         directions = torch.stack(drawn) * head_dim**-0.5
         self.query_directions = nn.Parameter(directions)  # [H, m, D]
         self.key_directions = nn.Parameter(directions.clone())
-        self.log_weight = nn.Parameter(torch.full((heads, features), -math.log(features)))  # [H, m]
+        self.balance = nn.Parameter(torch.zeros(heads))  # [H] how far b has moved, in strides
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context, out: Tensor | None = None) -> Tensor:
         """q [B, H, M, D], k, v [B, H, N, D] -> [B, H, M, D] in q's dtype; inside, float32 or better. out: memory that
@@ -52,35 +62,35 @@ class LearnedFavor(nn.Module):
             wide = torch.float64 if dtype == torch.float64 else torch.float32
             q, k, v = q.to(wide), k.to(wide), v.to(wide)
             of_queries, of_keys = (
-                rows.to(wide).mT * q.shape[-1] ** 0.25 for rows in (self.query_directions, self.key_directions)
+                rows.to(wide).mT * (GAIN * q.shape[-1] ** 0.25) for rows in (self.query_directions, self.key_directions)
             )
             apart, bias = set_apart(k, v, context)
+            beside = USUAL_BALANCE + STRIDE * self.balance.to(wide) - math.log(self.query_directions.shape[1])
             return attend_by_features(
                 q,
                 k,
                 v,
                 partial(torch.matmul, other=of_queries),
-                partial(key_exponents, of_keys, self.log_weight.to(wide)[:, None]),
+                partial(key_exponents, of_keys),
                 bias,
                 out if dtype == wide else None,
                 context.group,
-                None if apart is None else (partial(exact_exponents, apart), apart.v),
+                None if apart is None else (partial(exact_exponents, apart, beside[:, None, None]), apart.v),
             ).to(dtype)
 
 
-def key_exponents(directions: Tensor, log_weight: Tensor, x: Tensor) -> Tensor:
-    """[B, H, n, D] -> [B, H, n, m], w . x' - |x'|^2 / 2 + c. directions [H, D, m], divided by D^(1/4); log_weight
-    [H, 1, m]: c."""
-    return (x @ directions).add_(log_weight).sub_(halved_norm(x))
+def key_exponents(directions: Tensor, x: Tensor) -> Tensor:
+    """[B, H, n, D] -> [B, H, n, m], w . x' - |x'|^2 / 2. directions [H, D, m], divided by 2 D^(1/4)."""
+    return (x @ directions).sub_(halved_norm(x))
 
 
-def exact_exponents(keys: ExactKeys, q: Tensor) -> Tensor:
-    """[B, H, n, D] -> [B, H, n, E]. A factor exp(-|q'|^2 / 2) is left out for the features, since it would cancel; so
-    it is taken off these logits."""
-    return keys.logits(q).add_(halved_norm(q))
+def exact_exponents(keys: ExactKeys, beside: Tensor, q: Tensor) -> Tensor:
+    """[B, H, n, D] -> [B, H, n, E]. Of the features, the factor exp(-|q'|^2 / 2) and that of `beside` [H, 1, 1], its
+    logarithm, are left out; so they are taken off these logits."""
+    return keys.logits(q) + (halved_norm(q) - beside)
 
 
 def halved_norm(x: Tensor) -> Tensor:
     """[..., D] -> [..., 1], |x'|^2 / 2."""
-    halved: Tensor = 0.5 * x.shape[-1] ** -0.5 * x.square().sum(-1, keepdim=True)
+    halved: Tensor = 0.5 * GAIN**2 * x.shape[-1] ** -0.5 * x.square().sum(-1, keepdim=True)
     return halved

@@ -1,5 +1,7 @@
 """Slow exact versions in float64, written from the formulas, to compare the fast ones with."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -31,16 +33,16 @@ def dense_favor(q: Tensor, k: Tensor, v: Tensor, directions: Tensor, bias: Tenso
 
 
 def dense_learned(q: Tensor, k: Tensor, v: Tensor, layer: torch.nn.Module, context: Context) -> Tensor:
-    """Softmax over log sum_f exp(u_f . q' + w_f . k' - |q'|^2 / 2 - |k'|^2 / 2 + c_f), and over
-    q . k / sqrt(D) for keys that are registers or emitters; x' = x / D^(1/4); u, w the layer's rows times
-    sqrt(D)."""
-    scale, root = q.shape[-1] ** -0.25, q.shape[-1] ** 0.5
+    """Softmax over b - log m + log sum_f exp(u_f . q' + w_f . k' - |q'|^2 / 2 - |k'|^2 / 2), and over q . k / sqrt(D)
+    for keys that are registers or emitters; x' = x / (2 D^(1/4)); u, w the layer's rows times sqrt(D); b = 1 + 10
+    balance."""
+    scale, root = q.shape[-1] ** -0.25 / 2, q.shape[-1] ** 0.5
     of_q, of_k = (
         torch.einsum("bhid,hfd->bhif", x * scale, rows.double() * root) - (x * scale).square().sum(-1, keepdim=True) / 2
         for x, rows in ((q, layer.query_directions), (k, layer.key_directions))
     )
-    of_k = of_k + layer.log_weight.double()[:, None]
     kernel = torch.logsumexp(of_q[:, :, :, None] + of_k[:, :, None], -1)
+    kernel = kernel + 1 + 10 * layer.balance.double()[:, None, None] - math.log(layer.query_directions.shape[1])
     logits = torch.einsum("bhid,bhjd->bhij", q, k) / root
     exact = torch.zeros(len(q), k.shape[2], dtype=torch.bool) if context.emitters is None else context.emitters.clone()
     exact[:, : context.registers] = True
