@@ -52,6 +52,18 @@ def test_equals_its_dense_float64_twin(
         assert (out - expected).abs().max() <= tolerance * expected.abs().max()
 
 
+@pytest.mark.parametrize("emitters", [1, 300])
+@every_layer
+def test_equals_its_twin_with_one_emitter_and_with_hundreds(name: str, options: dict[str, Any], emitters: int) -> None:
+    q, k, v = sequence(1, 1, 400, 32)
+    lit = torch.zeros(1, 400, dtype=torch.bool)
+    lit[:, torch.randperm(400, generator=torch.Generator().manual_seed(2))[:emitters]] = True
+    layer = create(name, heads=1, head_dim=32, **options)
+    context = planned(layer, cloud(1, 400, emitters=lit, registers=2))
+    expected = twin(name, layer, q, k, v, context)
+    assert (layer(q, k, v, context) - expected).abs().max() <= 1e-6 * expected.abs().max()
+
+
 @every_layer
 def test_gradients_equal_the_twins(name: str, options: dict[str, Any]) -> None:
     q, k, v = (x.requires_grad_() for x in sequence(2, 2, 60, 32))
