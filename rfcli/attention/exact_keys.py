@@ -11,6 +11,7 @@ other keys. Cost O(N E D) time for E exact keys.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -27,16 +28,6 @@ class ExactKeys:
     v: Tensor
     log_weight: Tensor
 
-    def logits(self, q: Tensor) -> Tensor:
-        """[B, H, n, E] of queries [B, H, n, D]."""
-        scale = q.shape[-1] ** -0.5
-        return torch.baddbmm(
-            self.log_weight.to(q).repeat_interleave(q.shape[1], 0)[:, None],
-            q.flatten(0, 1),
-            self.k.flatten(0, 1).mT,
-            alpha=scale,
-        ).view(*q.shape[:3], -1)
-
 
 def set_apart(k: Tensor, v: Tensor, context: Context) -> tuple[ExactKeys | None, Tensor | None]:
     """The exact keys among k, v [B, H, N, D], None where there are none, and the log weights [B, N] of all keys without
@@ -50,7 +41,6 @@ def set_apart(k: Tensor, v: Tensor, context: Context) -> tuple[ExactKeys | None,
     if not (count := int(most)):
         return None, bias
     bias = torch.zeros_like(exact, dtype=torch.float32) if bias is None else bias.float()
-    count = min(count, exact.shape[1]) if context.group is None else count
     apart = torch.where(exact, bias, float("-inf"))
     index = torch.sort(exact.int(), dim=1, descending=True, stable=True).indices[:, :count]
     rows = index[:, None, :, None].expand(-1, k.shape[1], -1, k.shape[3])
@@ -60,7 +50,7 @@ def set_apart(k: Tensor, v: Tensor, context: Context) -> tuple[ExactKeys | None,
     return keys, bias.masked_fill(exact, float("-inf"))
 
 
-def _of_all_processes(keys: ExactKeys, count: int, group: object) -> ExactKeys:
+def _of_all_processes(keys: ExactKeys, count: int, group: Any) -> ExactKeys:
     """Those of every process, one after the other; `count` slots of each, which no process has more of."""
     missing = count - keys.k.shape[2]
     pad = torch.nn.functional.pad
@@ -71,7 +61,7 @@ def _of_all_processes(keys: ExactKeys, count: int, group: object) -> ExactKeys:
     )
     gathered = []
     for axis, part in zip((2, 2, 1), own, strict=True):
-        received = [torch.empty_like(part) for _ in range(dist.get_world_size(group))]  # type: ignore[arg-type]
-        dist.all_gather(received, part.contiguous(), group)  # type: ignore[arg-type]
+        received = [torch.empty_like(part) for _ in range(dist.get_world_size(group))]
+        dist.all_gather(received, part.contiguous(), group)
         gathered.append(torch.cat(received, axis))
     return ExactKeys(*gathered)

@@ -21,8 +21,6 @@ CHUNK = 768  # tokens whose features exist at once: a few MB, and products large
 
 # [B, H, n, D] -> [B, H, n, m], logarithms of the m features of each token, in memory that is free to be written over
 Exponents = Callable[[Tensor], Tensor]
-# For queries: [B, H, n, D] -> [B, H, n, E], logarithms of what E keys apart weigh beside the features; and their values
-Exact = tuple[Exponents, Tensor]
 
 
 def attend_by_features(
@@ -34,21 +32,20 @@ def attend_by_features(
     bias: Tensor | None,
     out: Tensor | None = None,
     group: Any = None,
-    exact: Exact | None = None,
+    exact: Tensor | None = None,
 ) -> Tensor:
     """q [B, H, M, D], k, v [B, H, N, D]; bias [B, N] log weights of the keys, -inf = padding -> [B, H, M, D].
 
     out: where the result is put if no gradients are wanted; may be q. group: the processes whose keys are summed over,
-    each of which has its own q, k and v; without gradients. exact: keys to be read besides, v [B, H, E, D].
+    each of which has its own q, k and v; without gradients. exact: values [B, H, E, D] of keys that are a feature each;
+    `of_queries` gives the exponents of these behind those of the m.
     """
     summary, largest = _summarise_keys(k, v, of_keys, bias)
     if group is not None:
         summary, largest = _of_all_processes(summary, largest, group)
     if exact is not None:
-        of_exact, values = exact
-        of_queries = _side_by_side(of_queries, of_exact)
-        summary = torch.cat([summary, torch.cat([values, torch.ones_like(values[..., :1])], -1)], 2)
-        largest = torch.nn.functional.pad(largest, (0, values.shape[2]))
+        summary = torch.cat([summary, torch.cat([exact, torch.ones_like(exact[..., :1])], -1)], 2)
+        largest = torch.nn.functional.pad(largest, (0, exact.shape[2]))
     return _read_summary(q, summary, largest, of_queries, out)
 
 
@@ -85,10 +82,6 @@ def _of_all_processes(summary: Tensor, largest: Tensor, group: Any) -> tuple[Ten
     summary = summary * torch.exp(largest - reference)[..., None]
     dist.all_reduce(summary, dist.ReduceOp.SUM, group)
     return summary, common
-
-
-def _side_by_side(first: Exponents, second: Exponents) -> Exponents:
-    return lambda part: torch.cat([first(part), second(part)], -1)
 
 
 def _read_summary(q: Tensor, summary: Tensor, largest: Tensor, exponents: Exponents, out: Tensor | None) -> Tensor:

@@ -65,17 +65,20 @@ class LearnedFavor(nn.Module):
                 rows.to(wide).mT * (GAIN * q.shape[-1] ** 0.25) for rows in (self.query_directions, self.key_directions)
             )
             apart, bias = set_apart(k, v, context)
-            beside = USUAL_BALANCE + STRIDE * self.balance.to(wide) - math.log(self.query_directions.shape[1])
+            exponents = partial(torch.matmul, other=of_queries)
+            if apart is not None:
+                beside = USUAL_BALANCE + STRIDE * self.balance.to(wide) - math.log(of_queries.shape[-1])
+                exponents = partial(query_exponents, with_keys(of_queries, apart.k), beside[:, None, None], apart)
             return attend_by_features(
                 q,
                 k,
                 v,
-                partial(torch.matmul, other=of_queries),
+                exponents,
                 partial(key_exponents, of_keys),
                 bias,
                 out if dtype == wide else None,
                 context.group,
-                None if apart is None else (partial(exact_exponents, apart, beside[:, None, None]), apart.v),
+                None if apart is None else apart.v,
             ).to(dtype)
 
 
@@ -84,10 +87,20 @@ def key_exponents(directions: Tensor, x: Tensor) -> Tensor:
     return (x @ directions).sub_(halved_norm(x))
 
 
-def exact_exponents(keys: ExactKeys, beside: Tensor, q: Tensor) -> Tensor:
-    """[B, H, n, D] -> [B, H, n, E]. Of the features, the factor exp(-|q'|^2 / 2) and that of `beside` [H, 1, 1], its
-    logarithm, are left out; so they are taken off these logits."""
-    return keys.logits(q) + (halved_norm(q) - beside)
+def with_keys(directions: Tensor, keys: Tensor) -> Tensor:
+    """[B, H, D, m + E] for one product with all of them. directions [H, D, m]; keys [B, H, E, D]."""
+    return torch.cat([directions.expand(len(keys), -1, -1, -1), keys.mT * keys.shape[-1] ** -0.5], -1)
+
+
+def query_exponents(directions: Tensor, beside: Tensor, exact: ExactKeys, x: Tensor) -> Tensor:
+    """[B, H, n, D] -> [B, H, n, m + E], u . x', and behind them those of the exact keys. directions: `with_keys`.
+
+    Of the features, the factor exp(-|x'|^2 / 2) and that of `beside` [H, 1, 1], its logarithm, are left out; so they
+    are taken off the logits of the exact keys.
+    """
+    exponents = x @ directions
+    exponents[..., -exact.k.shape[2] :] += exact.log_weight.to(x)[:, None, None] + (halved_norm(x) - beside)
+    return exponents
 
 
 def halved_norm(x: Tensor) -> Tensor:

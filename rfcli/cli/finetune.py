@@ -139,7 +139,9 @@ def finetune(
         chosen = attention_options(final, keys)
         if feature_map is not None:
             if final != "performer":
-                raise InputError(f"--feature-map {feature_map} is an option of performer, not of {final}.")
+                raise InputError(
+                    f"--feature-map {feature_map} is an option of performer, not of {final}; add --performer."
+                )
             chosen["feature_map"] = feature_map
         model = convert(teacher, final, **chosen) if swapped or chosen else teacher
         if layers is not None:

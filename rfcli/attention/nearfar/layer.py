@@ -49,7 +49,8 @@ class NearFar(nn.Module):
     def plan(self, context: Context) -> tuple[ScenePlan | None, ...]:
         """For `context.plan`: a plan per scene, None where it is read exactly. The same for all layers and heads."""
         assert context.features is not None
-        exact = context.exact(*context.features.shape[:2], context.features.device)
+        batch, tokens, _ = context.features.shape
+        exact = context.exact(batch, tokens, context.features.device)
         real = torch.ones_like(exact) if context.key_mask is None else context.key_mask
         log_weight = exact.float().zero_() if context.log_weight is None else context.log_weight.float()
         pooled = real & ~exact
