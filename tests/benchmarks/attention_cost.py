@@ -6,8 +6,8 @@ processor time, so that other work on the machine hardly matters. `--most 16384`
 
 Where performer-pytorch is installed (never a dependency: `pip install --target FOLDER performer-pytorch`, and FOLDER in
 PYTHONPATH), its attention with its own defaults is timed at the largest count too. Last, a layer of the base model runs
-over a million triangles, each mechanism in a process of its own, which takes 14 GB and half an hour; `--layer 0` leaves
-that out.
+over a million triangles, each mechanism in a process of its own, which wants 16 GB free and takes long; `--layer 0`
+leaves that out.
 """
 
 import argparse
