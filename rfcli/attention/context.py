@@ -37,6 +37,14 @@ class Context:
         weight = torch.zeros_like(self.key_mask, dtype=torch.float32) if self.log_weight is None else self.log_weight
         return weight.masked_fill(~self.key_mask, float("-inf"))
 
+    def exact(self, batch: int, tokens: int, device: torch.device) -> Tensor:
+        """[B, N] bool, the keys that no approximation may pool or blur: real registers and emitters."""
+        exact = torch.zeros(batch, tokens, dtype=torch.bool, device=device)
+        if self.emitters is not None:
+            exact |= self.emitters
+        exact[:, : self.registers] = True
+        return exact if self.key_mask is None else exact & self.key_mask
+
     def repeated(self, times: int) -> "Context":
         """For a batch in which each sequence stands `times` times in a row; without features and plan, which speak of
         triangles as queries."""

@@ -4,7 +4,8 @@
 
 Features are given as their logarithms, since they may span hundreds of powers of e. S and z are kept relative to M_f,
 the largest exponent of feature f over the keys, and M_f is added back to the exponent of the queries. This is exact: no
-epsilon drowns small features, and nothing overflows. Every factor of one query cancels in the fraction.
+epsilon drowns small features, and nothing overflows. Every factor of one query cancels in the fraction. Keys that are
+read one by one (`rfcli.attention.exact_keys`) are features more, with S = v, z = 1 and M = 0.
 
 Cost O(N m D) time; O(chunk m) memory beyond q, k, v and out.
 """
@@ -31,15 +32,20 @@ def attend_by_features(
     bias: Tensor | None,
     out: Tensor | None = None,
     group: Any = None,
+    exact: Tensor | None = None,
 ) -> Tensor:
     """q [B, H, M, D], k, v [B, H, N, D]; bias [B, N] log weights of the keys, -inf = padding -> [B, H, M, D].
 
     out: where the result is put if no gradients are wanted; may be q. group: the processes whose keys are summed over,
-    each of which has its own q, k and v; without gradients.
+    each of which has its own q, k and v; without gradients. exact: values [B, H, E, D] of keys that are a feature each;
+    `of_queries` gives the exponents of these behind those of the m.
     """
     summary, largest = _summarise_keys(k, v, of_keys, bias)
     if group is not None:
         summary, largest = _of_all_processes(summary, largest, group)
+    if exact is not None:
+        summary = torch.cat([summary, torch.cat([exact, torch.ones_like(exact[..., :1])], -1)], 2)
+        largest = torch.nn.functional.pad(largest, (0, exact.shape[2]))
     return _read_summary(q, summary, largest, of_queries, out)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from rfcli.attention.hedgehog import Hedgehog
+from rfcli.attention.learned_favor import LearnedFavor
 from rfcli.attention.nearfar import NearFar
 from rfcli.attention.performer import Performer
 from rfcli.attention.sdpa import SoftmaxAttention
@@ -22,7 +23,14 @@ def _softmax(heads: int, head_dim: int) -> nn.Module:
     return SoftmaxAttention()
 
 
-OURS: dict[str, Factory] = {"sdpa": _softmax, "performer": Performer, "hedgehog": Hedgehog, "nearfar": NearFar}
+def _performer(heads: int, head_dim: int, feature_map: str = "learned", **options: Any) -> nn.Module:
+    if feature_map not in FEATURE_MAPS:
+        raise ValueError(f"performer has no feature map '{feature_map}'; choose one of: {', '.join(FEATURE_MAPS)}.")
+    return FEATURE_MAPS[feature_map](heads, head_dim, **options)
+
+
+FEATURE_MAPS: dict[str, Factory] = {"learned": LearnedFavor, "favor": Performer}  # favor: the paper's own
+OURS: dict[str, Factory] = {"sdpa": _softmax, "performer": _performer, "hedgehog": Hedgehog, "nearfar": NearFar}
 
 
 def names() -> tuple[str, ...]:

@@ -49,7 +49,13 @@ USUAL_STEPS = 3000
 
 
 def finetune(
-    performer: Annotated[bool, typer.Option("--performer", help="Make the attention linear: FAVOR+.")] = False,
+    performer: Annotated[
+        bool, typer.Option("--performer", help="Make the attention linear: learned features, lights exactly.")
+    ] = False,
+    feature_map: Annotated[
+        Literal["learned", "favor"] | None,
+        typer.Option(help="Of performer; favor: the paper's random features, for all. (default: learned)"),
+    ] = None,
     attention: Annotated[
         str | None, typer.Option(metavar="NAME", help="Or give the model another attention mechanism.")
     ] = None,
@@ -133,6 +139,12 @@ def finetune(
         final = teacher.config.attention if wanted is None else wanted
         swapped = final != teacher.config.attention
         chosen = attention_options(final, keys)
+        if feature_map is not None:
+            if final != "performer":
+                raise InputError(
+                    f"--feature-map {feature_map} is an option of performer, not of {final}; add --performer."
+                )
+            chosen["feature_map"] = feature_map
         model = convert(teacher, final, **chosen) if swapped or chosen else teacher
         if layers is not None:
             if swapped:

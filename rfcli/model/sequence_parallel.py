@@ -59,6 +59,7 @@ def _part(context: Context, mine: slice, group: Any) -> Context:
 
     return replace(
         context,
+        registers=max(0, min(context.registers, mine.stop) - mine.start),
         key_mask=cut(context.key_mask),
         emitters=cut(context.emitters),
         log_weight=cut(context.log_weight),

@@ -210,8 +210,9 @@ class Run:
         return learning_rate(step - first, last - first, warmup, options.rate)
 
     def _redraw(self, step: int) -> None:
-        """New random features now and then, but not in the last fifth, where the model settles on those it keeps."""
-        if step and step % REDRAW_EVERY == 0 and step < 0.8 * self.options.steps:
+        """New random features now and then, but not in the last half, where the model settles on those it keeps: the
+        average of weights that were learned with different features is good with none of them."""
+        if step and step % REDRAW_EVERY == 0 and step < self.options.steps / 2:
             for index, attention in enumerate(self.model.transformer.attentions()):
                 if isinstance(attention.mechanism, Performer):
                     attention.mechanism.redraw(self.options.seed + 1000 * step + index)

@@ -8,18 +8,22 @@ import torch
 from torch import Tensor
 
 from rfcli.attention import Context, create, names
+from rfcli.attention.learned_favor import LearnedFavor
 from tests.attention.scenes import cloud, partial_cloud, planned, sequence
-from tests.attention.twins import dense_favor, dense_hedgehog, dense_near_far, dense_relu, dense_softmax
+from tests.attention.twins import dense_favor, dense_hedgehog, dense_learned, dense_near_far, dense_relu, dense_softmax
 
 SHAPES = [(1, 1, 1, 32), (1, 3, 17, 64), (2, 2, 130, 96), (3, 1, 257, 128), (1, 2, 2500, 32)]
 FEW_KEYS = {"keys": 12}  # so that near-far attention pools in small scenes too
-LAYERS = [*((name, {}) for name in names()), ("performer", {"kernel": "relu"}), ("nearfar", FEW_KEYS)]
+PAPERS = [("performer", {"feature_map": "favor", "kernel": kernel}) for kernel in ("softmax", "relu")]
+LAYERS = [*((name, {}) for name in names()), *PAPERS, ("nearfar", FEW_KEYS)]
 every_layer = pytest.mark.parametrize(("name", "options"), LAYERS)
 
 
 def twin(name: str, layer: torch.nn.Module, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
     if name == "hedgehog":
         return dense_hedgehog(q, k, v, layer.query_map.double(), layer.key_map.double(), context.key_bias())
+    if isinstance(layer, LearnedFavor):
+        return dense_learned(q, k, v, layer, context)
     if name == "performer" and layer.kernel == "relu":
         return dense_relu(q, k, v, layer.directions.double(), context.key_bias())
     if name == "performer":
@@ -46,6 +50,18 @@ def test_equals_its_dense_float64_twin(
         out = layer(q.to(dtype), k.to(dtype), v.to(dtype), context)
         assert out.dtype == dtype
         assert (out - expected).abs().max() <= tolerance * expected.abs().max()
+
+
+@pytest.mark.parametrize("emitters", [1, 300])
+@every_layer
+def test_equals_its_twin_with_one_emitter_and_with_hundreds(name: str, options: dict[str, Any], emitters: int) -> None:
+    q, k, v = sequence(1, 1, 400, 32)
+    lit = torch.zeros(1, 400, dtype=torch.bool)
+    lit[:, torch.randperm(400, generator=torch.Generator().manual_seed(2))[:emitters]] = True
+    layer = create(name, heads=1, head_dim=32, **options)
+    context = planned(layer, cloud(1, 400, emitters=lit, registers=2))
+    expected = twin(name, layer, q, k, v, context)
+    assert (layer(q, k, v, context) - expected).abs().max() <= 1e-6 * expected.abs().max()
 
 
 @every_layer

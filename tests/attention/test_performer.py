@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rfcli.attention import Context, create
+from rfcli.attention import Context
 from rfcli.attention.feature_sums import CHUNK
 from rfcli.attention.orthogonal import orthogonal_gaussian
 from rfcli.attention.performer import Performer
@@ -22,7 +22,7 @@ def test_more_features_come_closer_to_softmax() -> None:
     exact = dense_softmax(q, k, v, None)
 
     def error(features: int) -> float:
-        draws = [create("performer", heads=1, head_dim=64, features=features, seed=s) for s in range(8)]
+        draws = [Performer(1, 64, features=features, seed=s) for s in range(8)]
         squares = [(layer(q, k, v, Context()) - exact).square().mean() for layer in draws]
         return float(torch.stack(squares).mean().sqrt())
 
@@ -34,7 +34,7 @@ def test_sequences_longer_than_a_chunk_agree_with_one_chunk(monkeypatch: pytest.
     q, k, v = small(CHUNK + 77, 1)
     mask = torch.ones(1, CHUNK + 77, dtype=torch.bool)
     mask[:, :CHUNK] = False  # nothing real in the first chunk
-    layer = create("performer", heads=1, head_dim=64)
+    layer = Performer(1, 64)
     for context in (Context(), Context(key_mask=mask)):
         chunked = layer(q, k, v, context)
         with monkeypatch.context() as patch:

@@ -1,5 +1,7 @@
 """Slow exact versions in float64, written from the formulas, to compare the fast ones with."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -25,6 +27,27 @@ def dense_favor(q: Tensor, k: Tensor, v: Tensor, directions: Tensor, bias: Tenso
     log_q = torch.einsum("bhid,hfd->bhif", q * scale, directions) - (q * scale).square().sum(-1, keepdim=True) / 2
     log_k = torch.einsum("bhjd,hfd->bhjf", k * scale, directions) - (k * scale).square().sum(-1, keepdim=True) / 2
     kernel = torch.logsumexp(log_q[:, :, :, None] + log_k[:, :, None], -1)
+    if bias is not None:
+        kernel = kernel + bias[:, None, None, :].to(kernel)
+    return torch.einsum("bhij,bhjd->bhid", kernel.softmax(-1), v)
+
+
+def dense_learned(q: Tensor, k: Tensor, v: Tensor, layer: torch.nn.Module, context: Context) -> Tensor:
+    """Softmax over b - log m + log sum_f exp(u_f . q' + w_f . k' - |q'|^2 / 2 - |k'|^2 / 2), and over q . k / sqrt(D)
+    for keys that are registers or emitters; x' = x / (2 D^(1/4)); u, w the layer's rows times sqrt(D); b = 1 + 10
+    balance."""
+    scale, root = q.shape[-1] ** -0.25 / 2, q.shape[-1] ** 0.5
+    of_q, of_k = (
+        torch.einsum("bhid,hfd->bhif", x * scale, rows.double() * root) - (x * scale).square().sum(-1, keepdim=True) / 2
+        for x, rows in ((q, layer.query_directions), (k, layer.key_directions))
+    )
+    kernel = torch.logsumexp(of_q[:, :, :, None] + of_k[:, :, None], -1)
+    kernel = kernel + 1 + 10 * layer.balance.double()[:, None, None] - math.log(layer.query_directions.shape[1])
+    logits = torch.einsum("bhid,bhjd->bhij", q, k) / root
+    exact = torch.zeros(len(q), k.shape[2], dtype=torch.bool) if context.emitters is None else context.emitters.clone()
+    exact[:, : context.registers] = True
+    kernel = torch.where(exact[:, None, None], logits, kernel)
+    bias = context.key_bias()
     if bias is not None:
         kernel = kernel + bias[:, None, None, :].to(kernel)
     return torch.einsum("bhij,bhjd->bhid", kernel.softmax(-1), v)

@@ -3,6 +3,11 @@
 Six heads of 128 channels on a random scene, one thread of the CPU, float32. Softmax above LARGEST_SOFTMAX triangles is
 taken to grow as N^2 from there, and is marked. The mechanisms take turns, and the fastest turn of each counts, in
 processor time, so that other work on the machine hardly matters. `--most 16384` ends sooner.
+
+Where performer-pytorch is installed (never a dependency: `pip install --target FOLDER performer-pytorch`, and FOLDER in
+PYTHONPATH), its attention with its own defaults is timed at the largest count too. Last, a layer of the base model runs
+over a million triangles, each mechanism in a process of its own, which wants 16 GB free and takes long; `--layer 0`
+leaves that out.
 """
 
 import argparse
@@ -16,11 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from rfcli.attention import Context, create
-from rfcli.model import PRESETS
+from rfcli.model import PRESETS, SceneBatch
+from rfcli.model.blocks import Rotation
 from rfcli.model.encodings import rope_rotation
 from rfcli.model.surface_features import surface_features
 from rfcli.model.view_independent import Layer, token_vertices
-from rfcli.study.peak_memory import PeakMemory
+from rfcli.study.peak_memory import PeakMemory, high_water
 from rfcli.study.soup import triangle_soup
 
 HEADS, DIM = 6, 128
@@ -34,14 +40,19 @@ MECHANISMS: dict[str, tuple[str, dict[str, int]]] = {
 }
 
 
-def operation(label: str, triangles: int) -> tuple[nn.Module, list[Tensor], Context]:
-    """The mechanism, q, k and v, and its context with the plan."""
+def mechanism_in(label: str, scene: SceneBatch) -> tuple[nn.Module, Context]:
+    """The mechanism, and its context in that scene with the plan."""
     name, options = MECHANISMS[label]
     layer = create(name, heads=HEADS, head_dim=DIM, **options)
-    scene = triangle_soup(triangles, 0, CPU)
     context = Context(emitters=scene.emitters, features=surface_features(scene, 0))
     if hasattr(layer, "plan"):
         context = replace(context, plan=layer.plan(context))
+    return layer, context
+
+
+def operation(label: str, triangles: int) -> tuple[nn.Module, list[Tensor], Context]:
+    """The mechanism, q, k and v, and its context with the plan."""
+    layer, context = mechanism_in(label, triangle_soup(triangles, 0, CPU))
     generator = torch.Generator().manual_seed(0)
     return layer, [torch.randn(1, HEADS, triangles, DIM, generator=generator) for _ in range(3)], context
 
@@ -67,6 +78,19 @@ def forward_seconds(triangles: int) -> dict[str, float]:
         return fastest({label: lambda m=made[label]: m[0](*m[1], m[2]) for label in labels}, 8.0)
 
 
+def performer_pytorch_seconds(triangles: int) -> float | None:
+    """Seconds of one call of performer-pytorch's attention with its defaults; None where it is not installed."""
+    try:
+        from performer_pytorch import FastAttention
+    except ImportError:
+        return None
+    torch.manual_seed(0)
+    layer = FastAttention(DIM)
+    q, k, v = operation("sdpa", triangles)[1]
+    with torch.inference_mode():
+        return fastest({"theirs": lambda: layer(q, k, v)}, 8.0)["theirs"]
+
+
 def backward_seconds(triangles: int) -> dict[str, float]:
     """Seconds of forward and backward together."""
 
@@ -83,21 +107,41 @@ class _Nothing(nn.Module):
         return v
 
 
+def turned_soup(triangles: int) -> tuple[SceneBatch, Rotation]:
+    """A random scene, and the rotation of its tokens in the base model."""
+    scene = triangle_soup(triangles, 0, CPU)
+    frequencies = torch.linspace(1, 5, PRESETS["base"].vertex_pe_num_freqs // 2)
+    return scene, rope_rotation(token_vertices(scene.triangles, scene.mask, 0), frequencies, DIM)
+
+
 def layer_seconds(triangles: int) -> dict[str, float]:
     """A whole layer of the base model; `without` has no attention: products, norms and RoPE alone."""
-    config = PRESETS["base"]
-    scene = triangle_soup(triangles, 0, CPU)
-    rotation = rope_rotation(
-        token_vertices(scene.triangles, scene.mask, 0), torch.linspace(1, 5, config.vertex_pe_num_freqs // 2), DIM
-    )
-    x = torch.randn(1, triangles, config.latent_dim)
+    scene, rotation = turned_soup(triangles)
+    x = torch.randn(1, triangles, PRESETS["base"].latent_dim)
     work: dict[str, Callable[[], object]] = {}
     for label in ["without", "performer", "nearfar 1024", "nearfar 512"]:
-        mechanism, context = (_Nothing(), Context()) if label == "without" else operation(label, triangles)[::2]
-        layer = Layer(config, mechanism)
+        mechanism, context = (_Nothing(), Context()) if label == "without" else mechanism_in(label, scene)
+        layer = Layer(PRESETS["base"], mechanism)
         work[label] = lambda layer=layer, context=context: layer(x, rotation, context)
     with torch.inference_mode():
         return fastest(work, 20.0)
+
+
+def layer_bytes(label: str, triangles: int) -> int:
+    """Largest resident memory of a process that runs a layer of the base model, all included."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(_measure_layer, (label, triangles))
+
+
+def _measure_layer(label: str, triangles: int) -> int:
+    torch.set_num_threads(1)
+    scene, rotation = turned_soup(triangles)
+    mechanism, context = mechanism_in(label, scene)
+    layer = Layer(PRESETS["base"], mechanism)
+    x = torch.randn(1, triangles, PRESETS["base"].latent_dim)
+    with torch.inference_mode():
+        layer(x, rotation, context)
+    return high_water()
 
 
 def extra_bytes(label: str, triangles: int) -> int:
@@ -138,6 +182,7 @@ def growth(measured: dict[int, dict[str, float]], label: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--most", type=int, default=65536, help="largest number of triangles")
+    parser.add_argument("--layer", type=int, default=1 << 20, help="triangles of the layer that must fit into 16 GB")
     told = parser.parse_args()
     torch.set_num_threads(1)
     counts = [n for n in (1024, 1536, 2048, 4096, 8192, 16384, 32768, 65536) if n <= told.most]
@@ -163,6 +208,12 @@ def main() -> None:
     most = counts[-1]
     if most > 4096:
         line("exponent from 4k", {label: f"{growth(measured, label):.2f}" for label in linear})
+    theirs = performer_pytorch_seconds(most)
+    if theirs is None:
+        print("performer-pytorch is not installed, so nothing is compared with it.")
+    else:
+        ratios = {label: f"{theirs / measured[most][label]:.1f}x" for label in linear}
+        line(f"times faster than performer-pytorch ({theirs:.1f} s) at {most}", ratios)
     both = backward_seconds(min(8192, most))
     ratios = {label: f"{both['sdpa'] / both[label]:.1f}x" for label in linear}
     line(f"forward and backward at {min(8192, most)}, times faster than softmax", ratios)
@@ -171,6 +222,11 @@ def main() -> None:
     line(f"layer of the base model at {most} against the same without attention", shares)
     memory = {label: f"{extra_bytes(label, most) / most / 1000:.2f} kB" for label in linear}
     line(f"memory at {most} beyond q, k, v and out, a triangle", memory)
+    if told.layer:
+        whole_memory = {
+            label: f"{layer_bytes(label, told.layer) / 1e9:.2f} GB" for label in ["performer", "nearfar 1024"]
+        }
+        line(f"memory of a process with a layer of the base model at {told.layer}", whole_memory)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def main() -> None:
     models = {
         "softmax": softmax,
         "FAVOR+ with an\nepsilon, swapped in": drowned(softmax),
-        "FAVOR+ of rf,\nswapped in": convert(softmax, "performer"),
+        "FAVOR+ of rf,\nswapped in": convert(softmax, "performer", feature_map="favor"),
         **({"FAVOR+ of rf,\nfine-tuned": rfcli.load_model(arguments.twin)} if arguments.twin else {}),
         f"near-far, {arguments.keys} keys,\nno training": convert(softmax, "nearfar", keys=arguments.keys),
     }

@@ -15,7 +15,12 @@ from rfcli.model import RenderFormer, SceneBatch
 from rfcli.model.sequence_parallel import share, view_independent_spread
 from tests.model.scenes import SMALL, random_batch, small_model
 
-CASES = [("performer", {}), ("performer", {"kernel": "relu"}), ("hedgehog", {})]
+CASES = [
+    ("performer", {}),
+    ("performer", {"feature_map": "favor", "kernel": "softmax"}),
+    ("performer", {"feature_map": "favor", "kernel": "relu"}),
+    ("hedgehog", {}),
+]
 COUNTS = (64, 1001)
 
 

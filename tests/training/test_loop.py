@@ -103,7 +103,14 @@ def test_short_runs_have_a_schedule(tmp_path: Path, steps: int) -> None:
     assert outcome.steps == steps
 
 
-@pytest.mark.parametrize(("attention", "chosen"), [("performer", {"features": 64}), ("hedgehog", {})])
+@pytest.mark.parametrize(
+    ("attention", "chosen"),
+    [
+        ("performer", {"features": 64}),
+        ("performer", {"features": 64, "feature_map": "favor"}),
+        ("hedgehog", {}),
+    ],
+)
 def test_transfer_brings_linear_layers_to_their_teacher_and_trains_nothing_else(
     attention: str, chosen: dict[str, int], tmp_path: Path
 ) -> None:

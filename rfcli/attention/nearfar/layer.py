@@ -49,14 +49,11 @@ class NearFar(nn.Module):
     def plan(self, context: Context) -> tuple[ScenePlan | None, ...]:
         """For `context.plan`: a plan per scene, None where it is read exactly. The same for all layers and heads."""
         assert context.features is not None
-        shape = context.features.shape[:2]
-        exact = torch.zeros(shape, dtype=torch.bool, device=context.features.device)
-        if context.emitters is not None:
-            exact |= context.emitters
-        exact[:, : context.registers] = True
+        batch, tokens, _ = context.features.shape
+        exact = context.exact(batch, tokens, context.features.device)
         real = torch.ones_like(exact) if context.key_mask is None else context.key_mask
         log_weight = exact.float().zero_() if context.log_weight is None else context.log_weight.float()
-        pooled, exact = real & ~exact, real & exact
+        pooled = real & ~exact
         scenes = zip(context.features, pooled, exact, log_weight, strict=True)
         most = EXACT * self.keys
         return tuple(plan_scene(*scene, self.keys) if int(scene[1].sum()) > most else None for scene in scenes)

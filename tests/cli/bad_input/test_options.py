@@ -52,6 +52,7 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
     "finetune": {
         **TRAINING,
         "attention": ["softmux", ""],
+        "feature-map": ["relu", "", "favor"],
         "keys": ["0", "-1", "x", "9" * 20, "512"],
         "layers": ["0", "x", "3", "4", "257"],
         "from": ["absent", "", "./absent"],
