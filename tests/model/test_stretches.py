@@ -45,8 +45,8 @@ def test_keys_that_are_kept_are_those_of_each_view(
         "rfcli.model.view_dependent.ViewLayer.keys_values", lambda *given: asked.append(1) or project(*given)
     )
     images = []
-    for free in (0, 1 << 40):
-        monkeypatch.setattr("rfcli.model.rendering.free_bytes", lambda _device, free=free: free)
+    for share in (0.0, 1.0):
+        monkeypatch.setattr("rfcli.model.rendering.KEPT", share)
         images.append(render_timed(model, scenes(), c2w, fov, 32)[0])
     layers = model.config.view_transformer_n_layers
     again = 3 if model.config.pe_type == "nerf" else 1  # there they depend on the camera
