@@ -134,7 +134,9 @@ def running(command: list[str], out: Path, said: Path) -> Iterator[tuple[subproc
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
-@pytest.mark.parametrize("flags", [(), ("--shard-weights",)], ids=["copies", "shares"])
+@pytest.mark.parametrize(
+    "flags", [pytest.param((), id="copies"), pytest.param(("--shard-weights",), id="shares", marks=LONG)]
+)
 @pytest.mark.parametrize(
     "victim", ["rank 1", "Ctrl-C", *(pytest.param(one, marks=LONG) for one in ("rank 0", "torchrun"))]
 )

@@ -105,8 +105,11 @@ def test_shares_learn_as_copies_do_and_leave_the_same(copies: Done, shares: Done
 
 @pytest.mark.parametrize(
     "changes",
-    [{"optimizer": "adamw", "freeze": "view"}, {"recompute": True}, {"attention": "hedgehog", "transfer": HALFWAY}],
-    ids=["adamw, frozen", "recomputed", "transferred"],
+    [
+        pytest.param({"optimizer": "adamw", "freeze": "view"}, id="adamw, frozen", marks=pytest.mark.long),
+        pytest.param({"recompute": True}, id="recomputed", marks=pytest.mark.long),
+        pytest.param({"attention": "hedgehog", "transfer": HALFWAY}, id="transferred"),
+    ],
 )
 def test_so_they_do_in_every_way_of_training(tmp_path: Path, changes: dict[str, Any]) -> None:
     done = [(tmp_path / str(s), run_of_two(tmp_path / str(s), **changes, shard=s)) for s in (False, True)]
