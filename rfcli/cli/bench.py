@@ -8,6 +8,7 @@ import typer
 from rfcli.cli import bench_finished
 from rfcli.cli.console import Console
 from rfcli.cli.options import ConfigFile, Device, Json, Keys, Out, Quiet, Seed, Verbose, finite, triangle_counts
+from rfcli.cli.receipts import study_entries
 from rfcli.cli.training_run import is_first
 from rfcli.errors import InputError
 
@@ -144,10 +145,6 @@ def _tell(console: Console, settings: "StudySettings", study: "Study") -> None:
         outputs=list(study.outputs),
         model=used,
         layers=settings.layers,
-        rows=results.rows,
-        renders=results.renders,
-        fits=results.fits,
-        crossings=results.crossings,
         crossing_intervals=results.crossing_intervals,
-        quality=results.quality,
+        **study_entries(results),
     )

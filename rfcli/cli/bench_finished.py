@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rfcli.cli.console import Console
+from rfcli.cli.receipts import study_entries
 
 
 def redraw(console: Console, file: Path, out: Path) -> None:
@@ -15,15 +16,7 @@ def redraw(console: Console, file: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     outputs = write_reports(results, out, pictures_beside(file))
     console.say(f"Drawn anew from {file}, in {out}/")
-    console.receipt(
-        device=results.setup["device"],
-        outputs=outputs,
-        rows=results.rows,
-        renders=results.renders,
-        fits=results.fits,
-        crossings=results.crossings,
-        quality=results.quality,
-    )
+    console.receipt(device=results.setup["device"], outputs=outputs, **study_entries(results))
 
 
 def compare(console: Console, studies: tuple[Path, Path], out: Path) -> None:

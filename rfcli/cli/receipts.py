@@ -11,6 +11,7 @@ import rfcli
 
 if TYPE_CHECKING:
     from rfcli.model import RenderFormer
+    from rfcli.study import Results
 
 
 def receipt(command: str, seconds: float, device: str, outputs: Sequence[Path | str], **fields: Any) -> dict[str, Any]:
@@ -29,6 +30,11 @@ def model_entry(name: str, model: "RenderFormer") -> dict[str, Any]:
     """The `model` field: what it was loaded as, its attention, and how many numbers it has learned."""
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return {"name": name, "attention": model.config.attention, "parameters": parameters}
+
+
+def study_entries(results: "Results") -> dict[str, Any]:
+    """The fields that tell of a study, measured now or read."""
+    return {name: getattr(results, name) for name in ("rows", "renders", "fits", "crossings", "quality")}
 
 
 def plain(value: Any) -> Any:

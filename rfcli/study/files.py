@@ -60,11 +60,13 @@ def read_results(path: Path) -> Results:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         found = {one.name: content.pop(one.name) for one in fields(Results) if one.name != "setup"}
+        if any("seconds_intervals" not in fit for fit in found["fits"].values()):
+            raise KeyError("seconds_intervals")  # which studies have had since these were added to the report
         return Results(
             content,
             [Row(**row) for row in found["rows"]],
             [Row(**row) for row in found["renders"]],
-            {name: {**fit, "seconds_intervals": fit["seconds_intervals"]} for name, fit in found["fits"].items()},
+            found["fits"],
             found["crossings"],
             [QualityRow(**row) for row in found["quality"]],
             [measurement(point) for point in found["measurements"]],

@@ -29,8 +29,8 @@ REPEATS = 3
 
 
 @dataclass(frozen=True)
-class QualityRow:
-    """One mechanism's picture of one scene: of number `number` of its series.
+class Judged:
+    """What a mechanism's pictures of a series of scenes are worth at one triangle count.
 
     model, trained: see QualityModel. seconds: of the whole render, both stages, median of `REPEATS` where it is short.
     truth, softmax: psnr (dB), ssim, flip and, where its backbone is at hand, lpips against the path-traced image and
@@ -45,6 +45,12 @@ class QualityRow:
     seconds: float
     truth: dict[str, float]
     softmax: dict[str, float] | None
+
+
+@dataclass(frozen=True)
+class QualityRow(Judged):
+    """One picture: of scene number `number` of the series."""
+
     number: int = 0
 
 

@@ -4,22 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from rfcli.study.quality import QualityRow
+from rfcli.study.quality import Judged, QualityRow
 
 
 @dataclass(frozen=True)
-class QualityMean:
-    """One mechanism's pictures of `scenes` scenes of a series, each of so many triangles; the rest is as in QualityRow,
-    and means of it."""
+class QualityMean(Judged):
+    """Means over the pictures of `scenes` scenes of the series."""
 
-    scene: str
-    triangles: int
-    attention: str
-    model: str
-    trained: bool
-    seconds: float
-    truth: dict[str, float]
-    softmax: dict[str, float] | None
     scenes: int
 
 
