@@ -90,6 +90,10 @@ def finetune(
             help="Deepen the view-independent stage to N layers; the new ones change nothing at first.",
         ),
     ] = None,
+    channels: Annotated[
+        Literal["together", "apart"] | None,
+        typer.Option(help="apart: red, green and blue each as a scene of its own. (default: as the model has it)"),
+    ] = None,
     batch: Batch = 4,
     views: Views = 2,
     rate: Rate = 5e-4,
@@ -150,7 +154,11 @@ def finetune(
             if swapped:
                 raise InputError("--layers and another attention take a run each: deepen first, then swap.")
             model = deepened(model, layers)
-        model.config = replace(model.config, training_resolution=length["resolution"])
+        model.config = replace(
+            model.config,
+            training_resolution=length["resolution"],
+            channels=channels or model.config.channels,
+        )
         if transfer is None:
             transfer = length["steps"] // 3 if swapped and final in NEED_TRAINING else 0
         options = TrainOptions(
@@ -174,7 +182,9 @@ def finetune(
             recompute=recompute,
             shard=shard,
             seed=seed,
-            start=f"{origin}, attention {model.config.attention}" + (f", {layers} layers" if layers else ""),
+            start=f"{origin}, attention {model.config.attention}"
+            + (f", {layers} layers" if layers else "")
+            + (f", channels {channels}" if channels else ""),
         )
         state = None if dry_run else newest_state(out, options)
         console.say(f"Starting from {origin}.")

@@ -1,7 +1,7 @@
 """Exact augmentations: changes of a scene after which the true image is known without tracing a path.
 
 Light transport commutes with moving, turning and mirroring the whole scene together with its cameras and with
-permuting r, g and b; it is linear in emission, of each light by itself; and it knows no order of triangles or of their
+permuting r, g and b, or showing one of them in the place of all; it is linear in emission, of each light by itself; and it knows no order of triangles or of their
 vertices.
 """
 
@@ -24,7 +24,7 @@ LIGHT_RANGE = 3.0  # and each light's by up to this one, where its own image is 
 @dataclass(frozen=True)
 class Augmentation:
     """One draw. rotation [3, 3]: orthogonal, determinant -1 where it mirrors. translation [3]: after the rotation.
-    channels: a permutation of r, g, b. emission: factor; lights [L]: one more for each light whose own image is known.
+    channels: a permutation of r, g, b, or one of them three times. emission: factor; lights [L]: one more for each light whose own image is known.
     turns [N]: by how many places each triangle's vertices are rolled. order [N]: a permutation of the triangles."""
 
     rotation: FloatArray
@@ -37,17 +37,23 @@ class Augmentation:
 
 
 def draw(
-    rng: np.random.Generator, triangles: int, rotations: str, translations: float = 0.0, lights: int = 0
+    rng: np.random.Generator,
+    triangles: int,
+    rotations: str,
+    translations: float = 0.0,
+    lights: int = 0,
+    monochrome: bool = False,
 ) -> Augmentation:
     """A random augmentation of a scene of so many triangles. rotations: none, upright (about the vertical axis) or any.
-    translations: standard deviation along each axis. lights: of how many the own images are known."""
+    translations: standard deviation along each axis. lights: of how many the own images are known.
+    monochrome: show the scene by the light of one channel alone."""
     rotation = {"none": _no_rotation, "upright": _yaw, "any": _any_rotation}[rotations](rng)
     if rng.random() < 0.5:
         rotation = rotation @ np.diag([-1.0, 1.0, 1.0])
     return Augmentation(
         rotation.astype(np.float32),
         (translations * rng.standard_normal(3)).astype(np.float32),
-        rng.permutation(3),
+        np.full(3, rng.integers(3)) if monochrome else rng.permutation(3),
         float(EMISSION_RANGE ** rng.uniform(-1, 1)),
         (LIGHT_RANGE ** rng.uniform(-1, 1, lights)).astype(np.float32),
         rng.integers(0, 3, triangles),

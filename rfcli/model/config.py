@@ -20,6 +20,7 @@ SUPPORTED: dict[str, tuple[Any, ...]] = {
     "vn_encoder_norm_type": ("rms_norm", "layer_norm", "none"),
     "key_weight": ("count", "area", "normalised"),
     "visibility": ("attention", "first-hit"),
+    "channels": ("together", "apart"),
 }
 
 
@@ -32,6 +33,8 @@ class RenderFormerConfig:
     key_weight         what a triangle weighs as a key: count (1 each), normalised (1 / number of triangles) or
                        area (its share of the surface); registers and emitters always weigh 1.
     visibility         how a ray finds its triangle: attention alone, or first-hit (a z-buffer tells it).
+    channels           how red, green and blue are computed: together, or apart, each as a scene of its own
+                       (`rfcli.model.channels`).
     token_position_freqs  frequencies of an encoding of the vertex positions that is added to the triangle tokens,
                        beside RoPE; None = not added.
     training_resolution  side of the images that the model was trained on last, pixels; None = not known.
@@ -82,6 +85,7 @@ class RenderFormerConfig:
     attention_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     key_weight: str = "count"
     visibility: str = "attention"
+    channels: str = "together"
     token_position_freqs: int | None = None
     training_resolution: int | None = None
 
@@ -142,6 +146,7 @@ class RenderFormerConfig:
             "attention_options",
             "key_weight",
             "visibility",
+            "channels",
             "token_position_freqs",
             "training_resolution",
         }

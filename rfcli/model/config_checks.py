@@ -74,6 +74,8 @@ def check_contradictions(config: "RenderFormerConfig") -> None:
         _check_dpt(config)
     if config.visibility == "first-hit":
         _check_first_hit(config)
+    if config.channels == "apart":
+        _check_apart(config)
 
 
 def _check_heads(config: "RenderFormerConfig") -> None:
@@ -127,9 +129,16 @@ def _check_dpt(config: "RenderFormerConfig") -> None:
 
 
 def _check_first_hit(config: "RenderFormerConfig") -> None:
+    _check_radiance_only(config, "visibility = 'first-hit' computes the radiance of 13-channel materials")
+
+
+def _check_apart(config: "RenderFormerConfig") -> None:
+    _check_radiance_only(config, "channels = 'apart' takes the radiance of 13-channel materials apart")
+
+
+def _check_radiance_only(config: "RenderFormerConfig", asked: str) -> None:
     for name, needed in (("include_alpha", False), ("use_ldr", False), ("texture_channels", 13)):
         if getattr(config, name) != needed:
             raise InputError(
-                f"config field visibility = 'first-hit' computes the radiance of 13-channel materials, so {name} "
-                f"must be {str(needed).lower()}, got {getattr(config, name)!r}."
+                f"config field {asked}, so {name} must be {str(needed).lower()}, got {getattr(config, name)!r}."
             )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rfcli.attention import Context
 from rfcli.errors import InputError
 from rfcli.model.blocks import Rotation
+from rfcli.model.channels import one_image, scenes_computed
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.encodings import nerf_encoding, nerf_width
 from rfcli.model.first_hit import hit_geometry, seen_places, visible_triangles
@@ -98,17 +99,22 @@ class RenderFormer(nn.Module):
         return rotation_by(self.transformer.rope_emb, vertices, self.config.head_dim)
 
     def view_independent(self, batch: SceneBatch) -> Tensor:
-        """[B, R + N, C] tokens that know the light leaving their triangles; the same for every camera."""
+        """[S, R + N, C] tokens that know the light leaving their triangles; the same for every camera.
+
+        S = B scenes, or 3 B where the model computes their channels apart.
+        """
+        batch = scenes_computed(batch, self.config)
         tokens, rotation, context = self.tokens(batch), self.rotation(batch), self.context(batch)
         for layer in self.transformer.layers:
             tokens = run_layer(layer, self.transformer.recompute, tokens, rotation, context)
         return tokens
 
     def lit(self, batch: SceneBatch, tokens: Tensor, keep_keys: bool = False) -> LitScene:
-        """The scenes as `view_dependent` wants them. tokens [B, R + N, C]: from `view_independent`.
+        """The scenes as `view_dependent` wants them. tokens [S, R + N, C]: from `view_independent`.
 
         keep_keys: hold the keys and values of all view layers, for more views than one.
         """
+        batch = scenes_computed(batch, self.config)
         registers, stage = self.config.num_register_tokens, self.view_transformer
         world = None if self.config.turn_to_cam_coord else token_vertices(batch.triangles, batch.mask, registers)
         return LitScene(
@@ -139,9 +145,11 @@ class RenderFormer(nn.Module):
         """
         if resolution < 1 or resolution % self.config.patch_size:
             raise InputError(f"resolution {resolution} must be a multiple of {self.config.patch_size}.")
-        batch, views = scene.batch, c2w.shape[1]
+        batch, (scenes, views) = scene.batch, c2w.shape[:2]
+        channels = len(batch.mask) // scenes  # of which each is a scene of its own
         registers, stage = self.config.num_register_tokens, self.view_transformer
-        cameras, fov = c2w.flatten(0, 1).float(), fov.reshape(-1).float()
+        c2w, fov = (repeat(x, "b ... -> (b k) ...", k=channels).float() for x in (c2w, fov))
+        cameras, fov = c2w.flatten(0, 1), fov.flatten()
         corners = rearrange(to_camera(batch.triangles.flatten(1, 2), c2w), "b v (n k) c -> (b v) n k c", k=3)
         mask = repeat(batch.mask, "b n -> (b v) n", v=views)
         fine = resolution * samples if stage.first_hit else resolution
@@ -151,8 +159,10 @@ class RenderFormer(nn.Module):
         hits = None
         if stage.first_hit:
             if visible is None:
-                visible = torch.stack([visible_triangles(*one, fine) for one in zip(corners, mask, fov, strict=True)])
-            hits = hit_geometry(visible.view(-1, fine, fine), corners, directions)
+                each = (x.unflatten(0, (scenes, channels, views))[:, 0].flatten(0, 1) for x in (corners, mask, fov))
+                seen = [visible_triangles(*one, fine) for one in zip(*each, strict=True)]
+                visible = torch.stack(seen).unflatten(0, (scenes, views))
+            hits = hit_geometry(repeat(visible, "b v h w -> (b k v) h w", k=channels), corners, directions)
         if self.config.turn_to_cam_coord:
             vertices = token_vertices(corners, mask, registers)
             places = seen_places(directions, hits, torch.zeros_like(cameras[:, :3, 3]), patch)
@@ -166,7 +176,7 @@ class RenderFormer(nn.Module):
             rays = to_world(pixel_rays(fov, fine), cameras)
             image = mean_over_subpixels(decode, hits, rays, fine // resolution)
         images: Tensor = rearrange(image, "(b v) c h w -> b v h w c", v=views)
-        return images
+        return one_image(images, scenes) if self.config.channels == "apart" else images
 
     def forward(
         self,

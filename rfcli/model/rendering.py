@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rfcli.errors import InputError
+from rfcli.model.channels import scenes_computed
 from rfcli.model.device import free_bytes
 from rfcli.model.precision import fastest_precision
 from rfcli.model.renderformer import RenderFormer
@@ -72,6 +73,7 @@ def render_views(
     if tuple(c2w.shape) != (scenes, views, 4, 4) or fov.numel() != scenes * views or views == 0:
         raise InputError(f"c2w {list(c2w.shape)} and fov {list(fov.shape)} do not describe the same cameras.")
     device = next(model.parameters()).device
+    batch = scenes_computed(batch, model.config)
     check_memory(needed_bytes(model, batch.mask.numel(), bf16), batch.mask.numel(), free_bytes(device))
     batch, c2w, fov = _to(batch, device), c2w.to(device).float(), fov.to(device).float().view(scenes, views)
 
@@ -124,7 +126,7 @@ def _to(batch: SceneBatch, device: torch.device) -> SceneBatch:
 
     mask = batch.mask.to(device)
     triangles, vn = batch.triangles.to(device).float(), batch.vn.to(device).float()
-    return SceneBatch(triangles, vn, mask, move(batch.material), move(batch.texture))
+    return SceneBatch(triangles, vn, mask, move(batch.material), move(batch.texture), batch.monochrome)
 
 
 def _now(device: torch.device) -> float:

@@ -8,6 +8,7 @@ from torch import Tensor
 from rfcli.errors import InputError
 
 EMISSION = slice(-3, None)  # the last three channels, however many a model reads
+COLOURS = (slice(0, 3), slice(3, 6), slice(10, 13))  # diffuse, specular and emission of 13 channels
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class SceneBatch:
     material  [B, N, 13], or texture [B, N, 13, P, P]: exactly one of them, emission in linear radiance. Models with
               another `texture_channels` read as many in place of 13; emission is always the last three.
     mask      [B, N] bool, True = a real triangle.
+    monochrome  whether red, green and blue of every colour are known to be the same.
 
     Raises InputError where shapes disagree or a scene has no triangle.
     """
@@ -27,6 +29,7 @@ class SceneBatch:
     mask: Tensor
     material: Tensor | None = None
     texture: Tensor | None = None
+    monochrome: bool = False
 
     def __post_init__(self) -> None:
         b, n = self.triangles.shape[:2]

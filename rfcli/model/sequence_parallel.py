@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rfcli.attention import Context
 from rfcli.errors import InputError
+from rfcli.model.channels import scenes_computed
 from rfcli.model.renderformer import RenderFormer
 from rfcli.model.scene_batch import SceneBatch
 
@@ -39,6 +40,7 @@ def view_independent_spread(model: RenderFormer, batch: SceneBatch, group: Any) 
             f"{model.config.attention} attention reads keys that other processes have; one process has to run it, or "
             "use performer or hedgehog."
         )
+    batch = scenes_computed(batch, model.config)
     tokens, rotation, context = model.tokens(batch), model.rotation(batch), model.key_context(batch)
     count, processes = tokens.shape[1], dist.get_world_size(group)
     mine = share(count, dist.get_rank(group), processes)

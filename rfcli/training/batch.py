@@ -27,8 +27,11 @@ class TrainingBatch:
     visible: Tensor | None
 
 
-def collate(scenes: Sequence[TrainingScene], device: torch.device) -> TrainingBatch:
-    """Stack scenes with the same number of views, padding their triangles to the longest."""
+def collate(scenes: Sequence[TrainingScene], device: torch.device, monochrome: bool = False) -> TrainingBatch:
+    """Stack scenes with the same number of views, padding their triangles to the longest.
+
+    monochrome: whether every colour of theirs is known to be grey.
+    """
     longest = max(len(scene.triangles) for scene in scenes)
 
     def stack(name: str) -> Tensor:
@@ -43,6 +46,6 @@ def collate(scenes: Sequence[TrainingScene], device: torch.device) -> TrainingBa
 
     lengths = torch.tensor([len(scene.triangles) for scene in scenes])
     mask = (torch.arange(longest) < lengths[:, None]).to(device)
-    batch = SceneBatch(padded("triangles"), padded("vn"), mask, material=padded("material"))
+    batch = SceneBatch(padded("triangles"), padded("vn"), mask, material=padded("material"), monochrome=monochrome)
     visible = stack("visible").long() if scenes[0].visible is not None else None
     return TrainingBatch(batch, stack("c2w"), stack("fov"), log_radiance(stack("images").float()), visible)

@@ -133,6 +133,7 @@ class Run:
         mine, share = self.processes.share(len(chosen))
         rng = np.random.default_rng([options.seed, 1, step])
         scenes = []
+        apart = self.model.config.channels == "apart" and not options.overfit  # then one channel of each scene
         for place, index in enumerate(chosen):
             scene = self.data.train[index]
             if options.overfit:
@@ -140,10 +141,10 @@ class Run:
                 continue
             views = rng.permutation(len(scene.c2w))[: options.views]
             lights = 0 if scene.layers is None else len(scene.layers)
-            augmentation = draw(rng, len(scene.triangles), options.rotations, options.translations, lights)
+            augmentation = draw(rng, len(scene.triangles), options.rotations, options.translations, lights, apart)
             if place in mine:
                 scenes.append(apply(with_views(scene, views), augmentation))
-        return collate(scenes, self.device), share
+        return collate(scenes, self.device, monochrome=apart), share
 
     def step(self, step: int) -> dict[str, float]:
         """One optimiser step. Gradients that are not finite are dropped.
