@@ -1,8 +1,8 @@
 """Exact augmentations: changes of a scene after which the true image is known without tracing a path.
 
 Light transport commutes with moving, turning and mirroring the whole scene together with its cameras and with
-permuting r, g and b, or showing one of them in the place of all; it is linear in emission, of each light by itself; and it knows no order of triangles or of their
-vertices.
+permuting r, g and b, or showing one of them in the place of all; it is linear in emission, of each light by itself;
+and it knows no order of triangles or of their vertices.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +24,8 @@ LIGHT_RANGE = 3.0  # and each light's by up to this one, where its own image is 
 @dataclass(frozen=True)
 class Augmentation:
     """One draw. rotation [3, 3]: orthogonal, determinant -1 where it mirrors. translation [3]: after the rotation.
-    channels: a permutation of r, g, b, or one of them three times. emission: factor; lights [L]: one more for each light whose own image is known.
+    channels: a permutation of r, g, b, or one of them three times. emission: factor; lights [L]: one more for each
+    light whose own image is known.
     turns [N]: by how many places each triangle's vertices are rolled. order [N]: a permutation of the triangles."""
 
     rotation: FloatArray

@@ -6,9 +6,6 @@ so, and that they obey one law; here it is given: a scene is computed three time
 channel in the place of all three. Red walls then redden their neighbours by what the network knows of grey ones.
 """
 
-from dataclasses import replace
-
-import torch
 from einops import rearrange, repeat
 from torch import Tensor
 
@@ -18,27 +15,28 @@ from rfcli.model.scene_batch import COLOURS, SceneBatch
 CHANNELS = 3
 
 
+def channels_computed(config: RenderFormerConfig) -> int:
+    """How many scenes the network computes in the place of one."""
+    return CHANNELS if config.channels == "apart" else 1
+
+
 def scenes_computed(batch: SceneBatch, config: RenderFormerConfig) -> SceneBatch:
     """The batch as the network computes it: as it is, or for B scenes of channels apart their 3 B monochrome ones."""
-    if config.channels == "together" or batch.monochrome:
+    if channels_computed(config) == 1 or batch.monochrome:
         return batch
-    return SceneBatch(
-        *(repeat(x, "b ... -> (b k) ...", k=CHANNELS) for x in (batch.triangles, batch.vn, batch.mask)),
-        material=None if batch.material is None else _of_each_channel(batch.material),
-        texture=None if batch.texture is None else _of_each_channel(batch.texture),
-        monochrome=True,
-    )
+    triangles, vn, mask = (repeat(x, "b ... -> (b k) ...", k=CHANNELS) for x in (batch.triangles, batch.vn, batch.mask))
+    material, texture = (None if x is None else _of_each_channel(x) for x in (batch.material, batch.texture))
+    return SceneBatch(triangles, vn, mask, material, texture, monochrome=True)
 
 
-def one_image(images: Tensor, scenes: int) -> Tensor:
-    """[B, V, H, W, 3] log images of so many scenes from those of their monochrome ones [S, V, H, W, 3], S = B or 3 B.
+def of_three_channels(answers: Tensor, channels: int, views: int) -> Tensor:
+    """Of what was computed for each channel apart, one answer: [B V, H, W, 3 Q] from [B K V, H, W, 3 Q].
 
-    The three channels of a monochrome image are three answers to one question: their mean is taken.
+    answers: Q quantities of r, g and b by V views of K monochrome scenes in the place of each of B. They are three
+    answers to one question, whose mean is taken. K = channels: 3, or 1 where the scene itself has but one.
     """
-    grey = images.mean(-1)
-    if len(grey) == scenes:
-        return repeat(grey, "b v h w -> b v h w k", k=CHANNELS)
-    return rearrange(grey, "(b k) v h w -> b v h w k", k=CHANNELS)
+    apart = rearrange(answers, "(b k v) h w (q c) -> (b v) h w q k c", k=channels, v=views, c=CHANNELS).mean(-1)
+    return apart.expand(-1, -1, -1, -1, CHANNELS).flatten(3)
 
 
 def _of_each_channel(surface: Tensor) -> Tensor:

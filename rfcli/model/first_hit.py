@@ -7,6 +7,7 @@ along the common edge of two triangles has zero there, of whichever sign roundin
 else the ray would slip between them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -33,6 +34,10 @@ class FirstHits:
     triangle: Tensor
     barycentric: Tensor
     depth: Tensor
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "FirstHits":
+        """With each of its tensors changed alike."""
+        return FirstHits(change(self.triangle), change(self.barycentric), change(self.depth))
 
     @property
     def seen(self) -> Tensor:

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from rfcli.model.first_hit import FirstHits
 from rfcli.model.norms import RMSNorm
-from rfcli.model.scene_batch import SceneBatch
+from rfcli.model.scene_batch import COLOURS, SceneBatch
+from rfcli.model.seen_surface import SeenSurface, interpolated
 from rfcli.model.shared_vertices import mean_over_shared, shared_vertices
 from rfcli.model.stretches import by_stretches
 
@@ -39,49 +39,30 @@ class PixelDecoder(nn.Module):
         self.light = nn.Conv2d(CHANNELS, 6, 1)
 
     def light_at_vertices(self, tokens: Tensor, scenes: SceneBatch) -> Tensor:
-        """[B N, 3 CHANNELS] what the tokens [B, N, C] of the triangles of `scenes` tell of their vertices, which share
+        """[B, N, 3 CHANNELS] what the tokens [B, N, C] of the triangles of `scenes` tell of their vertices, which share
         it with their neighbours; the same for every camera."""
         features = by_stretches(lambda part: [self.vertex_features(self.token_norm(tokens[:, part]))], tokens)[0]
         at_vertices = rearrange(features, "b n (k c) -> b n k c", k=3)
         shared = mean_over_shared(at_vertices, shared_vertices(scenes.triangles, scenes.vn))
-        return shared.flatten(0, 1).flatten(1)
+        return shared.flatten(2)
 
-    def forward(
-        self, vertex_light: Tensor, image_features: Tensor, scenes: SceneBatch, hits: FirstHits, rays: Tensor
-    ) -> Tensor:
-        """log10(1 + radiance) [B V, 3, H, H].
+    def forward(self, vertex_light: Tensor, image_features: Tensor, surface: SeenSurface) -> Tensor:
+        """log10(1 + A), then log10(1 + S), of r, g and b: [V, H, H, 6].
 
-        vertex_light: from `light_at_vertices`; image_features [B V, CHANNELS, H, H], hits and unit ray directions in
-        world space [B V, H, H, 3] of the views.
+        vertex_light: from `light_at_vertices`; image_features [V, CHANNELS, H, H]; surface: what V views see of those
+        scenes.
         """
-        vn, material = scenes.vn, scenes.constant_material()
-        count = vn.shape[1]
-        views = len(hits.triangle) // len(vn)
-        scene = torch.arange(len(hits.triangle), device=vn.device)[:, None, None] // views
-        row = hits.triangle.clamp_min(0) + scene * count
-
-        light = rearrange(F.embedding(row, vertex_light), "v h w (k c) -> v k c h w", k=3)
-        weights = rearrange(hits.barycentric, "v h w k -> v k 1 h w").to(light.dtype)
-        surface = F.embedding(row, material.flatten(0, 1)) * hits.seen[..., None]
-        corners = rearrange(F.embedding(row, vn.reshape(-1, 9)), "v h w (k c) -> v h w k c", k=3)
-        normal = F.normalize((corners * hits.barycentric[..., None]).sum(-2), dim=-1)
-
-        features = image_features + (light * weights).sum(1) + self.geometry(_geometry(normal, rays, surface))
+        light = interpolated(vertex_light, surface.triangle, surface.weights)
+        geometry = torch.cat([surface.normal, surface.towards, surface.material[..., 6:7]], -1)
+        light, geometry = (rearrange(x, "v h w c -> v c h w") for x in (light, geometry))
+        features = image_features + light + self.geometry(geometry)
         features = F.silu(self.mix(F.silu(features))) + features
         features = F.silu(self.refine(F.silu(features))) + features
         arriving = F.softplus(self.light(features).float()).clamp_max(BRIGHTEST)
-        return shade(rearrange(arriving, "v (k c) h w -> k v h w c", k=2), surface)
+        return rearrange(arriving, "v c h w -> v h w c")
 
 
-def _geometry(normal: Tensor, rays: Tensor, surface: Tensor) -> Tensor:
-    """[V, GEOMETRY, H, H]: the shading normal on the side that is seen, the direction to the camera, roughness."""
-    normal = torch.where((normal * rays).sum(-1, keepdim=True) > 0, -normal, normal)
-    return rearrange(torch.cat([normal, -rays, surface[..., 6:7]], -1), "v h w c -> v c h w")
-
-
-def shade(log_light: Tensor, surface: Tensor) -> Tensor:
-    """log10(1 + radiance) [V, 3, H, H] from log10(1 + A), log10(1 + S) [2, V, H, H, 3] and material [V, H, H, 13]."""
-    diffuse, specular, emission = surface[..., 0:3], surface[..., 3:6], surface[..., 10:13]
-    light = torch.pow(10.0, log_light) - 1
-    radiance = diffuse * light[0] + specular * light[1] + emission
-    return rearrange(torch.log10(1 + radiance), "v h w c -> v c h w")
+def radiance(light: Tensor, material: Tensor) -> Tensor:
+    """[..., 3] of surfaces of material [..., 13] at which light [..., 6] arrives, A and S."""
+    diffuse, specular, emission = (material[..., colour] for colour in COLOURS)
+    return diffuse * light[..., :3] + specular * light[..., 3:] + emission

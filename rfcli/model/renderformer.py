@@ -4,8 +4,6 @@ triangles ──► tokens ──► view-independent stage ──► tokens tha
 cameras   ──► ray patches ────────────────────────► view-dependent stage ◄────────┘ ──► log10(1 + radiance)
 """
 
-from functools import partial
-
 import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
@@ -13,7 +11,7 @@ from torch import Tensor, nn
 from rfcli.attention import Context
 from rfcli.errors import InputError
 from rfcli.model.blocks import Rotation
-from rfcli.model.channels import one_image, scenes_computed
+from rfcli.model.channels import of_three_channels, scenes_computed
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.encodings import nerf_encoding, nerf_width
 from rfcli.model.first_hit import hit_geometry, seen_places, visible_triangles
@@ -24,6 +22,7 @@ from rfcli.model.rays import pixel_directions, pixel_rays, to_camera, to_world
 from rfcli.model.recompute import run_layer
 from rfcli.model.rope import rotation_by
 from rfcli.model.scene_batch import SceneBatch
+from rfcli.model.seen_surface import seen_surface
 from rfcli.model.stretches import by_stretches
 from rfcli.model.subpixels import mean_over_subpixels
 from rfcli.model.triangle_tokens import TokenPositions, encode_surface
@@ -114,16 +113,16 @@ class RenderFormer(nn.Module):
 
         keep_keys: hold the keys and values of all view layers, for more views than one.
         """
-        batch = scenes_computed(batch, self.config)
         registers, stage = self.config.num_register_tokens, self.view_transformer
-        world = None if self.config.turn_to_cam_coord else token_vertices(batch.triangles, batch.mask, registers)
+        computed = scenes_computed(batch, self.config)
+        world = None if self.config.turn_to_cam_coord else token_vertices(computed.triangles, computed.mask, registers)
         return LitScene(
             batch=batch,
             tokens=tokens,
-            context=self.key_context(batch),
+            context=self.key_context(computed),
             keys_values=stage.keys_values(tokens, world) if keep_keys else None,
             seen=stage.seen_norm(tokens) if stage.first_hit else None,
-            vertex_light=stage.pixel_decoder.light_at_vertices(tokens[:, registers:], batch)
+            vertex_light=stage.pixel_decoder.light_at_vertices(tokens[:, registers:], computed)
             if stage.first_hit
             else None,
         )
@@ -145,11 +144,9 @@ class RenderFormer(nn.Module):
         """
         if resolution < 1 or resolution % self.config.patch_size:
             raise InputError(f"resolution {resolution} must be a multiple of {self.config.patch_size}.")
-        batch, (scenes, views) = scene.batch, c2w.shape[:2]
-        channels = len(batch.mask) // scenes  # of which each is a scene of its own
+        batch, views = scene.batch, c2w.shape[1]
         registers, stage = self.config.num_register_tokens, self.view_transformer
-        c2w, fov = (repeat(x, "b ... -> (b k) ...", k=channels).float() for x in (c2w, fov))
-        cameras, fov = c2w.flatten(0, 1), fov.flatten()
+        cameras, fov = c2w.flatten(0, 1).float(), fov.reshape(-1).float()
         corners = rearrange(to_camera(batch.triangles.flatten(1, 2), c2w), "b v (n k) c -> (b v) n k c", k=3)
         mask = repeat(batch.mask, "b n -> (b v) n", v=views)
         fine = resolution * samples if stage.first_hit else resolution
@@ -159,24 +156,36 @@ class RenderFormer(nn.Module):
         hits = None
         if stage.first_hit:
             if visible is None:
-                each = (x.unflatten(0, (scenes, channels, views))[:, 0].flatten(0, 1) for x in (corners, mask, fov))
-                seen = [visible_triangles(*one, fine) for one in zip(*each, strict=True)]
-                visible = torch.stack(seen).unflatten(0, (scenes, views))
-            hits = hit_geometry(repeat(visible, "b v h w -> (b k v) h w", k=channels), corners, directions)
+                visible = torch.stack([visible_triangles(*one, fine) for one in zip(corners, mask, fov, strict=True)])
+            hits = hit_geometry(visible.view(-1, fine, fine), corners, directions)
         if self.config.turn_to_cam_coord:
-            vertices = token_vertices(corners, mask, registers)
+            vertices, rays = token_vertices(corners, mask, registers), pixel_rays(fov, resolution)
             places = seen_places(directions, hits, torch.zeros_like(cameras[:, :3, 3]), patch)
-            image = stage(scene, vertices, pixel_rays(fov, resolution), places, hits)
         else:
             vertices = token_vertices(batch.triangles, batch.mask, registers)
+            rays = to_world(pixel_rays(fov, resolution), cameras)
             places = seen_places(to_world(directions, cameras), hits, cameras[:, :3, 3], patch)
-            image = stage(scene, vertices, to_world(pixel_rays(fov, resolution), cameras), places, hits)
-        if hits is not None:
-            decode = partial(stage.pixel_decoder, scene.vertex_light, image, batch)
-            rays = to_world(pixel_rays(fov, fine), cameras)
-            image = mean_over_subpixels(decode, hits, rays, fine // resolution)
-        images: Tensor = rearrange(image, "(b v) c h w -> b v h w c", v=views)
-        return one_image(images, scenes) if self.config.channels == "apart" else images
+
+        channels = len(scene.tokens) // len(batch.mask)  # 3 where each is computed as a scene of its own
+
+        def of_each_channel(x: Tensor) -> Tensor:
+            return repeat(x, "(b v) ... -> (b k v) ...", b=len(batch.mask), k=channels)
+
+        given = [of_each_channel(x) for x in (vertices, rays, places)]
+        features = stage(scene, *given, None if hits is None else hits.map(of_each_channel))
+        if hits is None:
+            image = rearrange(features, "n c h w -> n h w c")
+            if self.config.channels == "apart":
+                image = of_three_channels(image, channels, views)
+        else:
+            surface = seen_surface(batch, hits, to_world(directions, cameras))
+            first = surface.every(fine // resolution).map(of_each_channel)
+            light = stage.pixel_decoder(scene.vertex_light, features, first)
+            if self.config.channels == "apart":
+                light = of_three_channels(light, channels, views)
+            image = mean_over_subpixels(light, surface, fine // resolution)
+        images: Tensor = rearrange(image, "(b v) h w c -> b v h w c", v=views)
+        return images
 
     def forward(
         self,

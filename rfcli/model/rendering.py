@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rfcli.errors import InputError
-from rfcli.model.channels import scenes_computed
+from rfcli.model.channels import channels_computed
 from rfcli.model.device import free_bytes
 from rfcli.model.precision import fastest_precision
 from rfcli.model.renderformer import RenderFormer
@@ -73,7 +73,6 @@ def render_views(
     if tuple(c2w.shape) != (scenes, views, 4, 4) or fov.numel() != scenes * views or views == 0:
         raise InputError(f"c2w {list(c2w.shape)} and fov {list(fov.shape)} do not describe the same cameras.")
     device = next(model.parameters()).device
-    batch = scenes_computed(batch, model.config)
     check_memory(needed_bytes(model, batch.mask.numel(), bf16), batch.mask.numel(), free_bytes(device))
     batch, c2w, fov = _to(batch, device), c2w.to(device).float(), fov.to(device).float().view(scenes, views)
 
@@ -95,7 +94,8 @@ def needed_bytes(model: RenderFormer, triangles: int, bf16: bool = False) -> int
 
     It is less than the stage takes in all, so that what would fit is never refused.
     """
-    return (4 + ATTENDED * (2 if bf16 else 4)) * model.config.latent_dim * triangles
+    tokens = triangles * channels_computed(model.config)
+    return (4 + ATTENDED * (2 if bf16 else 4)) * model.config.latent_dim * tokens
 
 
 def check_memory(needed: int, triangles: int, free: int) -> None:

@@ -1,32 +1,71 @@
 """Antialiasing where visibility is known: several rays through each pixel, and the mean of what they see.
 
-What costs, the view layers, runs once a pixel; only the surfaces that the rays of a pixel meet differ.
+What costs is to know the light. It is computed for one ray a pixel; the others take that of the pixel among their
+neighbours whose surface is most nearly the one they see, so that at the edge of a ball the wall behind it gets the
+wall's light, and finish it with colours of their own (shading apart from visibility, as in multisampling).
 """
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from rfcli.model.first_hit import FirstHits
+from rfcli.model.pixel_decoder import radiance
+from rfcli.model.seen_surface import SeenSurface
 
 
-def mean_over_subpixels(
-    decode: Callable[[FirstHits, Tensor], Tensor], hits: FirstHits, rays: Tensor, samples: int
-) -> Tensor:
-    """log10(1 + mean radiance) [V, 3, H, H] of samples x samples rays through each pixel.
+def mean_over_subpixels(log_light: Tensor, surface: SeenSurface, samples: int) -> Tensor:
+    """log10(1 + mean radiance) [V, H, H, 3] of samples x samples rays through each pixel.
 
-    decode: log10(1 + radiance) [V, 3, H, H] of one ray a pixel, from its hits and its direction [V, H, H, 3].
-    hits and rays [V, samples H, samples H, ...]: of all rays, those of a pixel in a block.
+    log_light [V, H, H, 6] arrives at what the first ray of each pixel sees (`PixelDecoder`); surface: of all rays.
     """
-    if samples == 1:
-        return decode(hits, rays)
+    light, first = torch.pow(10.0, log_light) - 1, surface.every(samples)
     total: Tensor | None = None
     for row in range(samples):
         for column in range(samples):
-            chosen = (slice(None), slice(row, None, samples), slice(column, None, samples))
-            some = FirstHits(hits.triangle[chosen], hits.barycentric[chosen], hits.depth[chosen])
-            radiance = torch.pow(10.0, decode(some, rays[chosen]))
-            total = radiance if total is None else total + radiance
+            arriving, seen = light, first
+            if (row, column) != (0, 0):
+                seen = surface.every(samples, row, column)
+                pixel = _like_surface(first, seen, row > 0, column > 0)
+                arriving = light.flatten(0, 2)[pixel]
+            shown = radiance(arriving, seen.material)
+            total = shown if total is None else total + shown
     assert total is not None
-    return torch.log10(total / samples**2)
+    return torch.log10(1 + total / samples**2)
+
+
+def _like_surface(first: SeenSurface, seen: SeenSurface, below: bool, right: bool) -> Tensor:
+    """[V, H, H] which pixel's first ray, among those around, met the surface that is most like the one `seen`.
+
+    Two points are of one surface where each lies in the plane of the other; where several do so alike, the nearest.
+    """
+    views, side = first.triangle.shape[:2]
+    pixel = torch.arange(views * side * side, device=first.triangle.device).view(views, side, side)
+    best, unlike = pixel, _unlikeness(first, seen)
+    for down, along in ((0, 1), (1, 0), (1, 1)):
+        if down > below or along > right:
+            continue
+        there = _shifted(pixel, down, along)
+        cost = _unlikeness(_at(first, there), seen)
+        best, unlike = torch.where(cost < unlike, there, best), torch.minimum(cost, unlike)
+    return best
+
+
+NEARNESS = 0.05  # what a step along a surface counts beside one out of it
+
+
+def _unlikeness(a: SeenSurface, b: SeenSurface) -> Tensor:
+    """[V, H, H] how far two points are from lying on one surface, in units of the scene."""
+    step = a.place - b.place
+    out = (step * a.normal).sum(-1).abs() + (step * b.normal).sum(-1).abs()
+    return out + NEARNESS * step.abs().sum(-1)
+
+
+def _at(surface: SeenSurface, pixel: Tensor) -> SeenSurface:
+    return surface.map(lambda x: x.flatten(0, 2)[pixel])
+
+
+def _shifted(pixel: Tensor, down: int, along: int) -> Tensor:
+    """The pixel below, or to the right; at the border itself."""
+    side = pixel.shape[-1]
+    rows = (torch.arange(side, device=pixel.device) + down).clamp_max(side - 1)
+    columns = (torch.arange(side, device=pixel.device) + along).clamp_max(side - 1)
+    return pixel[:, rows][:, :, columns]
