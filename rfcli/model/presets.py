@@ -41,6 +41,7 @@ TINY = RenderFormerConfig(
     dpt_out_channels=(16, 24, 48, 96),
     key_weight="area",
     visibility="first-hit",
+    channels="apart",
     token_position_freqs=2,
     vn_pe_num_freqs=1,
 )

@@ -9,7 +9,7 @@ from rfcli.model.conversion import convert
 from rfcli.model.device import pick_device
 from rfcli.model.renderformer import RenderFormer
 
-BUNDLED = {"tiny": "rf-tiny"}
+BUNDLED = {"tiny": "rf-tiny", "tiny-performer": "rf-tiny-performer"}
 SUFFIX = ".safetensors"
 
 

@@ -1,4 +1,4 @@
-"""Why the first Performer went black, as a figure: `python tests/benchmarks/first_performer.py`.
+"""Why the first Performer went black, as a figure: `python -m tests.benchmarks.first_performer`.
 
 The same trained model and scenes, by path tracing, with softmax attention, with FAVOR+ as it is often written (a small
 epsilon added to its features), with FAVOR+ as it is here, before and after fine-tuning, and with near-far attention.
@@ -8,8 +8,6 @@ The number is PSNR against softmax, on clamp(log2(1 + radiance), 0, 1).
 import argparse
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -17,12 +15,9 @@ import rfcli
 from rfcli.attention import Context
 from rfcli.attention.orthogonal import orthogonal_gaussian
 from rfcli.attention.performer import softmax_exponents
-from rfcli.images import to_display
-from rfcli.metrics.scores import score
 from rfcli.model import RenderFormer, convert
-from rfcli.truth import PathTracer
+from tests.benchmarks.side_by_side import draw
 
-Image = npt.NDArray[np.float32]
 EPSILON = 1e-4  # of a widely used implementation
 FEATURES = 256
 
@@ -55,11 +50,6 @@ def drowned(model: RenderFormer) -> RenderFormer:
 
 
 def main() -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scenes", nargs="*", default=["examples/cornell-box.json", "examples/still-life.json"])
     parser.add_argument("--model", default="tiny")
@@ -78,30 +68,7 @@ def main() -> None:
         **({"FAVOR+ of rf,\nfine-tuned": rfcli.load_model(arguments.twin)} if arguments.twin else {}),
         f"near-far, {arguments.keys} keys,\nno training": convert(softmax, "nearfar", keys=arguments.keys),
     }
-    columns = ["path tracer", *models]
-    size = (2.0 * len(columns), 2.25 * len(arguments.scenes) + 0.35)
-    figure, axes = plt.subplots(len(arguments.scenes), len(columns), figsize=size, squeeze=False)
-    for name, axis in zip(columns, axes[0], strict=True):
-        axis.set_title(name, fontsize=9)
-    for row, path in zip(axes, arguments.scenes, strict=True):
-        scene = rfcli.load_scene(path)
-        arrays = [torch.from_numpy(x)[None] for x in (scene.triangles, scene.vn, scene.c2w[:1], scene.fov[:1])]
-        material = torch.from_numpy(scene.material)[None]
-        images: list[Image] = [PathTracer(samples_per_pixel=arguments.paths).render(scene, arguments.resolution)[0]]
-        for model in models.values():
-            images.append(
-                rfcli.render(model, *arrays, material=material, resolution=arguments.resolution)[0, 0].numpy()
-            )
-        for axis, image, name in zip(row, images, columns, strict=True):
-            axis.imshow(to_display(image))
-            axis.set_xticks([])
-            axis.set_yticks([])
-            if name not in columns[:2]:
-                scores, _ = score(image, images[1])
-                axis.set_xlabel(f"{scores.psnr:.1f} dB", fontsize=9)
-    figure.tight_layout(pad=0.4)
-    figure.savefig(arguments.out, dpi=110)
-    print(f"{arguments.out}: {len(columns)} columns, {len(arguments.scenes)} scenes.")
+    draw(arguments.scenes, models, "softmax", arguments.resolution, arguments.paths, arguments.out)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
         "feature-map": ["relu", "", "favor"],
         "keys": ["0", "-1", "x", "9" * 20, "512"],
         "layers": ["0", "x", "3", "4", "257"],
+        "channels": ["three", "", "rgb"],
         "from": ["absent", "", "./absent"],
         "transfer": ["-1", "999999", "x"],
         "freeze": ["rays", ""],

@@ -1,0 +1,35 @@
+"""What the bundled models draw, as a figure: `python -m tests.benchmarks.bundled`.
+
+Scenes of examples/, which are none of those that the models learned from, by path tracing, by the softmax model, by its
+linear twin, and by the softmax model with near-far attention and no training. The number is PSNR against truth.
+"""
+
+import argparse
+from pathlib import Path
+
+import rfcli
+from rfcli.model import convert
+from tests.benchmarks.side_by_side import TRUTH, draw
+
+SCENES = ("cornell-box", "chess", "still-life", "vase")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scenes", nargs="*", default=[f"examples/{name}.json" for name in SCENES])
+    parser.add_argument("--keys", type=int, default=128)
+    parser.add_argument("--resolution", type=int, default=256)
+    parser.add_argument("--paths", type=int, default=256)
+    parser.add_argument("--out", type=Path, default=Path("bundled.png"))
+    arguments = parser.parse_args()
+    softmax = rfcli.load_model("tiny")
+    models = {
+        "softmax": softmax,
+        "linear (performer)": rfcli.load_model("tiny-performer"),
+        f"near-far, {arguments.keys} keys": convert(softmax, "nearfar", keys=arguments.keys),
+    }
+    draw(arguments.scenes, models, TRUTH, arguments.resolution, arguments.paths, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
