@@ -67,7 +67,7 @@ def measured(model: RenderFormer, scene: TrainingScene, resolution: int) -> list
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="*", default=["tiny", "tiny@nearfar:128"])
+    parser.add_argument("models", nargs="*", default=["tiny", "tiny-performer", "tiny@nearfar:128"])
     parser.add_argument("--data", type=Path, default=Path("data-test"))
     parser.add_argument("--scenes", type=int, default=64)
     parser.add_argument("--resolution", type=int, default=128)

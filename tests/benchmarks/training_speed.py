@@ -69,7 +69,9 @@ class Trial:
     views: int = 2
 
 
-TINY = replace(PRESETS["tiny"], visibility="attention", key_weight="count", token_position_freqs=None)
+TINY = replace(
+    PRESETS["tiny"], visibility="attention", channels="together", key_weight="count", token_position_freqs=None
+)
 TRIALS = {
     "tiny": Trial(TINY, scenes=32, batch=4, low=256, high=1536, resolution=64),
     "base": Trial(PRESETS["base"], scenes=8, batch=2, low=256, high=1024, resolution=64),
