@@ -18,4 +18,5 @@ def violation(error: ValidationError) -> tuple[str, str]:
     if first["type"] == "too_long" and "actual_length" in first["ctx"]:
         return f"{field} can be {first['ctx']['max_length']:,} at most", "remove some"
     reason = first["msg"].removeprefix("Value error, ")
-    return f"{field}: {reason[0].lower()}{reason[1:]}", "correct the value"
+    where = f"{field}: " if field else ""  # what is wrong with all of them together has no field
+    return f"{where}{reason[0].lower()}{reason[1:]}", "correct the value"

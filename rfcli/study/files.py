@@ -63,8 +63,10 @@ class Findings:
 def read_results(path: Path) -> Results:
     """What `Results.write` wrote. Raises InputError where there is no such file or it is not one of a study."""
     try:
-        size = path.stat().st_size
-        content = path.read_bytes() if size <= LARGEST else b"-"  # what is no study of any size
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise InputError(f"{path} is too large for the {RESULTS} of a study; give that of a finished study.")
         found = StoredResults.model_validate_json(content)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; give the {RESULTS} of a finished study.") from None
