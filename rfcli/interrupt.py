@@ -1,10 +1,12 @@
-"""Ctrl-C between pieces of work, not in the middle of one."""
+"""Ctrl-C between pieces of work, not in the middle of one, nor of an import."""
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+AGAIN = 0.05  # seconds from one look at whether an import is over to the next
 
 
 @contextmanager
@@ -35,3 +37,35 @@ def deferred_interrupt(*signals: signal.Signals) -> Iterator[Callable[[], bool]]
         yield lambda: noted
     finally:
         restore()
+
+
+@contextmanager
+def whole_imports() -> Iterator[None]:
+    """Within, Ctrl-C during an import interrupts after it: libraries in C++ that are interrupted as they start end the
+    whole process with SIGABRT. Where signals are another's, or the system has no timer, nothing is changed."""
+    mine = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
+    if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+
+    def interrupt(_signal: int, frame: FrameType | None) -> None:
+        if not _importing(frame):
+            raise KeyboardInterrupt
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+
+    alarm = signal.signal(signal.SIGALRM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGALRM, alarm)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False

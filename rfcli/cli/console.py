@@ -16,6 +16,7 @@ from rfcli.cli.errors import ending
 from rfcli.cli.progress import Progress
 from rfcli.cli.receipts import as_json, receipt
 from rfcli.folder_lock import claimed
+from rfcli.interrupt import whole_imports
 
 
 class Console:
@@ -32,7 +33,7 @@ class Console:
         self._people = Rich(stderr=json, quiet=quiet, markup=False, highlight=False, emoji=False)
         self._errors = Rich(stderr=True, markup=False, highlight=False, emoji=False)
         self._receipt: dict[str, Any] | None = None
-        self._claims = ExitStack()
+        self._held = ExitStack()
         self._started = time.perf_counter()
 
     def say(self, what: object) -> None:
@@ -61,20 +62,21 @@ class Console:
 
     def claim(self, folder: Path) -> None:
         """Make the folder and keep other runs out of it until this one ends; see `rfcli.folder_lock`."""
-        self._claims.enter_context(claimed(folder))
+        self._held.enter_context(claimed(folder))
 
     def seconds(self) -> float:
         """Since the run began."""
         return time.perf_counter() - self._started
 
     def __enter__(self) -> "Console":
+        self._held.enter_context(whole_imports())
         self._stdout = _Stdout() if self.json else None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._claims.close()
+        self._held.close()
         if self._stdout is not None:
             self._stdout.give_back()
         if error is None:

@@ -81,7 +81,7 @@ def _glb(path: Path) -> int:
             shown = [node["mesh"] for node in tree.get("nodes", []) if "mesh" in node]
             largest = max((accessor["count"] for accessor in tree.get("accessors", [])), default=0)
             return int(max(sum(per_mesh[mesh] for mesh in shown), *per_mesh, largest // 3))
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        except (ValueError, OverflowError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
             return 0  # broken: its reader says so
 
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from rfcli.errors import InputError
 from rfcli.scene.limits import FARTHEST, LARGEST_SCENE, LARGEST_TEXT, MOST_PARTS
+from rfcli.violation import violation
 
 # The official texture is stored in half precision, whose largest number this is.
 LARGEST_EMISSION = 65504.0
@@ -118,24 +119,7 @@ def read_description(path: Path) -> Scene:
             raise InputError(f"{path}: {size / 1e6:,.0f} MB are too much for a scene file; put meshes into files.")
         return Scene.model_validate_json(path.read_bytes().removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
-        raise InputError(f"{path}: {_sentence(error)}") from error
+        wrong, remedy = violation(error)
+        raise InputError(f"{path}: {wrong}; {remedy}.") from error
     except OSError as error:
         raise InputError(f"{path}: the file cannot be read ({error.strerror}); check its permissions.") from error
-
-
-def _sentence(error: ValidationError) -> str:
-    """The first thing that is wrong, in words; the rest usually follows from it."""
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "json_invalid":
-        return f"not valid JSON ({first['ctx']['error']}); correct the file."
-    if first["type"] == "extra_forbidden":
-        return f"unknown field {field}; correct its spelling or remove it."
-    if first["type"] == "missing":
-        return f"the field {field} is missing; add it."
-    if first["type"] == "too_short":
-        return f"{field} is empty; add at least one."
-    if first["type"] == "too_long" and "actual_length" in first["ctx"]:
-        return f"{field} can be {first['ctx']['max_length']:,} at most; remove some."
-    reason = first["msg"].removeprefix("Value error, ")
-    return f"{field}: {reason[0].lower()}{reason[1:]}; correct the value."

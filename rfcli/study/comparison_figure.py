@@ -17,6 +17,7 @@ def draw_comparison(folder: Path, differences: Sequence[Difference], names: tupl
     import matplotlib
 
     matplotlib.use("agg")
+    matplotlib.rcParams["text.parse_math"] = False  # names of files may hold a $
     from matplotlib import pyplot
     from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
 

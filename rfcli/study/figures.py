@@ -50,6 +50,7 @@ def _draw(stem: Path, rows: Sequence[Row], quantity: Quantity, title: str, machi
     import matplotlib
 
     matplotlib.use("agg")
+    matplotlib.rcParams["text.parse_math"] = False  # names of files may hold a $
     from matplotlib import pyplot
 
     shown = [row for row in rows if (quantity.value(row) or 0) > 0]

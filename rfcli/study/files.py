@@ -7,14 +7,19 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from rfcli.atomic import replacing
 from rfcli.errors import InputError
 from rfcli.study.measurement import Measurement
 from rfcli.study.quality import QualityRow
-from rfcli.study.results import Row
+from rfcli.study.results import Growth, Row
+from rfcli.study.stored_study import StoredFindings, StoredResults
+from rfcli.violation import violation
 
 UNFINISHED = "unfinished.json"  # points of a study that has not ended
 RESULTS = "results.json"
+LARGEST = 64_000_000  # bytes of it
 PICTURES = "pictures"  # folder of what the mechanisms drew
 
 
@@ -29,7 +34,7 @@ class Results:
     setup: dict[str, Any]
     rows: list[Row]
     renders: list[Row]
-    fits: dict[str, dict[str, Any]]
+    fits: dict[str, Growth]
     crossings: dict[str, int | None]
     quality: list[QualityRow]
     measurements: list[Measurement]
@@ -58,47 +63,36 @@ class Findings:
 def read_results(path: Path) -> Results:
     """What `Results.write` wrote. Raises InputError where there is no such file or it is not one of a study."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        found = {one.name: content.pop(one.name) for one in fields(Results) if one.name != "setup"}
-        if any("seconds_intervals" not in fit for fit in found["fits"].values()):
-            raise KeyError("seconds_intervals")  # which studies have had since these were added to the report
-        return Results(
-            content,
-            [Row(**row) for row in found["rows"]],
-            [Row(**row) for row in found["renders"]],
-            found["fits"],
-            found["crossings"],
-            [QualityRow(**row) for row in found["quality"]],
-            [measurement(point) for point in found["measurements"]],
-            [measurement(point) for point in found["render_measurements"]],
-            found["crossing_intervals"],
-        )
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise InputError(f"{path} is too large for the {RESULTS} of a study; give that of a finished study.")
+        found = StoredResults.model_validate_json(content)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; give the {RESULTS} of a finished study.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{path} is not the {RESULTS} of this version's `rf bench`; measure again.") from None
+    except ValidationError as error:
+        wrong, _ = violation(error)
+        raise InputError(
+            f"{path} is not the {RESULTS} of this version's `rf bench` ({wrong}); measure again."
+        ) from error
+    findings = {one.name: getattr(found, one.name) for one in fields(Results) if one.name != "setup"}
+    return Results({name: value for name, value in found if name not in findings}, **findings)
 
 
 def read_unfinished(path: Path, setup: dict[str, Any]) -> Findings:
     """Those of an interrupted study, if it had the same setup; else none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["setup"] != json.loads(json.dumps(setup)):
-            return Findings()
-        points, renders = ([measurement(point) for point in content[name]] for name in ("measurements", "renders"))
-        return Findings(points, renders, [QualityRow(**row) for row in content["quality"]])
-    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
+        found = StoredFindings.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
         return Findings()
+    if found.setup != json.loads(json.dumps(setup)):
+        return Findings()
+    return Findings(found.measurements, found.renders, found.quality)
 
 
 def write_unfinished(path: Path, setup: dict[str, Any], findings: Findings) -> None:
     """What `read_unfinished` reads."""
     write_json(path, {"setup": setup, **asdict(findings)})
-
-
-def measurement(point: dict[str, Any]) -> Measurement:
-    """From JSON, which has no tuples."""
-    return Measurement(**{**point, **{name: tuple(point[name]) for name in ("seconds", "operation", "view")}})
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from rfcli.errors import InputError
 from rfcli.images import Display, Linear, read_exr, to_display, write_png
 from rfcli.metrics.flip import hdr_flip
 from rfcli.study.labels import count_label
@@ -26,10 +27,10 @@ def draw_grid(path: Path, rows: Sequence[QualityRow], folder: Path) -> list[Path
     Two lines for the first scene of each series and count, of at most MOST_COUNTS counts: the pictures, and maps of
     HDR-FLIP against the truth, in which black is equal.
     """
-    if not rows:
-        return []
     names = list(dict.fromkeys(row.attention for row in rows))
     rows = [row for row in rows if row.number == 0]
+    if not rows:
+        return []
     by_place = {(row.scene, row.triangles, row.attention): row for row in rows}
     places = [
         (scene, count)
@@ -57,7 +58,10 @@ def draw_grid(path: Path, rows: Sequence[QualityRow], folder: Path) -> list[Path
             if row is None:
                 pen.text((left, top + side / 2), "no time for it", "#555555", font, anchor="lm")
                 continue
-            image = read_exr(picture_path(folder, *place, name))
+            path = picture_path(folder, *place, name)
+            image = read_exr(path)
+            if image.shape != truth.shape:
+                raise InputError(f"{path} is not as large as the truth beside it; measure again.")
             sheet.paste(enlarged(to_display(image), side), (left, top))
             sheet.paste(enlarged(error_map(image, truth), side), (left, top + side + GAP))
     write_png(path, np.asarray(sheet))

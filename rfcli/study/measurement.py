@@ -2,6 +2,13 @@
 
 from dataclasses import dataclass
 from statistics import median
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from rfcli.study.stored_numbers import CHECKED, MOST_RUNS, Count, FileName, Part, Seconds, Size
+
+Runs = Field(max_length=MOST_RUNS)
 
 
 @dataclass(frozen=True)
@@ -23,12 +30,14 @@ class Sample:
 class Measurement:
     """All timed runs of one mechanism at one triangle count; operation, view: see Sample, of each run."""
 
-    attention: str
-    triangles: int
-    seconds: tuple[float, ...]
-    peak_bytes: int | None
-    operation: tuple[float, ...] = ()
-    view: tuple[float, ...] = ()
+    attention: FileName
+    triangles: Count
+    seconds: Annotated[tuple[Seconds, ...], Runs, Field(min_length=1)]
+    peak_bytes: Size | None
+    operation: Annotated[tuple[Part, ...], Runs] = ()
+    view: Annotated[tuple[Part, ...], Runs] = ()
+
+    __pydantic_config__: ClassVar[ConfigDict] = CHECKED
 
     @property
     def typical(self) -> float:

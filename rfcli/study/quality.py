@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
+from pydantic import ConfigDict
 
 from rfcli.images import Linear, read_exr, write_exr
 from rfcli.metrics.scores import score
@@ -18,6 +19,7 @@ from rfcli.study.budget import MARGIN, Budget
 from rfcli.study.point_work import SMALL
 from rfcli.study.quality_models import QualityModel
 from rfcli.study.soup import one_scene, soup_camera, triangle_soup
+from rfcli.study.stored_numbers import CHECKED, Count, FileName, Name, Scores, Seconds, Size
 from rfcli.study.timing import Report
 
 if TYPE_CHECKING:
@@ -37,21 +39,23 @@ class Judged:
     against softmax's picture by the same pixels; softmax is None for softmax itself and where that was not drawn.
     """
 
-    scene: str
-    triangles: int
-    attention: str
-    model: str
+    scene: FileName
+    triangles: Count
+    attention: FileName
+    model: Name
     trained: bool
-    seconds: float
-    truth: dict[str, float]
-    softmax: dict[str, float] | None
+    seconds: Seconds
+    truth: Scores
+    softmax: Scores | None
+
+    __pydantic_config__: ClassVar[ConfigDict] = CHECKED
 
 
 @dataclass(frozen=True)
 class QualityRow(Judged):
     """One picture: of scene number `number` of the series."""
 
-    number: int = 0
+    number: Size = 0
 
 
 def picture_path(folder: Path, scene: str, triangles: int, who: str, number: int = 0) -> Path:

@@ -30,6 +30,7 @@ def draw_quality(folder: Path, rows: Sequence[QualityRow], names: Sequence[str],
     import matplotlib
 
     matplotlib.use("agg")
+    matplotlib.rcParams["text.parse_math"] = False  # names of files may hold a $
     from matplotlib import pyplot
 
     drawings = means(rows)

@@ -55,4 +55,5 @@ def _mean(rows: list[QualityRow]) -> QualityMean:
 
 
 def _mean_scores(scores: list[dict[str, float]]) -> dict[str, float]:
-    return {name: fmean(score[name] for score in scores) for name in scores[0]}
+    common = [name for name in scores[0] if all(name in score for score in scores)]  # lpips may have come later
+    return {name: fmean(score[name] for score in scores) for name in common}

@@ -2,15 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar, Literal
 
 import numpy as np
+from pydantic import ConfigDict
+from typing_extensions import TypedDict
 
 from rfcli.study import fits
 from rfcli.study.measurement import Measurement
+from rfcli.study.stored_numbers import CHECKED, Count, FileName, Finite, Name, Part, Seconds, Size
 from rfcli.study.variants import FP32
 
-TERMS = ("constant", "linear", "quadratic")  # of seconds = constant + linear N + quadratic N^2
+TERMS: tuple[Literal["constant", "linear", "quadratic"], ...] = (
+    "constant",
+    "linear",
+    "quadratic",
+)  # of seconds = constant + linear N + quadratic N^2
 LAST_POINTS = 4  # the growth exponent is that of the largest counts: at small ones every mechanism looks linear
 
 
@@ -24,17 +31,49 @@ class Row:
     None where nothing was measured. precision: of the view-independent stage.
     """
 
-    attention: str
-    triangles: int
-    seconds: float | None
-    seconds_low: float | None
-    seconds_high: float | None
-    peak_bytes: int | None
+    attention: FileName
+    triangles: Count
+    seconds: Seconds | None
+    seconds_low: Part | None
+    seconds_high: Part | None
+    peak_bytes: Size | None
     measured: bool
-    runs: int
-    operation_seconds: float | None = None
-    floor_share: float | None = None
-    precision: str = FP32
+    runs: Size
+    operation_seconds: Part | None = None
+    floor_share: Finite | None = None
+    precision: Name = FP32
+
+    __pydantic_config__: ClassVar[ConfigDict] = CHECKED
+
+
+class Terms(TypedDict):
+    """seconds = constant + linear N + quadratic N^2."""
+
+    constant: Finite
+    linear: Finite
+    quadratic: Finite
+
+
+class TermIntervals(TypedDict):
+    """The 95 % interval of each term."""
+
+    constant: tuple[Finite, Finite]
+    linear: tuple[Finite, Finite]
+    quadratic: tuple[Finite, Finite]
+
+
+Growth = TypedDict(
+    "Growth",
+    {
+        "exponent": Finite,
+        "low": Finite,
+        "high": Finite,
+        "from": Count,
+        "to": Count,
+        "seconds": Terms,
+        "seconds_intervals": TermIntervals,
+    },
+)
 
 
 def rows(measurements: Sequence[Measurement], attentions: Sequence[str], counts: Sequence[int], seed: int) -> list[Row]:
@@ -79,11 +118,11 @@ def _extrapolated_bytes(measured: list[Measurement], count: int) -> int | None:
     return round(fits.evaluate(fits.polynomial(list(known), list(known.values())), count))
 
 
-def growth(measurements: Sequence[Measurement], attentions: Sequence[str], seed: int) -> dict[str, dict[str, Any]]:
+def growth(measurements: Sequence[Measurement], attentions: Sequence[str], seed: int) -> dict[str, Growth]:
     """By mechanism: the growth exponent of the largest measured counts with its 95 % interval, the counts it is of,
     and seconds = constant + linear N + quadratic N^2 over all of them, with the intervals of the three. With fewer
     than two points there is no entry."""
-    out: dict[str, dict[str, Any]] = {}
+    out: dict[str, Growth] = {}
     for name in attentions:
         measured = of_one(measurements, name)
         if len(measured) < 2:
@@ -92,7 +131,7 @@ def growth(measurements: Sequence[Measurement], attentions: Sequence[str], seed:
         counts = [point.triangles for point in last]
         low, high = fits.interval([fits.exponent(counts, draw) for draw in fits.resampled_medians(last, seed)])
         everywhere, typical = [point.triangles for point in measured], [point.typical for point in measured]
-        known = fits.polynomial(everywhere, typical)
+        constant, linear, quadratic = fits.polynomial(everywhere, typical).tolist()
         draws = np.stack([fits.polynomial(everywhere, draw) for draw in fits.resampled_medians(measured, seed)])
         out[name] = {
             "exponent": fits.exponent(counts, [point.typical for point in last]),
@@ -100,8 +139,12 @@ def growth(measurements: Sequence[Measurement], attentions: Sequence[str], seed:
             "high": high,
             "from": counts[0],
             "to": counts[-1],
-            "seconds": dict(zip(TERMS, known.tolist(), strict=True)),
-            "seconds_intervals": {term: fits.interval(draws[:, i]) for i, term in enumerate(TERMS)},
+            "seconds": Terms(constant=constant, linear=linear, quadratic=quadratic),
+            "seconds_intervals": TermIntervals(
+                constant=fits.interval(draws[:, 0]),
+                linear=fits.interval(draws[:, 1]),
+                quadratic=fits.interval(draws[:, 2]),
+            ),
         }
     return out
 

@@ -12,6 +12,7 @@ import torch
 import trimesh
 import typer
 
+from rfcli.cli.bench_tables import crossing_sentences, quality_tables, seconds_tables
 from rfcli.cli.config import _read as read_options
 from rfcli.dataset.manifest import Entry, read_manifest, read_record
 from rfcli.dataset.pack import write_tar
@@ -21,8 +22,13 @@ from rfcli.model import RenderFormer, read_checkpoint, save_checkpoint
 from rfcli.model.checkpoint import read_config
 from rfcli.scene import load
 from rfcli.scene.mesh import read_mesh
+from rfcli.study.comparison import differences
+from rfcli.study.files import read_results
+from rfcli.study.report.page import cost_sections, findings, quality_sections, switches
+from rfcli.study.reports import machine_line, what_was_run
 from tests.dataset.sources import tiny_scene
 from tests.scene.conftest import TRIANGLE, description
+from tests.study.made_up import made_up_study
 from tests.study.small import SMALL
 
 FINE = (InputError, typer.BadParameter)  # which are how a bad file has to end
@@ -40,6 +46,18 @@ def weights(path: Path) -> None:
     read_checkpoint(path.parent, path.name)
 
 
+def results(path: Path) -> None:
+    """The study, and what is said of it in words, tables and charts."""
+    found = read_results(path)
+    names = found.names()
+    [*seconds_tables(found), *quality_tables(found), *crossing_sentences(found), *findings(found)]
+    machine_line(found.setup)
+    [*quality_sections(found, None), *cost_sections(found, what_was_run(found.setup))]
+    switches(names)
+    with contextlib.suppress(InputError):
+        differences(found, found)
+
+
 READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "scene": ("scene.json", scene),
     "hdf5": ("scene.h5", load),
@@ -51,6 +69,7 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "manifest": ("manifest.jsonl", lambda path: read_manifest(path.parent)),
     "record": ("dataset.json", lambda path: read_record(path.parent)),
     "options": ("rf.yaml", read_options),
+    "results": ("results.json", results),
 }
 
 
@@ -118,4 +137,5 @@ GOOD: dict[str, Callable[[Path], object]] = {
     "manifest": manifest,
     "record": lambda path: path.write_text(json.dumps(RECORD)),
     "options": options,
+    "results": lambda path: made_up_study().write(path),
 }

@@ -48,7 +48,7 @@ def write_report(path: Path, results: Results, what: tuple[str, str], machine: s
 def quality_sections(results: Results, grid: Path | None) -> list[str]:
     """A figure per series of scenes, and the pictures."""
     sections, drawings = [], means(results.quality)
-    for scene in dict.fromkeys(row.scene for row in drawings):
+    for number, scene in enumerate(dict.fromkeys(row.scene for row in drawings)):
         rows = [row for row in drawings if row.scene == scene]
         title = f"Quality against seconds: {TITLES.get(scene, scene)}"
         note = (
@@ -57,7 +57,9 @@ def quality_sections(results: Results, grid: Path | None) -> list[str]:
         )
         caption = f"{scene}, {scenes_label(rows)}: pictures against path-traced truth and against softmax's"
         sections.append(
-            section(title, note, f"quality-{scene}", quality_chart(rows, results.names()), quality_table(caption, rows))
+            section(
+                title, note, f"quality-{number}", quality_chart(rows, results.names()), quality_table(caption, rows)
+            )
         )
     if grid is not None:
         sections.append(
@@ -89,7 +91,7 @@ def cost_sections(results: Results, what: tuple[str, str]) -> list[str]:
 
 def section(title: str, note: str, name: str, spec: Spec, table: str) -> str:
     """A figure with its table. The numbers of the figure stand in the table, to which screen readers are sent."""
-    content = json.dumps(spec, allow_nan=False).replace("</", r"<\/")
+    content = json.dumps(spec, allow_nan=False).replace("<", r"\u003c")
     return (
         f'<section><h2>{escape(title)}</h2><figure><div class="chart" data-spec="spec-{name}" role="group" '
         f'aria-label="{escape(title)}; the table below has its numbers"></div><figcaption>{escape(note)}</figcaption>'

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any
 
 from rfcli.study.labels import three_digits
 from rfcli.study.quality_means import QualityMean
-from rfcli.study.results import TERMS, Row
+from rfcli.study.results import TERMS, Growth, Row
 
 
 def table(caption: str, headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -49,7 +48,7 @@ def operation_table(rows: Sequence[Row]) -> str:
     return by_count(caption, rows, {(row.triangles, row.attention): cell(row) for row in rows})
 
 
-def fits_table(fits: dict[str, dict[str, Any]]) -> str:
+def fits_table(fits: dict[str, Growth]) -> str:
     """What the growth of the stage's seconds comes down to."""
     lines = []
     for name, fit in fits.items():

@@ -1,0 +1,33 @@
+"""Ctrl-C in the middle of an import."""
+
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from rfcli.interrupt import whole_imports
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="a timer that signals")
+
+
+def imported_and_waited() -> None:
+    import_module("interrupted")
+    signal.pause()  # until the next look
+
+
+def test_an_import_ends_before_ctrl_c_interrupts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "interrupted.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\nwhole = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGALRM)
+    with pytest.raises(KeyboardInterrupt), whole_imports():
+        imported_and_waited()
+    assert sys.modules.pop("interrupted").whole
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGALRM)) == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_elsewhere_ctrl_c_interrupts_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt), whole_imports():
+        signal.raise_signal(signal.SIGINT)
