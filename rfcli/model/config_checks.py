@@ -73,9 +73,9 @@ def check_contradictions(config: "RenderFormerConfig") -> None:
     if config.use_dpt_decoder:
         _check_dpt(config)
     if config.visibility == "first-hit":
-        _check_first_hit(config)
+        _check_radiance_only(config, "visibility = 'first-hit' computes the radiance of 13-channel materials")
     if config.channels == "apart":
-        _check_apart(config)
+        _check_radiance_only(config, "channels = 'apart' takes the radiance of 13-channel materials apart")
 
 
 def _check_heads(config: "RenderFormerConfig") -> None:
@@ -126,14 +126,6 @@ def _check_dpt(config: "RenderFormerConfig") -> None:
         raise InputError(f"config field dpt_out_layers = {list(config.taps)} must lie within 0..{layers - 1}.")
     if 0 in config.dpt_out_channels or config.dpt_features < 2:
         raise InputError("config fields dpt_out_channels and dpt_features must be above 0 and above 1.")
-
-
-def _check_first_hit(config: "RenderFormerConfig") -> None:
-    _check_radiance_only(config, "visibility = 'first-hit' computes the radiance of 13-channel materials")
-
-
-def _check_apart(config: "RenderFormerConfig") -> None:
-    _check_radiance_only(config, "channels = 'apart' takes the radiance of 13-channel materials apart")
 
 
 def _check_radiance_only(config: "RenderFormerConfig", asked: str) -> None:

@@ -174,16 +174,14 @@ class RenderFormer(nn.Module):
         given = [of_each_channel(x) for x in (vertices, rays, places)]
         features = stage(scene, *given, None if hits is None else hits.map(of_each_channel))
         if hits is None:
-            image = rearrange(features, "n c h w -> n h w c")
-            if self.config.channels == "apart":
-                image = of_three_channels(image, channels, views)
+            answer = rearrange(features, "n c h w -> n h w c")
         else:
             surface = seen_surface(batch, hits, to_world(directions, cameras))
             first = surface.every(fine // resolution).map(of_each_channel)
-            light = stage.pixel_decoder(scene.vertex_light, features, first)
-            if self.config.channels == "apart":
-                light = of_three_channels(light, channels, views)
-            image = mean_over_subpixels(light, surface, fine // resolution)
+            answer = stage.pixel_decoder(scene.vertex_light, features, first)
+        if self.config.channels == "apart":
+            answer = of_three_channels(answer, channels, views)
+        image = answer if hits is None else mean_over_subpixels(answer, surface, fine // resolution)
         images: Tensor = rearrange(image, "(b v) h w c -> b v h w c", v=views)
         return images
 

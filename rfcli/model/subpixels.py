@@ -11,6 +11,8 @@ from torch import Tensor
 from rfcli.model.pixel_decoder import radiance
 from rfcli.model.seen_surface import SeenSurface
 
+NEARNESS = 0.05  # what a step along a surface counts beside one out of it
+
 
 def mean_over_subpixels(log_light: Tensor, surface: SeenSurface, samples: int) -> Tensor:
     """log10(1 + mean radiance) [V, H, H, 3] of samples x samples rays through each pixel.
@@ -47,9 +49,6 @@ def _like_surface(first: SeenSurface, seen: SeenSurface, below: bool, right: boo
         cost = _unlikeness(_at(first, there), seen)
         best, unlike = torch.where(cost < unlike, there, best), torch.minimum(cost, unlike)
     return best
-
-
-NEARNESS = 0.05  # what a step along a surface counts beside one out of it
 
 
 def _unlikeness(a: SeenSurface, b: SeenSurface) -> Tensor:

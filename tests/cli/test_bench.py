@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from rfcli.study.environment import environment
 from rfcli.study.files import UNFINISHED, Results
 from rfcli.study.measurement import Measurement
 from rfcli.study.quality import QualityRow
 from rfcli.study.results import rows
 from tests.cli.conftest import Rf
+from tests.study.made_up import made_up_setup
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,17 +81,9 @@ def test_a_scene_of_ones_own(rf: Rf, model: Path, scene: Path) -> None:
 def finished(folder: Path, factor: float) -> Path:
     """The results.json of a study that was made up."""
     points = [Measurement("sdpa", n, tuple(factor * n * x for x in (1e-3, 1.01e-3, 1.02e-3)), n) for n in (128, 256)]
-    setup = {
-        "model": "tiny",
-        "layers": 1,
-        "model_layers": 4,
-        "pixels": 64,
-        "device": "cpu",
-        "environment": environment("cpu"),
-    }
     picture = QualityRow("heap", 128, "sdpa", "tiny", True, 0.5, {"psnr": 20.0}, None)
     folder.mkdir()
-    results = Results(setup, rows(points, ["sdpa"], (128, 256), 0), [], {}, {}, [picture], points, [], {})
+    results = Results(made_up_setup(), rows(points, ["sdpa"], (128, 256), 0), [], {}, {}, [picture], points, [], {})
     results.write(folder / "results.json")
     return folder / "results.json"
 

@@ -14,13 +14,12 @@ from rfcli.model.subpixels import mean_over_subpixels
 FOV = torch.tensor([40.0])
 
 
-def surface_of(triangles: Tensor, resolution: int, material: Tensor | None = None) -> SeenSurface:
-    """Seen from the origin along -Z; diffuse white unless said otherwise."""
+def surface_of(triangles: Tensor, resolution: int) -> SeenSurface:
+    """Diffuse white, seen from the origin along -Z."""
     mask = torch.ones(1, len(triangles), dtype=torch.bool)
     a, b, c = triangles.unbind(1)
     normals = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=-1)
-    if material is None:
-        material = torch.zeros(len(triangles), 13).index_fill(1, torch.arange(3), 1.0)
+    material = torch.zeros(len(triangles), 13).index_fill(1, torch.arange(3), 1.0)
     scene = SceneBatch(triangles[None], normals[None, :, None].expand(-1, -1, 3, -1), mask, material=material[None])
     visible = visible_triangles(triangles, mask[0], FOV[0], resolution)
     directions = pixel_directions(FOV, resolution)

@@ -1,11 +1,25 @@
 """A study that nobody measured."""
 
+from typing import Any
+
 from rfcli.study.environment import environment
 from rfcli.study.files import Results
 from rfcli.study.measurement import Measurement
 from rfcli.study.quality import QualityRow
 from rfcli.study.renders import render_rows
 from rfcli.study.results import crossing_intervals, crossings, growth, rows
+
+
+def made_up_setup() -> dict[str, Any]:
+    """Of a study of the tiny model."""
+    return {
+        "model": "tiny",
+        "layers": 1,
+        "model_layers": 4,
+        "pixels": 64,
+        "device": "cpu",
+        "environment": environment("cpu"),
+    }
 
 
 def made_up_study() -> Results:
@@ -20,17 +34,8 @@ def made_up_study() -> Results:
         QualityRow("heap", 128, "sdpa", "tiny", True, 0.5, {"psnr": 20.0, "flip": 0.1}, None),
         QualityRow("heap", 128, "performer", "tiny", False, 0.5, {"psnr": 19.0, "flip": 0.2}, {"psnr": 30.0}),
     ]
-    setup = {
-        "model": "tiny",
-        "layers": 1,
-        "model_layers": 4,
-        "pixels": 64,
-        "device": "cpu",
-        "scene": {"file": "heap.h5"},
-        "environment": environment("cpu"),
-    }
     return Results(
-        setup,
+        {**made_up_setup(), "scene": {"file": "heap.h5"}},
         rows(points, names, counts, 0),
         render_rows(points, [], names, counts, 0),
         growth(points, names, 0),
