@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import torch
@@ -20,8 +21,7 @@ class PointProcess:
     """The `Runner` of a point. Starts its process at once; `wait_until_ready` before `run`."""
 
     def __init__(self, point: Point) -> None:
-        # Not fork: a child must not inherit torch's threads, nor the memory that it is to be judged by.
-        context = multiprocessing.get_context("spawn")
+        context = _context(torch.device(point.device))
         self._connection, theirs = context.Pipe()
         self._scene = point.scene  # handed over later: a large one would keep us waiting until the child reads it
         self._process = context.Process(target=_serve, args=(theirs, replace(point, scene=None)), daemon=True)
@@ -56,6 +56,17 @@ class PointProcess:
         self._process.kill()
         self._process.join()
         self._connection.close()
+
+
+def _context(device: torch.device) -> BaseContext:
+    """How a child starts. Not as a fork of ours: it must not inherit torch's threads, nor the memory that it is to be
+    judged by. On a CPU it is one of a process that has but imported the libraries, once for all points; CUDA wants
+    every process from scratch."""
+    if device.type != "cpu" or "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["rfcli.study.point_work"])
+    return context
 
 
 def _serve(connection: Connection, point: Point) -> None:

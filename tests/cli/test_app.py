@@ -8,14 +8,15 @@ import pytest
 
 import rfcli
 from tests.cli.conftest import Rf
+from tests.usual_machine import within
 
 COMMANDS = ("gen-data", "train", "finetune", "render", "bench")
 PROGRAM = (sys.executable, "-c", "from rfcli.cli.app import main; main()")
 
 
-def test_help_answers_in_under_400_milliseconds() -> None:
+def test_help_answers_in_under_400_milliseconds_of_a_usual_machine() -> None:
     best = min(_seconds("--help") for _ in range(5))  # the best of five: the machine may be busy, rf may not
-    assert best < 0.4
+    assert best < within(0.4)
 
 
 def _seconds(*arguments: str) -> float:
