@@ -18,7 +18,9 @@ def _task() -> float:
     seconds = []
     for _ in range(3):
         start = time.process_time()
-        text = json.dumps([{"index": index, "file": f"{index:06d}.h5", "values": [index / 2] * 8} for index in range(20_000)])
+        text = json.dumps(
+            [{"index": index, "file": f"{index:06d}.h5", "values": [index / 2] * 8} for index in range(20_000)]
+        )
         json.loads(text)
         seconds.append(time.process_time() - start)
     return min(seconds)

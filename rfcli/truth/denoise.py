@@ -1,11 +1,21 @@
 """Open Image Denoise on a few threads of its own."""
 
+import sys
 from functools import cache
 
 import numpy as np
-import pyoidn
 
 from rfcli.truth.renderer import Images
+
+# pyoidn would import torch, if only to take tensors too: seconds and hundreds of megabytes of every worker.
+_without_torch = "torch" not in sys.modules
+if _without_torch:
+    sys.modules["torch"] = None  # type: ignore[assignment]
+try:
+    import pyoidn
+finally:
+    if _without_torch:
+        del sys.modules["torch"]
 
 
 def denoised(color: Images, threads: int) -> Images:

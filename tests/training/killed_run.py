@@ -1,6 +1,6 @@
 """A run in two stages that is killed again and again, and the same run left alone: they must end in the same bits.
 
-Three kills are a test; more of them by hand:
+Two kills are a test; more of them by hand:
 
     python -m tests.training.killed_run --kills 20
 """

@@ -92,7 +92,9 @@ def trained(command: list[str]) -> None:
     assert ended.stdout.count("scenes to learn from") == 1  # the first alone speaks
 
 
-@pytest.mark.parametrize("flags", [(), ("--shard-weights",)], ids=["copies", "shares"])
+@pytest.mark.parametrize(
+    "flags", [pytest.param((), id="copies"), pytest.param(("--shard-weights",), id="shares", marks=LONG)]
+)
 def test_two_processes_are_one_at_twice_the_batch(
     tmp_path: Path, data: Path, alone: Path, flags: Sequence[str]
 ) -> None:

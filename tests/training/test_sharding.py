@@ -108,7 +108,7 @@ def test_shares_learn_as_copies_do_and_leave_the_same(copies: Done, shares: Done
     [
         pytest.param({"optimizer": "adamw", "freeze": "view"}, id="adamw, frozen", marks=pytest.mark.long),
         pytest.param({"recompute": True}, id="recomputed", marks=pytest.mark.long),
-        pytest.param({"attention": "hedgehog", "transfer": HALFWAY}, id="transferred"),
+        pytest.param({"attention": "hedgehog", "transfer": HALFWAY}, id="transferred", marks=pytest.mark.long),
     ],
 )
 def test_so_they_do_in_every_way_of_training(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -160,7 +160,7 @@ def test_an_interrupted_run_in_shares_ends_bit_identical(tmp_path: Path, shares:
     assert not differences(last_state(tmp_path), last_state(shares[0]))
 
 
-@pytest.mark.parametrize("shares_first", [False, True])
+@pytest.mark.parametrize("shares_first", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_copies_go_on_from_the_state_of_shares_and_the_other_way_round(
     tmp_path: Path, copies: Done, shares_first: bool
 ) -> None:

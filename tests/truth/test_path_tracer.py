@@ -1,5 +1,7 @@
 """The path tracer against physics in closed form."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -158,3 +160,17 @@ def test_denoising_brings_few_samples_nearer_to_many() -> None:
 def test_no_samples_are_refused() -> None:
     with pytest.raises(InputError, match="at least 1"):
         PathTracer(0)
+
+
+def test_workers_that_trace_and_denoise_do_without_torch() -> None:
+    """Which takes longer to load than a small scene to make; and torch is whole where it is wanted afterwards."""
+    code = """
+import sys
+import numpy as np
+from rfcli.truth.denoise import denoised
+assert "torch" not in sys.modules
+assert np.allclose(denoised(np.ones((8, 8, 3), np.float32), 1), 1, atol=0.01)
+import torch
+assert torch.ones(2).sum() == 2
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
