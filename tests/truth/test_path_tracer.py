@@ -169,7 +169,7 @@ import sys
 import numpy as np
 from rfcli.truth.denoise import denoised
 assert "torch" not in sys.modules
-assert np.allclose(denoised(np.ones((8, 8, 3), np.float32), 1), 1, atol=0.01)
+assert abs(denoised(np.ones((64, 64, 3), np.float32), 1).mean() - 1) < 0.01
 import torch
 assert torch.ones(2).sum() == 2
 """
