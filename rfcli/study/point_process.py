@@ -6,8 +6,8 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from multiprocessing.context import BaseContext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -15,6 +15,9 @@ from rfcli.leave_with_parent import leave_with_parent
 from rfcli.study.measurement import Sample
 from rfcli.study.point_work import Point, PointWork
 from rfcli.study.timing import DoesNotFit
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, SpawnContext  # the first is not known to Windows
 
 
 class PointProcess:
@@ -58,7 +61,7 @@ class PointProcess:
         self._connection.close()
 
 
-def _context(device: torch.device) -> BaseContext:
+def _context(device: torch.device) -> "SpawnContext | ForkServerContext":
     """How a child starts. Not as a fork of ours: it must not inherit torch's threads, nor the memory that it is to be
     judged by. On a CPU it is one of a process that has but imported the libraries, once for all points; CUDA wants
     every process from scratch."""
