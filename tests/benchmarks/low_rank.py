@@ -1,6 +1,6 @@
 """Would `rf finetune --lora R` earn its place? Low-rank updates (Hu et al., LoRA, arXiv 2106.09685) beside tuning all.
 
-    python tests/benchmarks/low_rank.py --data data          # a dataset of rf gen-data
+    python -m tests.benchmarks.low_rank --data data          # a dataset of rf gen-data
 
 The bundled model is given Performer attention, which first learns to answer as softmax did, in all weights of its
 attention; then it is tuned on images, all of it with Muon as `rf finetune` does, and with AdamW by updates of low rank
@@ -13,7 +13,6 @@ seconds of one step.
 
 import argparse
 import copy
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,15 +24,12 @@ from rfcli.dataset.manifest import read_manifest
 from rfcli.dataset.split import is_validation
 from rfcli.model import PRESETS, RenderFormer, convert, load
 from rfcli.training.initialise import new_model
-from rfcli.training.losses import step_loss
-from rfcli.training.options import TrainOptions
-from rfcli.training.run import CLIP, Run
 from rfcli.training.scenes import TrainingData, read_scenes
-from rfcli.training.schedule import learning_rate
 from rfcli.training.validation import validate
+from tests.benchmarks.equal_seconds import Side, take_turns
 
-RESOLUTION, TRIANGLES, PARTS, WARMUP = 64, (256, 1024), 3, 0.03
-FULL_RATE, TRANSFER_RATE, DECAY = 5e-4, 1e-3, 0.99
+RESOLUTION, TRIANGLES, PARTS = 64, (256, 1024), 3
+FULL_RATE, TRANSFER_RATE = 5e-4, 1e-3
 
 
 class LowRank(nn.Module):
@@ -59,41 +55,6 @@ def low_rank(model: RenderFormer, rank: int) -> RenderFormer:
     return model
 
 
-class Side:
-    """One way of training a model, by its own clock."""
-
-    def __init__(
-        self,
-        name: str,
-        model: RenderFormer,
-        teacher: RenderFormer | None,
-        data: TrainingData,
-        optimizer: str,
-        rate: float,
-    ) -> None:
-        steps = 10**6
-        told = TrainOptions(
-            Path(), Path(), resolution=RESOLUTION, steps=steps, ema=DECAY, optimizer=optimizer,
-            transfer=steps if teacher else 0,
-        )  # fmt: skip
-        self.name, self.rate, self.teacher, self.run = name, rate, teacher, Run(model, teacher, data, told)
-        self.run.model.train()
-        self.seconds, self.steps = 0.0, 0
-
-    def step(self, share: float) -> None:
-        """One step, `share` of the whole of its seconds being over."""
-        start, run = time.thread_time(), self.run
-        run.optimizer.zero_grad()
-        batch, _ = run.batch(self.steps)
-        step_loss(run.model, self.teacher, batch, run.perceptual, torch.float32)["loss"].backward()
-        nn.utils.clip_grad_norm_([p for p in run.model.parameters() if p.grad is not None], CLIP)
-        run.optimizer.set_rate(learning_rate(int(9999 * min(share, 1)), 10000, int(10000 * WARMUP), self.rate))
-        run.optimizer.step()
-        run.average.update_parameters(run.model)
-        self.steps += 1
-        self.seconds += time.thread_time() - start
-
-
 def quality(told: Any) -> None:
     teacher = load("tiny", device="cpu")
     entries = [entry for entry in read_manifest(told.data) if TRIANGLES[0] <= entry.triangles <= TRIANGLES[1]]
@@ -101,36 +62,22 @@ def quality(told: Any) -> None:
     held_out = [entry for entry in entries if is_validation(entry.index)][:16]
     data = TrainingData(*(read_scenes(told.data, some, RESOLUTION, teacher.config)[0] for some in (learned, held_out)))
     student = convert(teacher, "performer")
-    first = Side("transfer", student, teacher, data, "muon", TRANSFER_RATE)
+    first = Side("transfer", student, teacher, data, "muon", TRANSFER_RATE, RESOLUTION)
     while first.seconds < 60 * told.transfer:
         first.step(first.seconds / (60 * told.transfer))
     for name, model in (("softmax", teacher), (f"performer after {first.steps} steps of transfer", student)):
         print(f"{name}: {validate(model, data.validation, RESOLUTION).psnr:.2f} dB", flush=True)
-    sides = [Side("all, muon", copy.deepcopy(student).requires_grad_(True), None, data, "muon", FULL_RATE)]
+    sides = [Side("all, muon", copy.deepcopy(student).requires_grad_(True), None, data, "muon", FULL_RATE, RESOLUTION)]
     for rank in told.rank:
         for rate in told.rate:
             torch.manual_seed(0)
             model = low_rank(copy.deepcopy(student), rank)
-            sides.append(Side(f"rank {rank}, rate {rate:g}", model, None, data, "adamw", rate))
-    whole, seen = 60 * told.minutes, dict.fromkeys((side.name for side in sides), 0)
-    while under_way := [side for side in sides if side.seconds < whole]:
-        side = min(under_way, key=lambda one: one.seconds)
-        side.step(side.seconds / whole)
-        while seen[side.name] < int(PARTS * side.seconds / whole):
-            seen[side.name] += 1
-            judged = side.run.judged()
-            assert judged is not None
-            found = validate(judged, data.validation, RESOLUTION)
-            trained = sum(p.numel() for p in side.run.model.parameters() if p.requires_grad)
-            print(
-                f"{side.name:>20}: {trained:,} weights, {side.seconds:4.0f} s, {side.steps:4d} steps: "
-                f"{found.psnr:.2f} dB",
-                flush=True,
-            )
+            sides.append(Side(f"rank {rank}, rate {rate:g}", model, None, data, "adamw", rate, RESOLUTION))
+    take_turns(sides, 60 * told.minutes, PARTS)
 
 
 def cost(told: Any) -> None:
-    from training_speed import Trial, random_scenes
+    from tests.benchmarks.training_speed import Trial, random_scenes
 
     for name in ("base", "swin-large"):
         with torch.device("meta"):
@@ -148,7 +95,7 @@ def cost(told: Any) -> None:
     for name in ("all", f"rank {told.rank[0]}"):
         model = new_model(trial.config, 0)
         model = low_rank(model, told.rank[0]) if name != "all" else model
-        side = Side(name, model, None, TrainingData(scenes, scenes), "adamw", FULL_RATE)
+        side = Side(name, model, None, TrainingData(scenes, scenes), "adamw", FULL_RATE, RESOLUTION)
         side.step(0.5)
         before = side.seconds
         side.step(0.5)
