@@ -42,13 +42,22 @@ def load_model(name: str, attention: str | None = None, device: str = "auto") ->
     """Load a model in eval mode: "tiny" (bundled), a checkpoint directory, or a Hugging Face id.
 
     name may also be a `.safetensors` file beside its config.json, and an id may name a revision: owner/name@revision.
-    attention: run the view-independent stage with another mechanism than the checkpoint's own.
+    attention: run the view-independent stage with another mechanism than the checkpoint's own. Warns (UserWarning) of
+    one that needs training to be right.
     device: auto | cpu | cuda | mps.
     Raises InputError where the checkpoint is missing or does not fit its config.
     """
-    from rfcli.model import load
+    import warnings
 
-    return load(name, attention=attention, device=device)
+    from rfcli.model import convert, load
+    from rfcli.model.conversion import wrong_until_trained
+
+    model = load(name, device=device)
+    if attention is None or attention == model.config.attention:
+        return model
+    if sentence := wrong_until_trained(model.config.attention, attention):
+        warnings.warn(sentence, stacklevel=2)
+    return convert(model, attention)
 
 
 def render(

@@ -12,6 +12,14 @@ from rfcli.model.renderformer import RenderFormer
 NEED_TRAINING = frozenset({"performer", "hedgehog"})  # mechanisms that stand in for softmax only after fine-tuning
 
 
+def wrong_until_trained(trained_with: str, attention: str) -> str | None:
+    """What to say of a model that learned with one mechanism and is run with another; None where it stays right."""
+    if attention == trained_with or attention not in NEED_TRAINING:
+        return None
+    command = "rf finetune --performer" if attention == "performer" else f"rf finetune --attention {attention}"
+    return f"this model learned with {trained_with}; with {attention} it will look wrong until fine-tuned: {command}"
+
+
 def with_attention(config: RenderFormerConfig, attention: str, **options: Any) -> RenderFormerConfig:
     """The same architecture with another mechanism in the view-independent stage.
 

@@ -71,7 +71,7 @@ def _download(repository: str, revision: str | None) -> Path:
 
 
 def load(name: str, attention: str | None = None, device: str = "auto") -> RenderFormer:
-    """The model called `name`, in eval mode; see `rfcli.load_model`."""
+    """The model called `name`, in eval mode; see `rfcli.load_model`, which also warns."""
     weights = Path(name).name if name.endswith(SUFFIX) else WEIGHTS
     model = read_checkpoint(locate(name), weights).to(pick_device(device))
     if attention is not None and attention != model.config.attention:

@@ -26,10 +26,16 @@ def dense_favor(q: Tensor, k: Tensor, v: Tensor, directions: Tensor, bias: Tenso
     scale = q.shape[-1] ** -0.25
     log_q = torch.einsum("bhid,hfd->bhif", q * scale, directions) - (q * scale).square().sum(-1, keepdim=True) / 2
     log_k = torch.einsum("bhjd,hfd->bhjf", k * scale, directions) - (k * scale).square().sum(-1, keepdim=True) / 2
-    kernel = torch.logsumexp(log_q[:, :, :, None] + log_k[:, :, None], -1)
+    kernel = summed_over_features(log_q, log_k)
     if bias is not None:
         kernel = kernel + bias[:, None, None, :].to(kernel)
     return torch.einsum("bhij,bhjd->bhid", kernel.softmax(-1), v)
+
+
+def summed_over_features(log_q: Tensor, log_k: Tensor) -> Tensor:
+    """log sum_f exp(log_q + log_k) [B, H, N, N], a few queries at a time: each takes N x features numbers."""
+    parts = log_q.split(max(1, 2**23 // log_k[0, 0].numel()), 2)
+    return torch.cat([torch.logsumexp(part[:, :, :, None] + log_k[:, :, None], -1) for part in parts], 2)
 
 
 def dense_learned(q: Tensor, k: Tensor, v: Tensor, layer: torch.nn.Module, context: Context) -> Tensor:
@@ -41,7 +47,7 @@ def dense_learned(q: Tensor, k: Tensor, v: Tensor, layer: torch.nn.Module, conte
         torch.einsum("bhid,hfd->bhif", x * scale, rows.double() * root) - (x * scale).square().sum(-1, keepdim=True) / 2
         for x, rows in ((q, layer.query_directions), (k, layer.key_directions))
     )
-    kernel = torch.logsumexp(of_q[:, :, :, None] + of_k[:, :, None], -1)
+    kernel = summed_over_features(of_q, of_k)
     kernel = kernel + 1 + 10 * layer.balance.double()[:, None, None] - math.log(layer.query_directions.shape[1])
     logits = torch.einsum("bhid,bhjd->bhij", q, k) / root
     exact = torch.zeros(len(q), k.shape[2], dtype=torch.bool) if context.emitters is None else context.emitters.clone()

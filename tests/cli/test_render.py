@@ -98,7 +98,10 @@ def test_another_attention_is_run_and_named_and_its_draws_follow_the_seed(rf: Rf
     assert not np.array_equal(linear, softmax)
     again = rf("render", scene, *options, "--attention", "performer")
     assert np.array_equal(read_exr("heap-view0.exr"), linear)
-    assert "Warning: this model learned with sdpa; with performer it needs rf finetune" in again.stderr
+    assert (
+        "Warning: this model learned with sdpa; with performer it will look wrong until fine-tuned: rf finetune "
+        in again.stderr
+    )
     assert "Warning" not in rf("render", scene, *options, "--attention", "sdpa").stderr
 
 

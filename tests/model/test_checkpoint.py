@@ -1,6 +1,7 @@
 """Checkpoints: what is written is read back, and what does not fit is named."""
 
 import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,22 @@ def test_converted_models_keep_the_trained_weights_and_survive_a_round_trip(tmp_
     back = rfcli.load_model(str(tmp_path), attention="sdpa", device="cpu")
     with torch.no_grad():
         assert torch.equal(back(batch, c2w, fov, 32), softmax(batch, c2w, fov, 32))
+
+
+@pytest.mark.parametrize(
+    ("attention", "remedy"),
+    [("performer", "rf finetune --performer"), ("hedgehog", "rf finetune --attention hedgehog"), ("nearfar", None)],
+)
+def test_a_mechanism_that_needs_training_says_so(tmp_path: Path, attention: str, remedy: str | None) -> None:
+    save_checkpoint(small_model(), tmp_path, "# Softmax\n")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert rfcli.load_model(str(tmp_path), attention, "cpu").config.attention == attention
+    said = [str(one.message) for one in caught if "until fine-tuned" in str(one.message)]
+    assert len(said) == (remedy is not None)
+    assert all(
+        sentence.endswith(f"with {attention} it will look wrong until fine-tuned: {remedy}") for sentence in said
+    )
 
 
 def test_near_far_attention_takes_any_softmax_model_with_no_training(tmp_path: Path) -> None:
