@@ -41,30 +41,24 @@ def _like_surface(first: SeenSurface, seen: SeenSurface, below: bool, right: boo
     """
     views, side = first.triangle.shape[:2]
     pixel = torch.arange(views * side * side, device=first.triangle.device).view(views, side, side)
-    best, unlike = pixel, _unlikeness(first, seen)
+    best, unlike = pixel, _unlikeness(first.place, first.normal, seen)
     for down, along in ((0, 1), (1, 0), (1, 1)):
         if down > below or along > right:
             continue
-        there = _shifted(pixel, down, along)
-        cost = _unlikeness(_at(first, there), seen)
+        there, place, normal = (_shifted(x, down, along) for x in (pixel, first.place, first.normal))
+        cost = _unlikeness(place, normal, seen)
         best, unlike = torch.where(cost < unlike, there, best), torch.minimum(cost, unlike)
     return best
 
 
-def _unlikeness(a: SeenSurface, b: SeenSurface) -> Tensor:
-    """[V, H, H] how far two points are from lying on one surface, in units of the scene."""
-    step = a.place - b.place
-    out = (step * a.normal).sum(-1).abs() + (step * b.normal).sum(-1).abs()
+def _unlikeness(place: Tensor, normal: Tensor, seen: SeenSurface) -> Tensor:
+    """[V, H, H] how far points there are from lying on one surface with those `seen`, in units of the scene."""
+    step = place - seen.place
+    out = (step * normal).sum(-1).abs() + (step * seen.normal).sum(-1).abs()
     return out + NEARNESS * step.abs().sum(-1)
 
 
-def _at(surface: SeenSurface, pixel: Tensor) -> SeenSurface:
-    return surface.map(lambda x: x.flatten(0, 2)[pixel])
-
-
-def _shifted(pixel: Tensor, down: int, along: int) -> Tensor:
-    """The pixel below, or to the right; at the border itself."""
-    side = pixel.shape[-1]
-    rows = (torch.arange(side, device=pixel.device) + down).clamp_max(side - 1)
-    columns = (torch.arange(side, device=pixel.device) + along).clamp_max(side - 1)
-    return pixel[:, rows][:, :, columns]
+def _shifted(image: Tensor, down: int, along: int) -> Tensor:
+    """[V, H, H, ...] of the pixel below, or to the right; at the border its own."""
+    moved = torch.cat([image[:, down:], image[:, image.shape[1] - down :]], 1)
+    return torch.cat([moved[:, :, along:], moved[:, :, moved.shape[2] - along :]], 2)
