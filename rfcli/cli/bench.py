@@ -7,9 +7,9 @@ import typer
 
 from rfcli.cli import bench_finished
 from rfcli.cli.console import Console
+from rfcli.cli.first_process import is_first
 from rfcli.cli.options import ConfigFile, Device, Json, Keys, Out, Quiet, Seed, Verbose, finite, triangle_counts
 from rfcli.cli.receipts import study_entries
-from rfcli.cli.training_run import is_first
 from rfcli.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,11 +84,11 @@ def bench(
         from rfcli.attention import names
         from rfcli.cli.bench_live import live
         from rfcli.model import pick_device
+        from rfcli.processes import join
         from rfcli.study import QualitySettings, StudySettings, run_study
         from rfcli.study.quality_models import quality_models
         from rfcli.study.settings import shareable
         from rfcli.study.spread_point import Leader, follow
-        from rfcli.training.processes import join
 
         processes = join()
         if not processes.first:

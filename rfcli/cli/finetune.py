@@ -7,6 +7,7 @@ import typer
 
 from rfcli.cli.console import Console
 from rfcli.cli.curriculum import curriculum
+from rfcli.cli.first_process import is_first
 from rfcli.cli.options import (
     ConfigFile,
     Device,
@@ -41,7 +42,7 @@ from rfcli.cli.training_options import (
     Views,
     Warmup,
 )
-from rfcli.cli.training_run import is_first, newest_state, train_and_report
+from rfcli.cli.training_run import newest_state, train_and_report
 from rfcli.errors import InputError
 
 TRAINED, BUNDLED = Path("runs/train"), "tiny"
@@ -135,8 +136,8 @@ def finetune(
         from rfcli.model import convert, load
         from rfcli.model.conversion import NEED_TRAINING
         from rfcli.model.deepen import deepened
+        from rfcli.processes import join
         from rfcli.training.options import TrainOptions
-        from rfcli.training.processes import join
 
         processes = join()
         teacher = load(origin, device=device)

@@ -7,6 +7,7 @@ import typer
 
 from rfcli.cli.console import Console
 from rfcli.cli.curriculum import curriculum
+from rfcli.cli.first_process import is_first
 from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose
 from rfcli.cli.training_options import (
     Batch,
@@ -31,7 +32,7 @@ from rfcli.cli.training_options import (
     Views,
     Warmup,
 )
-from rfcli.cli.training_run import is_first, newest_state, train_and_report
+from rfcli.cli.training_run import newest_state, train_and_report
 
 
 def train(
@@ -81,9 +82,9 @@ def train(
         from dataclasses import replace
 
         from rfcli.model import PRESETS, pick_device
+        from rfcli.processes import join
         from rfcli.training.initialise import new_model
         from rfcli.training.options import TrainOptions, usual_steps
-        from rfcli.training.processes import join
 
         processes = join()
         length = curriculum(stages, steps, resolution, triangles, usual_steps(overfit, batch))

@@ -1,6 +1,5 @@
 """What `rf train` and `rf finetune` do alike once the model to train is known."""
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from rfcli.cli.console import Console
 from rfcli.cli.errors import EXIT_INTERRUPTED
+from rfcli.cli.first_process import is_first
 from rfcli.cli.progress import Progress
 from rfcli.cli.receipts import model_entry
 from rfcli.errors import InputError
@@ -18,9 +18,9 @@ from rfcli.training.stages import Stage, ends, stage_at
 if TYPE_CHECKING:
     from rfcli.cli.training_view import TrainingView
     from rfcli.model import RenderFormer
+    from rfcli.processes import Processes
     from rfcli.training.loop import Watcher
     from rfcli.training.options import TrainOptions
-    from rfcli.training.processes import Processes
     from rfcli.training.run import Run
     from rfcli.training.state import TrainState
     from rfcli.training.validation import Validation
@@ -91,10 +91,10 @@ def train_and_report(
     from rfcli.cli.training_view import TrainingView
     from rfcli.dataset.batching import padding_share
     from rfcli.metrics.perceptual import BACKBONE, backbone_on_disk
+    from rfcli.processes import ALONE
     from rfcli.training.checkpoints import BEST
     from rfcli.training.history import HISTORY, read
     from rfcli.training.loop import GRID, fit
-    from rfcli.training.processes import ALONE
     from rfcli.training.run import Run
     from rfcli.training.scenes import read_dataset
     from rfcli.training.tensorboard import FOLDER, TensorBoard, writer
@@ -191,11 +191,6 @@ def _foretell(console: Console, run: "Run") -> None:
     for stage, seconds in zip(run.options.stages, found.stage_seconds, strict=False):
         console.say(f"{stage.steps:,} steps at {stage.resolution} x {stage.resolution}: {seconds:.2f} s each.")
     console.receipt(device=str(run.device), outputs=[], dry_run=found)
-
-
-def is_first() -> bool:
-    """Whether this process is the one that speaks, of those that torchrun or accelerate have started."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 def newest_state(path: Path, options: "TrainOptions") -> "TrainState | None":

@@ -8,6 +8,7 @@ import numpy as np
 
 from rfcli.atomic import replacing
 from rfcli.dataset.statistics import QUANTITIES, Floats, Quantity
+from rfcli.pyplot import pyplot
 
 COLUMNS = 3
 BINS = 24
@@ -16,13 +17,9 @@ PUBLISHED = "#d55e00"
 
 def draw_statistics(path: Path, values: Mapping[str, Floats], title: str) -> None:
     """Write the figure, a PNG, whole or not at all."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
 
     rows = -(-len(QUANTITIES) // COLUMNS)
-    figure, axes = pyplot.subplots(rows, COLUMNS, figsize=(9.6, 2.4 * rows), layout="constrained")
+    figure, axes = pyplot().subplots(rows, COLUMNS, figsize=(9.6, 2.4 * rows), layout="constrained")
     for quantity, panel in zip(QUANTITIES, axes.flat, strict=False):
         histogram(panel, quantity, values[quantity.name])
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
@@ -31,7 +28,7 @@ def draw_statistics(path: Path, values: Mapping[str, Floats], title: str) -> Non
     )
     with replacing(path) as beside:
         figure.savefig(beside, dpi=150)
-    pyplot.close(figure)
+    pyplot().close(figure)
 
 
 def histogram(panel: Any, quantity: Quantity, values: Floats) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rfcli.pyplot import pyplot
 from rfcli.study.comparison import Difference
 from rfcli.study.figures import colours, finished
 from rfcli.study.labels import count_label, seconds_label
@@ -14,14 +15,9 @@ def draw_comparison(folder: Path, differences: Sequence[Difference], names: tupl
 
     names: of the two studies. A filled mark is a difference outside noise, a hollow one is within it.
     """
-    import matplotlib
-
-    matplotlib.use("agg")
-    matplotlib.rcParams["text.parse_math"] = False  # names of files may hold a $
-    from matplotlib import pyplot
     from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
 
-    figure, (overlay, ratios) = pyplot.subplots(1, 2, figsize=(10.2, 4.8), layout="constrained")
+    figure, (overlay, ratios) = pyplot().subplots(1, 2, figsize=(10.2, 4.8), layout="constrained")
     attentions = list(dict.fromkeys(one.attention for one in differences))
     for name, colour in zip(attentions, colours(len(attentions)), strict=True):
         own = sorted((one for one in differences if one.attention == name), key=lambda one: one.triangles)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rfcli.atomic import replacing
+from rfcli.pyplot import pyplot
 from rfcli.study.labels import bytes_label, count_label, seconds_label
 from rfcli.study.results import Row
 from rfcli.study.ticks import round_values
@@ -47,16 +48,11 @@ def draw_figures(
 
 
 def _draw(stem: Path, rows: Sequence[Row], quantity: Quantity, title: str, machine: str) -> list[Path]:
-    import matplotlib
-
-    matplotlib.use("agg")
-    matplotlib.rcParams["text.parse_math"] = False  # names of files may hold a $
-    from matplotlib import pyplot
 
     shown = [row for row in rows if (quantity.value(row) or 0) > 0]
     if not shown:
         return []
-    figure, axes = pyplot.subplots(figsize=(7.2, 4.8), layout="constrained")
+    figure, axes = pyplot().subplots(figsize=(7.2, 4.8), layout="constrained")
     axes.set(xscale="log", yscale="log")
     everyone = list(dict.fromkeys(row.attention for row in rows))  # one colour in all figures
     drawn = {row.attention for row in shown}
@@ -74,14 +70,12 @@ def _draw(stem: Path, rows: Sequence[Row], quantity: Quantity, title: str, machi
 
 def finished(figure: Any, stem: Path, note: str) -> list[Path]:
     """Put the note below the figure, write it as `stem` with each of SUFFIXES, and let go of it; returns the paths."""
-    from matplotlib import pyplot
-
     figure.supxlabel(note, fontsize=7.5, color="#555555", x=0.01, ha="left")
     paths = [stem.with_suffix(suffix) for suffix in SUFFIXES]
     for path in paths:
         with replacing(path) as beside:
             figure.savefig(beside, dpi=200, metadata={"Date": None} if path.suffix == ".svg" else None)
-    pyplot.close(figure)
+    pyplot().close(figure)
     return paths
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rfcli.pyplot import pyplot
 from rfcli.study.figures import colours, finished
 from rfcli.study.labels import count_label, seconds_label
 from rfcli.study.quality import QualityRow
@@ -27,15 +28,10 @@ def draw_quality(folder: Path, rows: Sequence[QualityRow], names: Sequence[str],
     """
     if not rows:
         return []
-    import matplotlib
-
-    matplotlib.use("agg")
-    matplotlib.rcParams["text.parse_math"] = False  # names of files may hold a $
-    from matplotlib import pyplot
 
     drawings = means(rows)
     scenes = list(dict.fromkeys(row.scene for row in drawings))
-    figure, panels = pyplot.subplots(
+    figure, panels = pyplot().subplots(
         1, len(scenes), figsize=(max(6.4, 1 + 4.6 * len(scenes)), 4.8), sharey=True, squeeze=False, layout="constrained"
     )
     for axes, scene in zip(panels[0], scenes, strict=True):

@@ -21,14 +21,17 @@ def round_values(low: float, high: float, most: int = 9) -> list[float]:
 
 
 def _steps(low: float, high: float, most: int) -> list[float]:
-    """Multiples of the smallest round step of which a few lie in the range: four, or half of `most`."""
+    """Multiples of the smallest round step of which a few lie in the range: four, or half of `most`; of the step before,
+    where that leaves but one."""
     if high < low * (1 + NARROWEST):
         low, high = low / (1 + NARROWEST), low * (1 + NARROWEST)
-    width = high - low
+    width, finer = high - low, [low]
     for power in range(floor(log10(width)) - 2, floor(log10(width)) + 2):
         for factor in (1, 2, 5):
             step = float(f"{factor}e{power}")
             first, last = ceil((low - width / 50) / step), floor((high + width / 50) / step)
-            if last - first < max(2 * LEAST, most // 2):
-                return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
-    return [low]
+            values = [float(f"{number * step:.12g}") for number in range(first, last + 1)]
+            if len(values) <= max(2 * LEAST, most // 2):
+                return values if len(values) >= LEAST else finer
+            finer = values
+    return finer

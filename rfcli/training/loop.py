@@ -11,12 +11,12 @@ import numpy as np
 from rfcli.atomic import clear_unfinished
 from rfcli.interrupt import deferred_interrupt
 from rfcli.model import RenderFormer
+from rfcli.processes import ALONE, Processes
 from rfcli.training.checkpoints import BEST, keep_model, keep_state
 from rfcli.training.health import ailments, health
 from rfcli.training.history import HISTORY, forget_after, record
 from rfcli.training.losses import PERCEPTUAL_WEIGHT
 from rfcli.training.options import TrainOptions
-from rfcli.training.processes import ALONE, Processes
 from rfcli.training.run import REPORT_EVERY, Run
 from rfcli.training.scenes import TrainingData
 from rfcli.training.stages import ends

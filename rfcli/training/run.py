@@ -16,6 +16,7 @@ from rfcli.errors import InputError
 from rfcli.metrics.perceptual import Perceptual, perceptual_term
 from rfcli.model import RenderFormer
 from rfcli.model.precision import fastest_precision
+from rfcli.processes import ALONE, Processes
 from rfcli.training.average import averaged
 from rfcli.training.bad_steps import MOST_IN_A_ROW, write_bad_step
 from rfcli.training.batch import TrainingBatch, collate
@@ -24,7 +25,6 @@ from rfcli.training.health import gradient_norms
 from rfcli.training.losses import StepLoss
 from rfcli.training.optimizer import make_optimizer
 from rfcli.training.options import TrainOptions
-from rfcli.training.processes import ALONE, Processes
 from rfcli.training.scenes import TrainingData
 from rfcli.training.schedule import learning_rate
 from rfcli.training.sharding import gathered, shard, shared_out, whole, whole_model

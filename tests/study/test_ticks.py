@@ -17,6 +17,7 @@ from rfcli.study.ticks import round_values
         (100.0, 130.0, [100, 110, 120, 130]),
         (0.3, 0.9, [0.4, 0.6, 0.8]),
         (9.29, 9.52, [9.3, 9.4, 9.5]),
+        (553360.0, 1383400.0, [6e5, 8e5, 1e6, 1.2e6, 1.4e6]),  # of the next step, 500,000, but one
     ],
 )
 def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:

@@ -19,9 +19,9 @@ import pytest
 import torch
 
 from rfcli.model import PRESETS
+from rfcli.processes import Processes, join
 from rfcli.training import loop
 from rfcli.training.initialise import new_model
-from rfcli.training.processes import Processes, join
 from rfcli.training.state import states
 from tests.training.datasets import write_dataset
 

@@ -12,9 +12,9 @@ import torch
 
 from rfcli.metrics.perceptual import Structural
 from rfcli.model import convert, read_checkpoint
+from rfcli.processes import Processes
 from rfcli.training.bad_steps import repeat_bad_step
 from rfcli.training.loop import fit
-from rfcli.training.processes import Processes
 from rfcli.training.run import Run
 from rfcli.training.sharding import own, whole
 from rfcli.training.state import read_state

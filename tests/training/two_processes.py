@@ -9,8 +9,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from rfcli.processes import Processes
 from rfcli.training import run
-from rfcli.training.processes import Processes
 
 LONGEST = 300  # seconds; a machine may be busy
 

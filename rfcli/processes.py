@@ -1,5 +1,5 @@
-"""Several processes that train one model, as torchrun or accelerate start them: each takes its share of every batch,
-and what they find is added up, so that all of them take the same step.
+"""Several processes that train, or measure, one model, as torchrun or accelerate start them. In training each takes its
+share of every batch, and what they find is added up, so that all of them take the same step.
 
 None of them outlives the others: where one has gone, those that wait for its share end, and so do all whose launcher
 has gone.
