@@ -40,6 +40,19 @@ def deferred_interrupt(*signals: signal.Signals) -> Iterator[Callable[[], bool]]
 
 
 @contextmanager
+def interrupts_held_back() -> Iterator[None]:
+    """Within, Ctrl-C waits until the end; processes started here do not get it at all (Windows: no difference)."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def whole_imports() -> Iterator[None]:
     """Within, Ctrl-C during an import interrupts after it: libraries in C++ that are interrupted as they start end the
     whole process with SIGABRT. Where signals are another's, or the system has no timer, nothing is changed."""

@@ -1,6 +1,7 @@
 """Ctrl-C in the middle of an import."""
 
 import signal
+import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -31,3 +32,25 @@ def test_an_import_ends_before_ctrl_c_interrupts(tmp_path: Path, monkeypatch: py
 def test_elsewhere_ctrl_c_interrupts_at_once() -> None:
     with pytest.raises(KeyboardInterrupt), whole_imports():
         signal.raise_signal(signal.SIGINT)
+
+
+LOST = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from rfcli.interrupt import whole_imports
+from rfcli.pictures.video import write_mp4
+
+os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT))  # errors of such are told and forgotten
+try:
+    with whole_imports():
+        write_mp4(Path(sys.argv[1]), [np.zeros((16, 16, 3), np.uint8)] * 3, 24)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_while_a_video_begins_is_not_lost(tmp_path: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", LOST, tmp_path / "video.mp4"], capture_output=True, text=True)
+    assert (run.stdout, run.stderr, run.returncode) == ("interrupted\n", "", 0)
+    assert list(tmp_path.iterdir()) == []

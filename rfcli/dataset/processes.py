@@ -3,10 +3,9 @@
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy.typing as npt
 from rfcli.dataset.manifest import Entry, sha256_of
 from rfcli.dataset.sample import HALF_MAX, Sample, write_sample
 from rfcli.errors import InputError
-from rfcli.interrupt import deferred_interrupt
+from rfcli.interrupt import deferred_interrupt, interrupts_held_back
 from rfcli.leave_with_parent import leave_with_parent
 from rfcli.scene import TriangleScene
 
@@ -86,16 +85,3 @@ def begin_worker() -> None:
     """Ctrl-C is the parent's to handle, and no worker outlives it, even where it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     leave_with_parent()
-
-
-@contextmanager
-def interrupts_held_back() -> Iterator[None]:
-    """Within, Ctrl-C waits until the end; processes started here do not get it at all (Windows: no difference)."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

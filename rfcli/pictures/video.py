@@ -11,6 +11,7 @@ from PIL import Image
 from rfcli.atomic import replacing
 from rfcli.errors import InputError
 from rfcli.images import Display
+from rfcli.interrupt import interrupts_held_back
 from rfcli.pictures.files import thumbnail
 
 
@@ -33,7 +34,9 @@ def write_mp4(path: Path, frames: Iterable[Display], fps: float) -> None:
         writer: Any = imageio.get_writer(beside, format="FFMPEG", fps=fps, **options)  # type: ignore[arg-type]
         with closing(writer):  # the writer's own `with` leaves ffmpeg running where an error or Ctrl-C ends the block
             for frame in frames:
-                writer.append_data(frame)
+                # The first starts ffmpeg, and Ctrl-C between fork and exec would be lost: Python ignores it there.
+                with interrupts_held_back():
+                    writer.append_data(frame)
                 written += 1
         if _frames_in(beside) != written:  # ffmpeg's end does not tell that the disk was full
             raise InputError(f"{path}: the video cannot be written whole; free some space or give another --out.")

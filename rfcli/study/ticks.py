@@ -21,8 +21,8 @@ def round_values(low: float, high: float, most: int = 9) -> list[float]:
 
 
 def _steps(low: float, high: float, most: int) -> list[float]:
-    """Multiples of the smallest round step of which a few lie in the range: four, or half of `most`; of the step before,
-    where that leaves but one."""
+    """Multiples of the smallest round step of which a few lie in the range: four, or half of `most`; where that leaves
+    but one, of the step before."""
     if high < low * (1 + NARROWEST):
         low, high = low / (1 + NARROWEST), low * (1 + NARROWEST)
     width, finer = high - low, [low]
