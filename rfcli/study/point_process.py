@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from rfcli.interrupt import interrupts_held_back
 from rfcli.leave_with_parent import leave_with_parent
 from rfcli.study.measurement import Sample
 from rfcli.study.point_work import Point, PointWork
@@ -28,7 +29,8 @@ class PointProcess:
         self._connection, theirs = context.Pipe()
         self._scene = point.scene  # handed over later: a large one would keep us waiting until the child reads it
         self._process = context.Process(target=_serve, args=(theirs, replace(point, scene=None)), daemon=True)
-        self._process.start()
+        with interrupts_held_back():  # Ctrl-C reaches the whole group; the parent ends its processes
+            self._process.start()
         theirs.close()
 
     def wait_until_ready(self, seconds: float) -> None:
@@ -74,7 +76,7 @@ def _context(device: torch.device) -> "SpawnContext | ForkServerContext":
 
 def _serve(connection: Connection, point: Point) -> None:
     """The child: gets ready, then answers each message with a Sample; an exception is the answer to its message."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for systems where it cannot be held back
     leave_with_parent()  # a point may take minutes, for which nobody waits any more where the study was killed
     _go_first_where_memory_runs_out()
     try:
