@@ -53,23 +53,28 @@ def interrupts_held_back() -> Iterator[None]:
 
 
 @contextmanager
-def whole_imports() -> Iterator[None]:
+def whole_imports() -> Iterator[Callable[[], bool]]:
     """Within, Ctrl-C during an import interrupts after it: libraries in C++ that are interrupted as they start end the
-    whole process with SIGABRT. Where signals are another's, or the system has no timer, nothing is changed."""
+    whole process with SIGABRT. The function that is given says whether KeyboardInterrupt was raised: what comes out may
+    be another error, as libraries in C make of it. Where signals are another's, or the system has no timer, nothing is
+    changed."""
     mine = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
     if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
+        yield lambda: False
         return
+    raised = False
 
     def interrupt(_signal: int, frame: FrameType | None) -> None:
+        nonlocal raised
         if not _importing(frame):
+            raised = True
             raise KeyboardInterrupt
         signal.setitimer(signal.ITIMER_REAL, AGAIN)
 
     alarm = signal.signal(signal.SIGALRM, interrupt)
     signal.signal(signal.SIGINT, interrupt)
     try:
-        yield
+        yield lambda: raised
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGINT, signal.default_int_handler)

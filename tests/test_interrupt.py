@@ -7,7 +7,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
 
+from rfcli.cli.console import Console
 from rfcli.interrupt import whole_imports
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="a timer that signals")
@@ -30,8 +32,24 @@ def test_an_import_ends_before_ctrl_c_interrupts(tmp_path: Path, monkeypatch: py
 
 
 def test_elsewhere_ctrl_c_interrupts_at_once() -> None:
-    with pytest.raises(KeyboardInterrupt), whole_imports():
-        signal.raise_signal(signal.SIGINT)
+    with whole_imports() as interrupted:
+        assert not interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert interrupted()
+
+
+def test_what_a_library_makes_of_ctrl_c_is_still_an_interruption(capsys: pytest.CaptureFixture[str]) -> None:
+    def library() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ValueError("could not determine the shape of a storage") from None
+
+    with pytest.raises(typer.Exit) as ended, Console("render"):
+        library()
+    assert ended.value.exit_code == 130
+    assert capsys.readouterr().err == "Interrupted; what is finished is kept.\n"
 
 
 LOST = """

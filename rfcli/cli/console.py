@@ -69,7 +69,7 @@ class Console:
         return time.perf_counter() - self._started
 
     def __enter__(self) -> "Console":
-        self._held.enter_context(whole_imports())
+        self._interrupted = self._held.enter_context(whole_imports())
         self._stdout = _Stdout() if self.json else None
         return self
 
@@ -85,7 +85,7 @@ class Console:
             return
         if isinstance(error, (typer.Exit, BrokenPipeError, SystemExit, GeneratorExit)):
             return
-        sentence, code = ending(error, self.command)
+        sentence, code = ending(KeyboardInterrupt() if self._interrupted() else error, self.command)
         if self.verbose:
             self._errors.print("".join(traceback.format_exception(error)), soft_wrap=True)
         self._errors.print(sentence, style="red", soft_wrap=True)
