@@ -2,17 +2,16 @@
 
 import json
 import time
-from functools import lru_cache
 
-USUAL = 0.15  # seconds of the task below on the machine that the limits are stated for
+USUAL = 0.1  # seconds of the task below on the machine that the limits are stated for
 
 
 def within(seconds: float) -> float:
-    """What `seconds` on a usual machine may take on this one: never less, more on a slower one."""
+    """What `seconds` on a usual machine may take on this one: never less, more on a slower one, or on one that is busy
+    now. To be asked right after what is measured."""
     return seconds * max(1.0, _task() / USUAL)
 
 
-@lru_cache
 def _task() -> float:
     """Processor seconds to write and read a document of 20,000 entries: Python's own work, as a command's start is."""
     seconds = []

@@ -40,7 +40,7 @@ def test_equals_its_dense_float64_twin(
     name: str, options: dict[str, Any], masked: bool, shape: tuple[int, int, int, int]
 ) -> None:
     batch, heads, tokens, dim = shape
-    if name == "performer" and tokens > 2000:
+    if name == "performer" and options.get("kernel") != "relu" and tokens > 2000:
         options = {**options, "features": 4}  # the twin sums N x N x features numbers
     q, k, v = sequence(*shape)
     layer = create(name, heads=heads, head_dim=dim, **options)

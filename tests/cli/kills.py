@@ -102,6 +102,7 @@ def commands(model: Path, scene: Path, data: Path) -> dict[str, Command]:
 def sitting(arguments: list[str], log: Path) -> None:
     """`rf` with these arguments in a process that has imported everything already, in a group of its own."""
     os.setsid()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # whoever began the fork server may have held it back
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)

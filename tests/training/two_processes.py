@@ -1,6 +1,7 @@
 """Two processes that train together, for tests that ask both of them."""
 
 import multiprocessing
+import signal
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -29,6 +30,7 @@ def _joined(
     processes: Processes, meeting: str, work: Callable[..., Any], told: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
     torch.set_num_threads(1)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # whoever began the fork server may have held it back
     run.fastest_precision = lambda device: torch.float32
     dist.init_process_group("gloo", init_method=meeting, rank=processes.rank, world_size=processes.count)
     try:
