@@ -6,10 +6,10 @@ import time
 USUAL = 0.1  # seconds of the task below on the machine that the limits are stated for
 
 
-def within(seconds: float) -> float:
-    """What `seconds` on a usual machine may take on this one: never less, more on a slower one, or on one that is busy
-    now. To be asked right after what is measured."""
-    return seconds * max(1.0, _task() / USUAL)
+def in_time(seconds: float, limit: float) -> bool:
+    """Whether what has just taken so many `seconds` would end before `limit` on a usual machine: one that is slower, or
+    busy now, gets more time, and none gets less."""
+    return seconds < limit or seconds < limit * _task() / USUAL
 
 
 def _task() -> float:

@@ -8,7 +8,7 @@ import pytest
 
 import rfcli
 from tests.cli.conftest import Rf
-from tests.usual_machine import within
+from tests.usual_machine import in_time
 
 COMMANDS = ("gen-data", "train", "finetune", "render", "bench")
 PROGRAM = (sys.executable, "-c", "from rfcli.cli.app import main; main()")
@@ -16,7 +16,7 @@ PROGRAM = (sys.executable, "-c", "from rfcli.cli.app import main; main()")
 
 def test_help_answers_in_under_400_milliseconds_of_a_usual_machine() -> None:
     best = min(_seconds("--help") for _ in range(5))  # the best of five: the machine may be busy, rf may not
-    assert best < within(0.4)
+    assert in_time(best, 0.4)
 
 
 def _seconds(*arguments: str) -> float:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import Rf
 from tests.scene.conftest import scene_writer
-from tests.usual_machine import within
+from tests.usual_machine import in_time
 
 Refused = Callable[..., str]
 
@@ -46,7 +46,7 @@ def refused(rf: Rf, tmp_path: Path) -> Refused:
         assert REMEDY.search(sentence), sentence
         assert all(word in sentence for word in words), sentence
         assert _listing(tmp_path) == before
-        assert seconds < within(SECONDS)
+        assert in_time(seconds, SECONDS)
         return sentence
 
     return check
