@@ -49,15 +49,13 @@ def load_model(name: str, attention: str | None = None, device: str = "auto") ->
     """
     import warnings
 
-    from rfcli.model import convert, load
-    from rfcli.model.conversion import wrong_until_trained
+    from rfcli.model import load
+    from rfcli.model.conversion import swapped
 
-    model = load(name, device=device)
-    if attention is None or attention == model.config.attention:
-        return model
-    if sentence := wrong_until_trained(model.config.attention, attention):
-        warnings.warn(sentence, stacklevel=2)
-    return convert(model, attention)
+    model, warning = swapped(load(name, device), attention)
+    if warning:
+        warnings.warn(warning, stacklevel=2)
+    return model
 
 
 def render(

@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of an import."""
+"""Ctrl-C in the middle of an import, of a library's work, and of the start of ffmpeg."""
 
 import signal
 import subprocess

@@ -216,23 +216,20 @@ def _network(
     import torch
 
     from rfcli.model import convert, load
-    from rfcli.model.checkpoint import CONFIG, read_config
-    from rfcli.model.conversion import wrong_until_trained
+    from rfcli.model.conversion import swapped
     from rfcli.model.rendering import chosen_precision
-    from rfcli.model.sources import locate
     from rfcli.pictures.renderers import NetworkRenderer
 
     torch.manual_seed(seed)  # for what a mechanism draws when it takes the place of the model's own
     name = _newest_run() if model is None else model
-    network = load(name, attention=attention, device=device)
+    network, warning = swapped(load(name, device), attention)
     if options := attention_options(network.config.attention, keys):
         network = convert(network, network.config.attention, **options)
     entry = model_entry(name, network)
     chosen = "" if model else " (the newest run)" if Path(name) in RUNS else " (bundled)"
     console.say(f"Model: {name}{chosen}, {entry['attention']} attention, {entry['parameters'] / 1e6:.1f} M parameters")
-    trained_with = read_config(locate(name) / CONFIG).attention
-    if sentence := wrong_until_trained(trained_with, network.config.attention):
-        console.warn(f"{sentence}.")
+    if warning:
+        console.warn(f"{warning}.")
     renderer = NetworkRenderer(name, network, chosen_precision(precision, next(network.parameters()).device))
     learned = renderer.bound_to
     if resolution and learned and not learned / 2 <= resolution <= 2 * learned:

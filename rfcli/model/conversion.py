@@ -20,6 +20,13 @@ def wrong_until_trained(trained_with: str, attention: str) -> str | None:
     return f"this model learned with {trained_with}; with {attention} it will look wrong until fine-tuned: {command}"
 
 
+def swapped(model: RenderFormer, attention: str | None) -> tuple[RenderFormer, str | None]:
+    """The model as it is to be run, with that mechanism or, for None, its own; and `wrong_until_trained` of it."""
+    if attention is None or attention == model.config.attention:
+        return model, None
+    return convert(model, attention), wrong_until_trained(model.config.attention, attention)
+
+
 def with_attention(config: RenderFormerConfig, attention: str, **options: Any) -> RenderFormerConfig:
     """The same architecture with another mechanism in the view-independent stage.
 

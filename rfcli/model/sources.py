@@ -5,7 +5,6 @@ from pathlib import Path
 
 from rfcli.errors import InputError
 from rfcli.model.checkpoint import CONFIG, WEIGHTS, read_checkpoint
-from rfcli.model.conversion import convert
 from rfcli.model.device import pick_device
 from rfcli.model.renderformer import RenderFormer
 
@@ -70,10 +69,7 @@ def _download(repository: str, revision: str | None) -> Path:
         ) from None
 
 
-def load(name: str, attention: str | None = None, device: str = "auto") -> RenderFormer:
-    """The model called `name`, in eval mode; see `rfcli.load_model`, which also warns."""
+def load(name: str, device: str = "auto") -> RenderFormer:
+    """The model called `name`, as it was trained, in eval mode; see `rfcli.load_model`."""
     weights = Path(name).name if name.endswith(SUFFIX) else WEIGHTS
-    model = read_checkpoint(locate(name), weights).to(pick_device(device))
-    if attention is not None and attention != model.config.attention:
-        model = convert(model, attention)
-    return model
+    return read_checkpoint(locate(name), weights).to(pick_device(device))

@@ -48,7 +48,6 @@ def draw_figures(
 
 
 def _draw(stem: Path, rows: Sequence[Row], quantity: Quantity, title: str, machine: str) -> list[Path]:
-
     shown = [row for row in rows if (quantity.value(row) or 0) > 0]
     if not shown:
         return []
