@@ -1,8 +1,8 @@
 """What the mechanisms cost beside softmax, as ratios in one run: `python tests/benchmarks/attention_cost.py`.
 
 Six heads of 128 channels on a random scene, one thread of the CPU, float32. Softmax above LARGEST_SOFTMAX triangles is
-taken to grow as N^2 from there, and is marked. The mechanisms take turns, and the fastest turn of each counts, in
-processor time, so that other work on the machine hardly matters. `--most 16384` ends sooner.
+taken to grow as N^2 from there, and is marked. All that is compared takes turns, and the fastest turn of each counts,
+in processor time, so that other work on the machine hardly matters. `--most 16384` ends sooner.
 
 Where performer-pytorch is installed (never a dependency: `pip install --target FOLDER performer-pytorch`, and FOLDER in
 PYTHONPATH), its attention with its own defaults is timed at the largest count too. Last, a layer of the base model runs
@@ -31,6 +31,8 @@ from rfcli.study.soup import triangle_soup
 
 HEADS, DIM = 6, 128
 LARGEST_SOFTMAX = 16384
+LEAST_TURNS = 5
+THEIRS = "performer-pytorch"
 CPU = torch.device("cpu")
 MECHANISMS: dict[str, tuple[str, dict[str, int]]] = {
     "sdpa": ("sdpa", {}),
@@ -58,10 +60,10 @@ def operation(label: str, triangles: int) -> tuple[nn.Module, list[Tensor], Cont
 
 
 def fastest(work: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
-    """Seconds of the fastest turn of each; at least two turns each, for about `seconds` in all."""
+    """Seconds of the fastest turn of each; at least five turns each, for about `seconds` in all."""
     best = dict.fromkeys(work, math.inf)
     begun, turns = time.perf_counter(), 0
-    while turns < 2 or (time.perf_counter() - begun < seconds and turns < 20):
+    while turns < LEAST_TURNS or (time.perf_counter() - begun < seconds and turns < 20):
         for label, run in work.items():
             start = time.process_time()
             run()
@@ -70,25 +72,31 @@ def fastest(work: dict[str, Callable[[], object]], seconds: float) -> dict[str, 
     return best
 
 
-def forward_seconds(triangles: int) -> dict[str, float]:
-    """Seconds of one call of each mechanism; softmax scaled from LARGEST_SOFTMAX beyond it."""
-    labels = [label for label in MECHANISMS if label != "sdpa" or triangles <= LARGEST_SOFTMAX]
-    made = {label: operation(label, triangles) for label in labels}
+def forward_seconds(triangles: int, theirs: Callable[..., Tensor] | None) -> dict[str, float]:
+    """Seconds of one call of each mechanism, and of performer-pytorch's if given; of softmax, scaled as N^2 from
+    LARGEST_SOFTMAX triangles where there are more."""
+    made = {
+        label: operation(label, min(triangles, LARGEST_SOFTMAX) if label == "sdpa" else triangles)
+        for label in MECHANISMS
+    }
+    work: dict[str, Callable[[], object]] = {label: lambda m=made[label]: m[0](*m[1], m[2]) for label in MECHANISMS}
+    if theirs is not None:
+        work[THEIRS] = lambda: theirs(*made["performer"][1])
     with torch.inference_mode():
-        return fastest({label: lambda m=made[label]: m[0](*m[1], m[2]) for label in labels}, 8.0)
+        found = fastest(work, 8.0)
+    found["sdpa"] *= max(1, triangles / LARGEST_SOFTMAX) ** 2
+    return found
 
 
-def performer_pytorch_seconds(triangles: int) -> float | None:
-    """Seconds of one call of performer-pytorch's attention with its defaults; None where it is not installed."""
+def performer_pytorch() -> Callable[..., Tensor] | None:
+    """Its attention with its defaults; None where it is not installed."""
     try:
         from performer_pytorch import FastAttention
     except ImportError:
         return None
     torch.manual_seed(0)
-    layer = FastAttention(DIM)
-    q, k, v = operation("sdpa", triangles)[1]
-    with torch.inference_mode():
-        return fastest({"theirs": lambda: layer(q, k, v)}, 8.0)["theirs"]
+    layer: Callable[..., Tensor] = FastAttention(DIM)
+    return layer
 
 
 def backward_seconds(triangles: int) -> dict[str, float]:
@@ -164,14 +172,6 @@ def _measure_extra(label: str, triangles: int) -> int:
         return (peak.bytes() or 0) - out
 
 
-def softmax_seconds(measured: dict[int, dict[str, float]], triangles: int) -> float:
-    known = measured[triangles].get("sdpa")
-    if known is not None:
-        return known
-    largest = max(n for n, row in measured.items() if "sdpa" in row)
-    return measured[largest]["sdpa"] * (triangles / largest) ** 2
-
-
 def growth(measured: dict[int, dict[str, float]], label: str) -> float:
     """Exponent of the operation from 4k (or the smallest above) to the largest count."""
     counts = [n for n in sorted(measured) if n >= 4096]
@@ -186,34 +186,33 @@ def main() -> None:
     told = parser.parse_args()
     torch.set_num_threads(1)
     counts = [n for n in (1024, 1536, 2048, 4096, 8192, 16384, 32768, 65536) if n <= told.most]
+    most, theirs = counts[-1], performer_pytorch()
     linear = [label for label in MECHANISMS if label != "sdpa"]
 
     print(f"processor seconds, {HEADS} heads x {DIM}, float32, torch {torch.__version__}")
     print(f"{'triangles':>10}" + "".join(f"{label:>14}" for label in MECHANISMS), flush=True)
     measured: dict[int, dict[str, float]] = {}
     for count in counts:
-        measured[count] = forward_seconds(count)
-        softmax = softmax_seconds(measured, count)
-        cells = [f"{softmax:.3f}{'' if 'sdpa' in measured[count] else '*'}"]
+        measured[count] = forward_seconds(count, theirs if count == most else None)
+        cells = [f"{measured[count]['sdpa']:.3f}{'*' if count > LARGEST_SOFTMAX else ''}"]
         cells += [f"{measured[count][label]:.3f}" for label in linear]
         print(f"{count:>10}" + "".join(f"{cell:>14}" for cell in cells), flush=True)
     print("* by N^2\n\ntimes faster than softmax")
     for count in counts:
-        ratios = [f"{softmax_seconds(measured, count) / measured[count][label]:.1f}" for label in linear]
+        ratios = [f"{measured[count]['sdpa'] / measured[count][label]:.1f}" for label in linear]
         print(f"{count:>10}{'':>14}" + "".join(f"{ratio:>14}" for ratio in ratios))
 
     def line(title: str, values: dict[str, str]) -> None:
         print(f"{title}: " + ", ".join(f"{label} {value}" for label, value in values.items()), flush=True)
 
-    most = counts[-1]
     if most > 4096:
         line("exponent from 4k", {label: f"{growth(measured, label):.2f}" for label in linear})
-    theirs = performer_pytorch_seconds(most)
     if theirs is None:
-        print("performer-pytorch is not installed, so nothing is compared with it.")
+        print(f"{THEIRS} is not installed, so nothing is compared with it.")
     else:
-        ratios = {label: f"{theirs / measured[most][label]:.1f}x" for label in linear}
-        line(f"times faster than performer-pytorch ({theirs:.1f} s) at {most}", ratios)
+        seconds = measured[most][THEIRS]
+        ratios = {label: f"{seconds / measured[most][label]:.1f}x" for label in linear}
+        line(f"times faster than {THEIRS} ({seconds:.1f} s) at {most}", ratios)
     both = backward_seconds(min(8192, most))
     ratios = {label: f"{both['sdpa'] / both[label]:.1f}x" for label in linear}
     line(f"forward and backward at {min(8192, most)}, times faster than softmax", ratios)

@@ -72,9 +72,11 @@ class NearFar(nn.Module):
         wide = torch.float64 if q.dtype == torch.float64 else torch.float32
         groups = rope_groups(q.shape[-1], self.frequencies).to(q.device, wide)
         with torch.autocast(q.device.type, enabled=False):
-            if out is None or q.dtype != wide or torch.is_grad_enabled():
+            if q.dtype != wide or torch.is_grad_enabled():
                 out = ReadBlocks.apply(q.to(wide), k.to(wide), v.to(wide), plans, groups).to(q.dtype)
             else:
+                if out is None:  # every row of which is written, but those of padding
+                    out = torch.empty_like(q) if context.key_mask is None else torch.zeros_like(q)
                 read_blocks(q, k.to(wide), v.to(wide), plans, groups, out)
         assert out is not None
         bias = context.key_bias()

@@ -14,6 +14,7 @@ LARGEST_CLUSTER = 128  # triangles of the smallest nodes, at most
 NEIGHBOURHOOD = 8  # the smallest clusters hold about 1 / (8 K) of the triangles
 FEATURE_WEIGHT = 0.25  # of the variance of normals and colours beside that of positions
 TINY = 1e-9
+MULTIPLE = 16  # of rows a block reads: products of other widths run up to a tenth slower
 NOTHING = -1e30  # log of a weight of zero, still finite, so that its products with zero are zero
 
 
@@ -28,8 +29,8 @@ class ScenePlan:
     within  [P] each place's share of the weight of its smallest node.
     levels  where the nodes of each level stand among the M, from the smallest up to the root.
     shares  of merging each level's nodes into the next: [n, 1] the left one's share of their weight.
-    rows    [P / 512, E + K] int32, the keys of each block: nodes 0 .. M - 1, M + e for exact token e, and M + E, which
-            is no key, in slots that are left over.
+    rows    [P / 512, L] int32, the keys of each block in rising order: nodes 0 .. M - 1, M + e for exact token e, and
+            M + E, which is no key, in slots that are left over. L is E + K rounded up to a multiple of 16.
     log_weight [M + E + 1] of each of these rows; NOTHING for those that hold no triangle.
     """
 
@@ -78,6 +79,8 @@ def plan_scene(features: Tensor, pooled: Tensor, exact: Tensor, log_weight: Tens
     front = exact.nonzero()[:, 0]
     spare = len(total) + len(front)
     front_rows = torch.arange(len(total), spare, device=chosen.device).expand(len(chosen), -1)
+    rows = torch.cat([torch.where(chosen < 0, spare, chosen), front_rows], 1)
+    rows = torch.nn.functional.pad(rows, (0, -rows.shape[1] % MULTIPLE), value=spare)
     log_total = torch.cat([total.log() + log_mean, log_weight[front], log_weight.new_full((1,), NOTHING)])
     ends = [*nodes.starts[1:], len(total)]
     return ScenePlan(
@@ -88,7 +91,7 @@ def plan_scene(features: Tensor, pooled: Tensor, exact: Tensor, log_weight: Tens
         within=_share_within(weight.view(-1, smallest)).flatten(),
         levels=[slice(start, end) for start, end in zip(nodes.starts, ends, strict=True)],
         shares=_left_shares(weight.view(-1, smallest).sum(1)),
-        rows=torch.cat([front_rows, torch.where(chosen < 0, spare, chosen)], 1).int(),
+        rows=rows.int().sort(1).values,  # rows that lie together are gathered in half the time
         log_weight=log_total.clamp_min(NOTHING),
     )
 
