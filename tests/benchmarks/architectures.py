@@ -12,14 +12,11 @@ from pathlib import Path
 
 import torch
 
-from rfcli.dataset.manifest import read_manifest
-from rfcli.dataset.split import is_validation
 from rfcli.model import PRESETS
 from rfcli.training.initialise import new_model
-from rfcli.training.scenes import TrainingData, read_scenes
-from tests.benchmarks.equal_seconds import Side, take_turns
+from tests.benchmarks.equal_seconds import RESOLUTION, Side, take_turns, training_data
 
-RESOLUTION, TRIANGLES, PARTS, RATE, HELD_OUT = 64, (256, 1024), 4, 1e-3, 16
+PARTS, RATE = 4, 1e-3
 
 TINY = PRESETS["tiny"]
 TRIALS = {
@@ -54,10 +51,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=TRIALS, default=list(TRIALS))
     told = parser.parse_args()
     torch.set_num_threads(1)
-    entries = [entry for entry in read_manifest(told.data) if TRIANGLES[0] <= entry.triangles <= TRIANGLES[1]]
-    learned = [entry for entry in entries if not is_validation(entry.index)]
-    held_out = [entry for entry in entries if is_validation(entry.index)][:HELD_OUT]
-    data = TrainingData(*(read_scenes(told.data, some, RESOLUTION, TINY)[0] for some in (learned, held_out)))
+    data = training_data(told.data, TINY)
     sides = []
     for name in told.only:
         config, optimizer, rate = TRIALS[name]

@@ -6,15 +6,27 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from rfcli.model import RenderFormer
+from rfcli.dataset.manifest import read_manifest
+from rfcli.dataset.split import is_validation
+from rfcli.model import RenderFormer, RenderFormerConfig
 from rfcli.training.losses import step_loss
 from rfcli.training.options import TrainOptions
 from rfcli.training.run import CLIP, Run
-from rfcli.training.scenes import TrainingData
+from rfcli.training.scenes import TrainingData, read_scenes
 from rfcli.training.schedule import learning_rate
 from rfcli.training.validation import validate
 
 WARMUP, DECAY = 0.03, 0.99  # share of the seconds until the highest rate; of the moving average of weights
+
+RESOLUTION, TRIANGLES, HELD_OUT = 64, (256, 1024), 16
+
+
+def training_data(folder: Path, config: RenderFormerConfig, most: int | None = None) -> TrainingData:
+    """A dataset's scenes of 256 to 1,024 triangles, the first `most` to learn from and 16 others to be judged by."""
+    entries = [entry for entry in read_manifest(folder) if TRIANGLES[0] <= entry.triangles <= TRIANGLES[1]]
+    learned = [entry for entry in entries if not is_validation(entry.index)][:most]
+    held_out = [entry for entry in entries if is_validation(entry.index)][:HELD_OUT]
+    return TrainingData(*(read_scenes(folder, some, RESOLUTION, config)[0] for some in (learned, held_out)))
 
 
 class Side:

@@ -20,15 +20,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rfcli.dataset.manifest import read_manifest
-from rfcli.dataset.split import is_validation
 from rfcli.model import PRESETS, RenderFormer, convert, load
 from rfcli.training.initialise import new_model
-from rfcli.training.scenes import TrainingData, read_scenes
+from rfcli.training.scenes import TrainingData
 from rfcli.training.validation import validate
-from tests.benchmarks.equal_seconds import Side, take_turns
+from tests.benchmarks.equal_seconds import RESOLUTION, Side, take_turns, training_data
 
-RESOLUTION, TRIANGLES, PARTS = 64, (256, 1024), 3
+PARTS = 3
 FULL_RATE, TRANSFER_RATE = 5e-4, 1e-3
 
 
@@ -57,10 +55,7 @@ def low_rank(model: RenderFormer, rank: int) -> RenderFormer:
 
 def quality(told: Any) -> None:
     teacher = load("tiny", device="cpu")
-    entries = [entry for entry in read_manifest(told.data) if TRIANGLES[0] <= entry.triangles <= TRIANGLES[1]]
-    learned = [entry for entry in entries if not is_validation(entry.index)][: told.scenes]
-    held_out = [entry for entry in entries if is_validation(entry.index)][:16]
-    data = TrainingData(*(read_scenes(told.data, some, RESOLUTION, teacher.config)[0] for some in (learned, held_out)))
+    data = training_data(told.data, teacher.config, told.scenes)
     student = convert(teacher, "performer")
     first = Side("transfer", student, teacher, data, "muon", TRANSFER_RATE, RESOLUTION)
     while first.seconds < 60 * told.transfer:
