@@ -1,8 +1,8 @@
 """Why the first Performer went black, as a figure: `python -m tests.benchmarks.first_performer`.
 
 The same trained model and scenes, by path tracing, with softmax attention, with FAVOR+ as it is often written (a small
-epsilon added to its features), with FAVOR+ as it is here, before and after fine-tuning, and with near-far attention.
-The number is PSNR against softmax, on clamp(log2(1 + radiance), 0, 1).
+epsilon added to its features), with FAVOR+ as it is here, with its learned kin after fine-tuning, and with near-far
+attention. The number is PSNR against softmax, on clamp(log2(1 + radiance), 0, 1).
 """
 
 import argparse
@@ -53,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scenes", nargs="*", default=["examples/cornell-box.json", "examples/still-life.json"])
     parser.add_argument("--model", default="tiny")
-    parser.add_argument("--twin", help="the model after rf finetune --performer")
+    parser.add_argument("--twin", default="tiny-performer", help="the model after rf finetune --performer")
     parser.add_argument("--keys", type=int, default=128)
     parser.add_argument("--resolution", type=int, default=256)
     parser.add_argument("--paths", type=int, default=256)
@@ -65,7 +65,7 @@ def main() -> None:
         "softmax": softmax,
         "FAVOR+ with an\nepsilon, swapped in": drowned(softmax),
         "FAVOR+ of rf,\nswapped in": convert(softmax, "performer", feature_map="favor"),
-        **({"FAVOR+ of rf,\nfine-tuned": rfcli.load_model(arguments.twin)} if arguments.twin else {}),
+        "performer of rf,\nfine-tuned": rfcli.load_model(arguments.twin),
         f"near-far, {arguments.keys} keys,\nno training": convert(softmax, "nearfar", keys=arguments.keys),
     }
     draw(arguments.scenes, models, "softmax", arguments.resolution, arguments.paths, arguments.out)
