@@ -146,7 +146,7 @@ def _keys(k: Tensor, v: Tensor, log_weight: Tensor, plan: ScenePlan, frequencies
 
 
 def _read(q: Tensor, keys: list[Key | None], frequencies: int) -> Tensor:
-    """q [H, n, D] over some keys."""
+    """q [H, n, D] of a block over some keys; the squares of its queries count as their mean."""
     assert all(key is not None for key in keys)
     log_weight, mean, variance, value = (
         torch.stack(part, -2 if part[0].dim() else 0) for part in zip(*keys, strict=True)
@@ -154,5 +154,5 @@ def _read(q: Tensor, keys: list[Key | None], frequencies: int) -> Tensor:
     logits = q @ mean.transpose(-1, -2) / q.shape[-1] ** 0.5 + log_weight
     for group in channel_groups(q.shape[-1], frequencies):
         shared = variance[..., group].mean(-1)[:, None]
-        logits = logits + q[..., group].square().sum(-1, keepdim=True) * shared / (2 * q.shape[-1])
+        logits = logits + q[..., group].square().sum(-1).mean(-1)[:, None, None] * shared / (2 * q.shape[-1])
     return logits.softmax(-1) @ value

@@ -8,6 +8,7 @@ scene from its geometry:
     frontier.py   the K nodes of the tree that a block reads
     plan.py       both, once per scene; registers and emitters stay out of the tree and are keys of every block
     rope_groups.py, key_table.py   per layer and head: what a node is as a key
+    common_terms.py    per layer and head: what all queries of a block share of their exponents
     blocks.py     per layer and head: every block reads its keys; gradients
     layer.py      the mechanism
 """

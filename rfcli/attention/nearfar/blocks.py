@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from rfcli.attention.nearfar.key_table import extend_queries, key_table, key_table_gradient
+from rfcli.attention.nearfar.common_terms import common_terms, common_terms_gradient
+from rfcli.attention.nearfar.key_table import key_table, key_table_gradient
 from rfcli.attention.nearfar.plan import BLOCK, ScenePlan
 
 # Blocks whose queries are prepared at once. Their keys are gathered at once only where that keeps the device busy: on a
@@ -16,45 +17,44 @@ CHUNK_CPU, CHUNK_ELSEWHERE = 8, 16
 QUERIES_CPU = 256  # of a block that read at once, for the same reason
 
 
-def read_keys(q: Tensor, table: Tensor, rows: Tensor, groups: Tensor) -> Tensor:
+def read_keys(q: Tensor, table: Tensor, rows: Tensor, terms: Tensor) -> Tensor:
     """Softmax over the keys of each block, of its queries q [n, 512, D] -> q's shape.
 
-    table [R, D + G + 1 + D] of the nodes; rows [n, L] those that each block reads.
+    table [R, D + G + 1 + D] of the nodes; rows [n, L] those that each block reads; terms [n, G + 1] of `common_terms`.
     """
-    extended = _scaled(q, groups)
+    dim = q.shape[-1]
+    widths, scale = [dim, terms.shape[-1], dim], dim**-0.5
     if q.device.type != "cpu":
-        keys, values = torch.split(gather(table, rows), [extended.shape[-1], q.shape[-1]], -1)
-        return torch.bmm(torch.bmm(extended, keys.mT).softmax(-1), values)
+        keys, middle, values = torch.split(gather(table, rows), widths, -1)
+        common = torch.bmm(middle, terms[..., None]).mT
+        return torch.bmm(torch.baddbmm(common, q, keys.mT, alpha=scale).softmax(-1), values)
     # Into memory that is used again and again: fresh memory costs its first touch, a tenth of the whole.
     out = torch.empty_like(q)
     gathered = table.new_empty(rows.shape[1], table.shape[1])
-    keys, values = torch.split(gathered, [extended.shape[-1], q.shape[-1]], -1)
+    keys, middle, values = torch.split(gathered, widths, -1)
     weights = table.new_empty(QUERIES_CPU, len(keys))
-    for block, own, found in zip(extended, rows, out, strict=True):
+    for block, own, term, found in zip(q, rows, terms, out, strict=True):
         torch.index_select(table, 0, own, out=gathered)
+        common = middle @ term
         for queries, answers in zip(block.split(QUERIES_CPU), found.split(QUERIES_CPU), strict=True):
-            torch.softmax(torch.mm(queries, keys.T, out=weights), -1, out=weights)
+            torch.softmax(torch.addmm(common, queries, keys.T, alpha=scale, out=weights), -1, out=weights)
             torch.mm(weights, values, out=answers)
     return out
 
 
-def read_keys_gradient(gradient: Tensor, q: Tensor, gathered: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of q and of the rows of the table that its blocks read, `gathered`, from that of what `read_keys`
-    returns, computed anew. Shapes as there, or of one block without n."""
+def read_keys_gradient(gradient: Tensor, q: Tensor, gathered: Tensor, terms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of q, of the rows of the table that its blocks read, `gathered`, and of the terms, from that of what
+    `read_keys` returns, computed anew. Shapes as there, or of one block without n."""
     dim = q.shape[-1]
-    extended = _scaled(q, groups)
-    keys, values = torch.split(gathered, [extended.shape[-1], dim], -1)
-    weights = (extended @ keys.mT).softmax(-1)
+    scale = dim**-0.5
+    keys, middle, values = torch.split(gathered, [dim, terms.shape[-1], dim], -1)
+    common = middle @ terms[..., None]
+    weights = (q @ keys.mT).mul_(scale).add_(common.mT).softmax(-1)
     dlogits = gradient @ values.mT
     dlogits.sub_(torch.linalg.vecdot(dlogits, weights)[..., None]).mul_(weights)
-    dextended = dlogits @ keys
-    dgathered = torch.cat([dlogits.mT @ extended, weights.mT @ gradient], -1)
-    dq = dextended[..., :dim] * dim**-0.5 + q * (dextended[..., dim:-1] @ groups.T) / dim
-    return dq, dgathered
-
-
-def _scaled(q: Tensor, groups: Tensor) -> Tensor:
-    return extend_queries(q, groups).mul_(q.shape[-1] ** -0.5)
+    dcommon = dlogits.sum(-2)[..., None]
+    dgathered = torch.cat([dlogits.mT @ q * scale, dcommon * terms[..., None, :], weights.mT @ gradient], -1)
+    return dlogits @ keys * scale, dgathered, (middle.mT @ dcommon)[..., 0]
 
 
 def read_blocks(
@@ -69,8 +69,8 @@ def read_blocks(
     for scene, head, plan in planned_heads(plans, q.shape[1]):
         table = key_table(k[scene, head], v[scene, head], plan, groups, table if head else None)
         for tokens, rows, real in chunks(plan):
-            queries = q[scene, head].index_select(0, tokens).view(-1, BLOCK, q.shape[-1])
-            read = read_keys(queries, table, rows, groups)
+            queries, number = block_queries(q[scene, head], tokens, real)
+            read = read_keys(queries, table, rows, common_terms(queries, number, groups))
             out[scene, head].index_copy_(0, tokens[:real], read.flatten(0, 1)[:real])
     return out
 
@@ -101,30 +101,31 @@ class ReadBlocks(torch.autograd.Function):
             table = key_table(k[scene, head], v[scene, head], plan, groups, table if head else None)
             dtable = torch.zeros_like(table)
             for tokens, rows, real in chunks(plan):
-                wanted = gradient[scene, head].index_select(0, tokens)
-                wanted[real:] = 0
-                queries = q[scene, head].index_select(0, tokens).view(-1, BLOCK, q.shape[-1])
-                dqueries = _blocks_gradient(wanted.view_as(queries), queries, table, rows, groups, dtable)
-                dq[scene, head].index_add_(0, tokens, dqueries.flatten(0, 1))
+                wanted, _ = block_queries(gradient[scene, head], tokens, real)
+                queries, number = block_queries(q[scene, head], tokens, real)
+                terms = common_terms(queries, number, groups)
+                dqueries, dterms = _blocks_gradient(wanted, queries, table, rows, terms, dtable)
+                dqueries += common_terms_gradient(dterms, queries, number, groups)
+                dq[scene, head].index_copy_(0, tokens[:real], dqueries.flatten(0, 1)[:real])
             gradients = key_table_gradient(dtable, table, k[scene, head], v[scene, head], plan, groups)
             dk[scene, head], dv[scene, head] = gradients
         return dq, dk, dv, None, None
 
 
 def _blocks_gradient(
-    gradient: Tensor, q: Tensor, table: Tensor, rows: Tensor, groups: Tensor, dtable: Tensor
-) -> Tensor:
-    """That of q, from that of what `read_keys` returns; that of the table is added to `dtable`."""
+    gradient: Tensor, q: Tensor, table: Tensor, rows: Tensor, terms: Tensor, dtable: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Those of q and of the terms, from that of what `read_keys` returns; that of the table is added to `dtable`."""
     if q.device.type != "cpu":
-        dq, dgathered = read_keys_gradient(gradient, q, gather(table, rows), groups)
+        dq, dgathered, dterms = read_keys_gradient(gradient, q, gather(table, rows), terms)
         dtable.index_add_(0, rows.flatten(), dgathered.flatten(0, 1))
-        return dq
-    blocks = []
-    for wanted, queries, own in zip(gradient, q, rows, strict=True):
-        dqueries, dgathered = read_keys_gradient(wanted, queries, table.index_select(0, own), groups)
+        return dq, dterms
+    dq, dterms = torch.empty_like(q), torch.empty_like(terms)
+    for block, own in enumerate(rows):
+        gathered = table.index_select(0, own)
+        dq[block], dgathered, dterms[block] = read_keys_gradient(gradient[block], q[block], gathered, terms[block])
         dtable.index_add_(0, own, dgathered)
-        blocks.append(dqueries)
-    return torch.stack(blocks)
+    return dq, dterms
 
 
 def planned_heads(plans: tuple[ScenePlan | None, ...], heads: int) -> Iterator[tuple[int, int, ScenePlan]]:
@@ -142,6 +143,16 @@ def chunks(plan: ScenePlan) -> Iterator[tuple[Tensor, Tensor, int]]:
         part = slice(start, start + step)
         tokens = plan.order[start * BLOCK : (start + step) * BLOCK]
         yield tokens, plan.rows[part], min(len(tokens), plan.count - start * BLOCK)
+
+
+def block_queries(q: Tensor, tokens: Tensor, real: int) -> tuple[Tensor, Tensor]:
+    """q [T, D] of the tokens [n 512] of n blocks -> [n, 512, D], zero behind the first `real`, and [n, 1] how many of
+    each block are real."""
+    queries = q.index_select(0, tokens)
+    queries[real:] = 0
+    number = queries.new_full((len(tokens) // BLOCK, 1), BLOCK)
+    number[-1] -= len(tokens) - real
+    return queries.view(-1, BLOCK, q.shape[-1]), number
 
 
 def gather(table: Tensor, rows: Tensor) -> Tensor:

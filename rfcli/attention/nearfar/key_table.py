@@ -4,11 +4,8 @@ Over a cluster with weights w_j, of total W, and with keys of mean k and varianc
 
     sum_j w_j exp(q . k_j / sqrt(D)) ~ W exp(q . k / sqrt(D) + q^2 . S / (2 D))
 
-to second order, exactly so for keys that are normally distributed. The exponent is one product of longer vectors,
-
-    [q, sums of q^2 over the groups / (2 sqrt(D)), sqrt(D)] . [k, S, log W] / sqrt(D),
-
-and what is read of the cluster is the mean of its values. Above the smallest, nodes are merged pair by pair: with a the
+to second order, exactly so for keys that are normally distributed; and what is read of the cluster is the mean of its
+values. So a row of the table is [k, S, log W, mean of v]. Above the smallest, nodes are merged pair by pair: with a the
 left one's share of the weight, means are a left + (1 - a) right, and the variance gains a (1 - a) (left - right)^2 of
 the keys.
 """
@@ -21,12 +18,6 @@ from torch import Tensor
 from rfcli.attention.nearfar.plan import ScenePlan
 
 PLACES_AT_ONCE = 4096  # bounds memory
-
-
-def extend_queries(q: Tensor, groups: Tensor) -> Tensor:
-    """[..., D] -> [..., D + G + 1], queries of the table's keys. groups [D, G]: 1 where a channel is a member."""
-    root = q.shape[-1] ** 0.5
-    return torch.cat([q, (q.square() @ groups) * (0.5 / root), q.new_full((*q.shape[:-1], 1), root)], -1)
 
 
 def key_table(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, out: Tensor | None = None) -> Tensor:
