@@ -8,8 +8,8 @@ triangles near-far attention stands in for softmax; at the counts below, the PSN
 A model to compare with, in which every triangle has one vote, and its counterpart, trained as long:
 
     cp -r rfcli/weights/rf-tiny counting && sed -i 's/"area"/"count"/' counting/config.json
-    rf finetune --from counting --steps 1500 --seed 1 --out runs/count
-    rf finetune --from tiny --steps 1500 --seed 1 --out runs/area
+    rf finetune --from counting --data new --triangles 256-1k --steps 600 --rate 3e-4 --seed 1 --out runs/count
+    rf finetune --from tiny --data new --triangles 256-1k --steps 600 --rate 3e-4 --seed 1 --out runs/area
     python tests/benchmarks/tessellation.py tiny runs/area runs/count
 """
 
