@@ -13,7 +13,6 @@ import pytest
 
 from rfcli.dataset.manifest import MANIFEST, read_manifest
 from tests.cli.conftest import Rf, model, rf, scene  # noqa: F401
-from tests.usual_machine import in_time
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="resident memory as Linux counts it")
 
@@ -63,16 +62,25 @@ def test_the_last_of_five_thousand_scenes_take_no_longer_than_the_first(tmp_path
 
 OPENING = """
 import json, sys, time
+from pathlib import Path
 import torch
-from rfcli.dataset.manifest import read_manifest
+from rfcli.dataset.manifest import MANIFEST, read_manifest
 from rfcli.study.peak_memory import PeakMemory
 
-peak, seconds = PeakMemory(torch.device("cpu")), []
-for _ in range(2):
-    entries, start = None, time.process_time()
-    entries = read_manifest(sys.argv[1])
-    seconds.append(time.process_time() - start)
-print(json.dumps([len(entries), entries[-1].index, min(seconds), peak.bytes()]))
+def parse():
+    for line in Path(sys.argv[1], MANIFEST).open("rb"):
+        json.loads(line)
+
+def seconds(work):
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+peak = PeakMemory(torch.device("cpu"))
+entries = read_manifest(sys.argv[1])
+held, last = peak.bytes(), entries[-1].index
+ours, bare = zip(*((seconds(lambda: read_manifest(sys.argv[1])), seconds(parse)) for _ in range(3)))
+print(json.dumps([len(entries), last, min(ours) / min(bare), held]))
 """
 
 
@@ -85,7 +93,7 @@ def test_a_manifest_of_two_hundred_thousand_scenes_opens_at_once(tmp_path: Path)
                 f'"rejected": {{"unlit": {index % 3}, "empty": {index % 2}}}}}\n'
             )
     run = subprocess.run([sys.executable, "-c", OPENING, str(tmp_path)], capture_output=True, text=True, check=True)
-    count, last, seconds, memory = json.loads(run.stdout)
+    count, last, times_as_long, memory = json.loads(run.stdout)
     assert (count, last) == (LISTED, LISTED - 1)
-    assert in_time(seconds, 2)  # of the processor, the better of two
+    assert times_as_long < 4  # as to parse its lines as JSON, in the same run: 2 seconds where that takes a half
     assert memory < 200e6
