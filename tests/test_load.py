@@ -78,9 +78,9 @@ def seconds(work):
 
 peak = PeakMemory(torch.device("cpu"))
 entries = read_manifest(sys.argv[1])
-held, last = peak.bytes(), entries[-1].index
-ours, bare = zip(*((seconds(lambda: read_manifest(sys.argv[1])), seconds(parse)) for _ in range(3)))
-print(json.dumps([len(entries), last, min(ours) / min(bare), held]))
+found, entries = [len(entries), entries[-1].index], None
+ours, bare = map(min, zip(*((seconds(lambda: read_manifest(sys.argv[1])), seconds(parse)) for _ in range(3))))
+print(json.dumps([*found, ours, bare, peak.bytes()]))
 """
 
 
@@ -93,7 +93,7 @@ def test_a_manifest_of_two_hundred_thousand_scenes_opens_at_once(tmp_path: Path)
                 f'"rejected": {{"unlit": {index % 3}, "empty": {index % 2}}}}}\n'
             )
     run = subprocess.run([sys.executable, "-c", OPENING, str(tmp_path)], capture_output=True, text=True, check=True)
-    count, last, times_as_long, memory = json.loads(run.stdout)
+    count, last, seconds, parsing, memory = json.loads(run.stdout)
     assert (count, last) == (LISTED, LISTED - 1)
-    assert times_as_long < 4  # as to parse its lines as JSON, in the same run: 2 seconds where that takes a half
+    assert seconds < max(2, 3.5 * parsing)  # of the processor; beside the bare JSON, as a machine may be slow or busy
     assert memory < 200e6

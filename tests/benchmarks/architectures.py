@@ -14,7 +14,7 @@ import torch
 
 from rfcli.model import PRESETS
 from rfcli.training.initialise import new_model
-from tests.benchmarks.equal_seconds import RESOLUTION, Side, take_turns, training_data
+from tests.benchmarks.equal_seconds import Side, take_turns, training_data
 
 PARTS, RATE = 4, 1e-3
 
@@ -55,7 +55,7 @@ def main() -> None:
     sides = []
     for name in told.only:
         config, optimizer, rate = TRIALS[name]
-        sides.append(Side(name, new_model(config, 0), None, data, optimizer, rate, RESOLUTION))
+        sides.append(Side(name, new_model(config, 0), None, data, optimizer, rate))
     take_turns(sides, 60 * told.minutes, PARTS)
 
 

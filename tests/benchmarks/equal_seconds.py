@@ -17,7 +17,6 @@ from rfcli.training.schedule import learning_rate
 from rfcli.training.validation import validate
 
 WARMUP, DECAY = 0.03, 0.99  # share of the seconds until the highest rate; of the moving average of weights
-
 RESOLUTION, TRIANGLES, HELD_OUT = 64, (256, 1024), 16
 
 
@@ -40,11 +39,10 @@ class Side:
         data: TrainingData,
         optimizer: str,
         rate: float,
-        resolution: int,
     ) -> None:
         steps = 10**6
         told = TrainOptions(
-            Path(), Path(), resolution=resolution, steps=steps, ema=DECAY, optimizer=optimizer,
+            Path(), Path(), resolution=RESOLUTION, steps=steps, ema=DECAY, optimizer=optimizer,
             transfer=steps if teacher else 0,
         )  # fmt: skip
         self.name, self.rate, self.teacher, self.run = name, rate, teacher, Run(model, teacher, data, told)
@@ -68,7 +66,7 @@ class Side:
         """dB of the averaged weights on the validation scenes."""
         judged = self.run.judged()
         assert judged is not None
-        return validate(judged, self.run.data.validation, self.run.options.resolution).psnr
+        return validate(judged, self.run.data.validation, RESOLUTION).psnr
 
 
 def take_turns(sides: list[Side], seconds: float, parts: int) -> None:

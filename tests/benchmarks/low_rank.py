@@ -57,17 +57,17 @@ def quality(told: Any) -> None:
     teacher = load("tiny", device="cpu")
     data = training_data(told.data, teacher.config, told.scenes)
     student = convert(teacher, "performer")
-    first = Side("transfer", student, teacher, data, "muon", TRANSFER_RATE, RESOLUTION)
+    first = Side("transfer", student, teacher, data, "muon", TRANSFER_RATE)
     while first.seconds < 60 * told.transfer:
         first.step(first.seconds / (60 * told.transfer))
     for name, model in (("softmax", teacher), (f"performer after {first.steps} steps of transfer", student)):
         print(f"{name}: {validate(model, data.validation, RESOLUTION).psnr:.2f} dB", flush=True)
-    sides = [Side("all, muon", copy.deepcopy(student).requires_grad_(True), None, data, "muon", FULL_RATE, RESOLUTION)]
+    sides = [Side("all, muon", copy.deepcopy(student).requires_grad_(True), None, data, "muon", FULL_RATE)]
     for rank in told.rank:
         for rate in told.rate:
             torch.manual_seed(0)
             model = low_rank(copy.deepcopy(student), rank)
-            sides.append(Side(f"rank {rank}, rate {rate:g}", model, None, data, "adamw", rate, RESOLUTION))
+            sides.append(Side(f"rank {rank}, rate {rate:g}", model, None, data, "adamw", rate))
     take_turns(sides, 60 * told.minutes, PARTS)
 
 
@@ -90,7 +90,7 @@ def cost(told: Any) -> None:
     for name in ("all", f"rank {told.rank[0]}"):
         model = new_model(trial.config, 0)
         model = low_rank(model, told.rank[0]) if name != "all" else model
-        side = Side(name, model, None, TrainingData(scenes, scenes), "adamw", FULL_RATE, RESOLUTION)
+        side = Side(name, model, None, TrainingData(scenes, scenes), "adamw", FULL_RATE)
         side.step(0.5)
         before = side.seconds
         side.step(0.5)
