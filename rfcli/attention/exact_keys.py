@@ -8,6 +8,9 @@ products of features,
 
 over the exact keys e, each of which is one feature more, of which no other key has anything; the S_f are sums over all
 other keys. Cost O(N E D) time for E exact keys.
+
+Learned features reach softmax's kernel only up to a factor e^b of each head, which is learned with them: it says how
+much all other keys weigh beside the exact ones.
 """
 
 from dataclasses import dataclass
@@ -18,6 +21,9 @@ import torch.distributed as dist
 from torch import Tensor
 
 from rfcli.attention.context import Context
+
+USUAL_BALANCE = 1.0  # b to begin with: of logits with a standard deviation of 1.4
+STRIDE = 10.0  # of b, which has further to go than weights have at the same rate
 
 
 @dataclass(frozen=True)

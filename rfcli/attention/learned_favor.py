@@ -24,13 +24,11 @@ import torch
 from torch import Tensor, nn
 
 from rfcli.attention.context import Context
-from rfcli.attention.exact_keys import ExactKeys, set_apart
+from rfcli.attention.exact_keys import STRIDE, USUAL_BALANCE, ExactKeys, set_apart
 from rfcli.attention.feature_sums import attend_by_features
 from rfcli.attention.orthogonal import orthogonal_gaussian
 
 GAIN = 0.5  # of queries and keys
-USUAL_BALANCE = 1.0  # b to begin with: of logits with a standard deviation of 1.4
-STRIDE = 10.0  # of b, which has further to go than weights have at the same rate
 
 
 class LearnedFavor(nn.Module):

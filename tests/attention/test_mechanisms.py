@@ -21,7 +21,7 @@ every_layer = pytest.mark.parametrize(("name", "options"), LAYERS)
 
 def twin(name: str, layer: torch.nn.Module, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
     if name == "hedgehog":
-        return dense_hedgehog(q, k, v, layer.query_map.double(), layer.key_map.double(), context.key_bias())
+        return dense_hedgehog(q, k, v, layer, context)
     if isinstance(layer, LearnedFavor):
         return dense_learned(q, k, v, layer, context)
     if name == "performer" and layer.kernel == "relu":

@@ -49,7 +49,12 @@ def dense_learned(q: Tensor, k: Tensor, v: Tensor, layer: torch.nn.Module, conte
     )
     kernel = summed_over_features(of_q, of_k)
     kernel = kernel + 1 + 10 * layer.balance.double()[:, None, None] - math.log(layer.query_directions.shape[1])
-    logits = torch.einsum("bhid,bhjd->bhij", q, k) / root
+    return beside_exact_keys(kernel, q, k, v, context)
+
+
+def beside_exact_keys(kernel: Tensor, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
+    """Softmax over log kernels [B, H, N, N], and over q . k / sqrt(D) for keys that are registers or emitters."""
+    logits = torch.einsum("bhid,bhjd->bhij", q, k) / q.shape[-1] ** 0.5
     exact = torch.zeros(len(q), k.shape[2], dtype=torch.bool) if context.emitters is None else context.emitters.clone()
     exact[:, : context.registers] = True
     kernel = torch.where(exact[:, None, None], logits, kernel)
@@ -73,15 +78,17 @@ def dense_relu(q: Tensor, k: Tensor, v: Tensor, directions: Tensor, bias: Tensor
     return weighted_by(torch.einsum("bhif,bhjf->bhij", of_q, of_k), v, bias)
 
 
-def dense_hedgehog(q: Tensor, k: Tensor, v: Tensor, query_map: Tensor, key_map: Tensor, bias: Tensor | None) -> Tensor:
-    """The kernel phi(q) . phi(k), phi(x) = [softmax(W x), softmax(-W x)]."""
+def dense_hedgehog(q: Tensor, k: Tensor, v: Tensor, layer: torch.nn.Module, context: Context) -> Tensor:
+    """The kernel e^b D / 2 phi(q) . phi(k), phi(x) = [softmax(W x), softmax(-W x)], b = 1 + 10 balance; for keys that
+    are registers or emitters, exp(q . k / sqrt(D))."""
 
     def features(x: Tensor, rows: Tensor) -> Tensor:
-        spikes = torch.einsum("bhid,hfd->bhif", x, rows)
+        spikes = torch.einsum("bhid,hfd->bhif", x, rows.double())
         return torch.cat([spikes.softmax(-1), (-spikes).softmax(-1)], -1)
 
-    kernel = torch.einsum("bhif,bhjf->bhij", features(q, query_map), features(k, key_map))
-    return weighted_by(kernel, v, bias)
+    kernel = torch.einsum("bhif,bhjf->bhij", features(q, layer.query_map), features(k, layer.key_map)).log()
+    kernel = kernel + (1 + 10 * layer.balance.double() + math.log(q.shape[-1] / 2))[:, None, None]
+    return beside_exact_keys(kernel, q, k, v, context)
 
 
 def dense_near_far(q: Tensor, k: Tensor, v: Tensor, context: Context, frequencies: int) -> Tensor:
