@@ -10,6 +10,7 @@ read one by one (`rfcli.attention.exact_keys`) are features more, with S = v, z 
 Cost O(N m D) time; O(chunk m) memory beyond q, k, v and out.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 CHUNK = 512  # tokens whose features exist at once: a few MB, and products large enough to run at full speed
+LOG2_E = math.log2(math.e)
 COUNTS = 8  # equal columns of z beside S: products of a multiple of 8 columns run a tenth faster than of one more
 
 # [B, H, n, D] -> [B, H, n, m], logarithms of the m features of each token, in memory that is free to be written over
@@ -64,13 +66,18 @@ def _summarise_keys(k: Tensor, v: Tensor, exponents: Exponents, bias: Tensor | N
         # The maximum only chooses units: the result does not depend on it, so no gradient flows through it.
         updated = torch.maximum(largest, exponent.detach().amax(2))
         reference = updated.masked_fill(updated == float("-inf"), 0.0)  # so far nothing but padding
-        weights = exponent.sub_(reference[:, :, None]).exp_()
+        weights = _exp_(exponent.sub_(reference[:, :, None]))
         part_summary = weights.transpose(-1, -2) @ _counted(v[:, :, part])
         summary = torch.addcmul(part_summary, summary, torch.exp(largest - reference)[..., None])
         largest = updated
     assert summary is not None
     assert largest is not None
     return summary, largest
+
+
+def _exp_(x: Tensor) -> Tensor:
+    """exp(x) in x's memory; on a CPU by way of 2^x, which torch has in half the time."""
+    return x.mul_(LOG2_E).exp2_() if x.device.type == "cpu" else x.exp_()
 
 
 def _counted(v: Tensor) -> Tensor:
@@ -95,7 +102,7 @@ def _read_summary(q: Tensor, summary: Tensor, largest: Tensor, exponents: Expone
     def read(part: Tensor) -> tuple[Tensor, Tensor]:
         exponent = exponents(part).add_(largest[:, :, None])
         exponent = exponent.sub_(exponent.detach().amax(-1, keepdim=True))
-        sums = exponent.exp_() @ summary
+        sums = _exp_(exponent) @ summary
         return sums[..., :-COUNTS], sums[..., -1:]
 
     parts = torch.split(q, CHUNK, 2)

@@ -1,10 +1,5 @@
 """Two processes that share the tokens compute what one does."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 import torch.distributed as dist
@@ -13,7 +8,9 @@ from rfcli.attention import Context, create
 from rfcli.errors import InputError
 from rfcli.model import RenderFormer, SceneBatch
 from rfcli.model.sequence_parallel import share, view_independent_spread
+from rfcli.processes import Processes
 from tests.model.scenes import SMALL, random_batch, small_model
+from tests.two_processes import in_two_processes
 
 CASES = [
     ("performer", {}),
@@ -48,17 +45,23 @@ def attended(group: object) -> torch.Tensor:
     return layer(q[:, :, mine], k[:, :, mine], v[:, :, mine], Context(group=group))
 
 
+@torch.no_grad()
+def found_together(processes: Processes) -> dict[str, torch.Tensor]:
+    """What one of the processes finds, in all cases."""
+    found = {"operation": attended(dist.group.WORLD)}
+    for attention, options in CASES:
+        for count in COUNTS:
+            for key_weight in ("count", "area"):
+                model = stage(attention, options, key_weight)
+                name = name_of(attention, options, count, key_weight)
+                found[name] = view_independent_spread(model, padded(count), dist.group.WORLD)
+    return found
+
+
 @pytest.fixture(scope="module")
-def spread(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, torch.Tensor]]:
+def spread() -> list[dict[str, torch.Tensor]]:
     """What each of two processes has found."""
-    folder = tmp_path_factory.mktemp("spread")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    module = ["-m", "tests.model.test_sequence_parallel", str(folder)]
-    ended = subprocess.run(
-        [*command, *module], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
-    )
-    assert ended.returncode == 0, ended.stderr
-    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    return in_two_processes(found_together)
 
 
 @pytest.mark.parametrize("key_weight", ["count", "area"])
@@ -102,21 +105,3 @@ def test_mechanisms_that_read_keys_one_by_one_are_refused(attention: str) -> Non
 
 def name_of(attention: str, options: dict[str, str], count: int, key_weight: str) -> str:
     return f"{attention}-{options.get('kernel')}-{count}-{key_weight}"
-
-
-def main(folder: Path) -> None:
-    dist.init_process_group("gloo")
-    found = {"operation": attended(dist.group.WORLD).detach()}
-    for attention, options in CASES:
-        for count in COUNTS:
-            for key_weight in ("count", "area"):
-                model = stage(attention, options, key_weight)
-                name = name_of(attention, options, count, key_weight)
-                found[name] = view_independent_spread(model, padded(count), dist.group.WORLD)
-    torch.save(found, folder / f"{dist.get_rank()}.pt")
-    dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    with torch.no_grad():
-        main(Path(sys.argv[1]))

@@ -1,6 +1,7 @@
 """The whole study on a model of a few thousand numbers, and its files."""
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -24,6 +25,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def settings(model: str, *attentions: str, layers: int = 1) -> StudySettings:
     return StudySettings(model, attentions or ("sdpa", "performer"), (128, 256), layers, "cpu", seed=0)
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "nearfar"])
+def test_what_several_processes_cannot_share_is_refused(model: str, attention: str) -> None:
+    sentence = f"--attention: {attention} reads keys one by one, which .*; choose among performer, hedgehog, or run"
+    with pytest.raises(InputError, match=sentence):
+        dataclasses.replace(settings(model, "performer", attention), processes=2)
+    assert dataclasses.replace(settings(model, "performer", "hedgehog"), processes=2).processes == 2
 
 
 def test_a_study_measures_and_writes_what_it_promises(model: str, tmp_path: Path) -> None:

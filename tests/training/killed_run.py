@@ -6,7 +6,6 @@ Two kills are a test; more of them by hand:
 """
 
 import argparse
-import multiprocessing
 import random
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from rfcli.training import loop, run
 from rfcli.training.scenes import read_dataset
 from rfcli.training.stages import Stage, stage_at
 from rfcli.training.state import read_state, states
+from tests.fresh_processes import fresh_processes
 from tests.training.datasets import write_dataset
 from tests.training.scenes import RESOLUTION, Silent, fresh_model, options
 
@@ -49,8 +49,7 @@ def run_and_kill(data: Path, out: Path, steps: int, kills: int, seed: int) -> in
     """Start the run and kill it `kills` times with SIGKILL, each after a random number of steps of its sitting and at a
     random moment of two more, then let it end. Returns how many of the kills fell into the writing of a file.
     """
-    context = multiprocessing.get_context("forkserver")  # a fresh process, without its seconds of imports
-    context.set_forkserver_preload(["rfcli.training.loop", "tests.training.scenes"])
+    context = fresh_processes()
     rng = random.Random(seed)
     torn = 0
     for kill in range(kills + 1):

@@ -26,7 +26,7 @@ from rfcli.training.state import states
 from tests.training.datasets import write_dataset
 
 SOON = 120  # seconds, within which everything must have ended; a machine may be busy
-STEPS = 12
+STEPS = 6
 LONG = pytest.mark.long
 TORCHRUN = [sys.executable, *["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]]
 # `rf`, with a loss in the history for every step, and in float32 whatever is faster here: bfloat16 rounds to 4e-3

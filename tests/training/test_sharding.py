@@ -20,7 +20,7 @@ from rfcli.training.sharding import own, whole
 from rfcli.training.state import read_state
 from tests.training.killed_run import differences, last_state
 from tests.training.scenes import Silent, fresh_model, options, training_data
-from tests.training.two_processes import in_two_processes
+from tests.two_processes import in_two_processes
 
 STEPS, HALFWAY = 6, 3
 Done = tuple[Path, list[tuple[float, float]]]  # a run, and loss and gradient's norm of each of its steps

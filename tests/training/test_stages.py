@@ -4,8 +4,6 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +21,7 @@ from rfcli.training.run import Run
 from rfcli.training.scenes import TrainingData, read_dataset
 from rfcli.training.stages import Stage, ends, stage_at
 from rfcli.training.state import read_state
+from tests.fresh_processes import fresh_processes
 from tests.model.scenes import SMALL
 from tests.training.killed_run import differences, last_state
 from tests.training.scenes import Silent, fresh_model, options, training_data, training_scene
@@ -102,23 +101,6 @@ def test_a_run_goes_through_its_stages_and_is_judged_at_the_last(folder: Path, t
     assert [scene.images.shape for scene in whole] == [scene.images.shape for scene in data.validation]
 
 
-SITTING = """
-import os, signal, sys
-from pathlib import Path
-import torch
-from tests.training.scenes import Silent
-from tests.training.test_stages import sitting
-
-class Deadly(Silent):
-    def stepped(self, step, losses):
-        if step == int(sys.argv[3]):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-torch.set_num_threads(1)
-sitting(Path(sys.argv[1]), Path(sys.argv[2]), Deadly())
-"""
-
-
 def sitting(folder: Path, out: Path, watch: Silent) -> None:
     """Go on with a run in two stages from wherever it is; its model draws random numbers."""
     run.fastest_precision = lambda device: torch.float32
@@ -127,6 +109,23 @@ def sitting(folder: Path, out: Path, watch: Silent) -> None:
     done = state.step if state else 0
     data = read_dataset(folder, CURRICULUM, model.config, stage_at(CURRICULUM, done))
     fit(model, data, told, watch, state=state)
+
+
+class Deadly(Silent):
+    """Kills its process after a step."""
+
+    def __init__(self, last: int) -> None:
+        super().__init__()
+        self.last = last
+
+    def stepped(self, step: int, losses: dict[str, float]) -> None:
+        if step == self.last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def deadly_sitting(folder: Path, out: Path, last: int) -> None:
+    torch.set_num_threads(1)
+    sitting(folder, out, Deadly(last))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills")
@@ -140,8 +139,10 @@ def test_kills_before_at_and_after_the_change_of_stage_change_nothing(folder: Pa
         torch.set_num_threads(threads)
     out = tmp_path / "killed"
     for kill in (3, 4, 5, 99):
-        ended = subprocess.run([sys.executable, "-c", SITTING, str(folder), str(out), str(kill)], capture_output=True)
-        assert ended.returncode == (0 if kill == 99 else -signal.SIGKILL), ended.stderr.decode()
+        process = fresh_processes().Process(target=deadly_sitting, args=(folder, out, kill))
+        process.start()
+        process.join()
+        assert process.exitcode == (0 if kill == 99 else -signal.SIGKILL)
     assert not differences(last_state(tmp_path / "whole"), last_state(out))
     for file in ("model.safetensors", "best/model.safetensors", "grid.png"):
         assert (out / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()

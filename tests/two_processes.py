@@ -1,6 +1,5 @@
 """Two processes that train together, for tests that ask both of them."""
 
-import multiprocessing
 import signal
 import tempfile
 from collections.abc import Callable
@@ -12,15 +11,14 @@ import torch.distributed as dist
 
 from rfcli.processes import Processes
 from rfcli.training import run
+from tests.fresh_processes import fresh_processes
 
 LONGEST = 300  # seconds; a machine may be busy
 
 
 def in_two_processes(work: Callable[..., Any], *told: Any, **named: Any) -> list[Any]:
     """What `work(processes, *told, **named)` returns in either of two processes that have met over gloo."""
-    context = multiprocessing.get_context("forkserver")  # fresh processes, without their seconds of imports
-    context.set_forkserver_preload(["rfcli.training.loop", "tests.training.scenes"])
-    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2, context) as pool:
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2, fresh_processes()) as pool:
         meeting = f"file://{folder}/meeting"
         each = [pool.submit(_joined, Processes(rank, 2), meeting, work, told, named) for rank in (0, 1)]
         return [one.result(LONGEST) for one in each]
