@@ -74,12 +74,17 @@ def fastest(work: dict[str, Callable[[], object]], seconds: float) -> dict[str, 
 
 def forward_seconds(triangles: int, theirs: Callable[..., Tensor] | None) -> dict[str, float]:
     """Seconds of one call of each mechanism, and of performer-pytorch's if given; of softmax, scaled as N^2 from
-    LARGEST_SOFTMAX triangles where there are more."""
+    LARGEST_SOFTMAX triangles where there are more. Linear ones write into memory that is there, as in the model."""
     made = {
         label: operation(label, min(triangles, LARGEST_SOFTMAX) if label == "sdpa" else triangles)
         for label in MECHANISMS
     }
-    work: dict[str, Callable[[], object]] = {label: lambda m=made[label]: m[0](*m[1], m[2]) for label in MECHANISMS}
+    room = torch.zeros_like(made["performer"][1][0])
+
+    def into_room(layer: nn.Module, inputs: list[Tensor], context: Context) -> None:
+        layer(*inputs, context, **({"out": room} if getattr(layer, "takes_out", False) else {}))
+
+    work: dict[str, Callable[[], object]] = {label: lambda m=made[label]: into_room(*m) for label in MECHANISMS}
     if theirs is not None:
         work[THEIRS] = lambda: theirs(*made["performer"][1])
     with torch.inference_mode():
