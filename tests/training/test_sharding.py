@@ -22,7 +22,7 @@ from tests.training.killed_run import differences, last_state
 from tests.training.scenes import Silent, fresh_model, options, training_data
 from tests.two_processes import in_two_processes
 
-STEPS, HALFWAY = 6, 3
+STEPS, HALFWAY = 4, 2
 Done = tuple[Path, list[tuple[float, float]]]  # a run, and loss and gradient's norm of each of its steps
 
 
