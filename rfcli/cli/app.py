@@ -43,6 +43,7 @@ from rfcli.cli.bench import bench
 from rfcli.cli.doctor import doctor
 from rfcli.cli.errors import EXIT_MISTAKE, one_line
 from rfcli.cli.finetune import finetune
+from rfcli.cli.freed_memory import keep_freed_memory
 from rfcli.cli.gen_data import gen_data
 from rfcli.cli.render import render
 from rfcli.cli.train import train
@@ -106,4 +107,5 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # names of files need not be text
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    keep_freed_memory()
     app(prog_name="rf")

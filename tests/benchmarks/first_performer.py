@@ -52,20 +52,25 @@ def drowned(model: RenderFormer) -> RenderFormer:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scenes", nargs="*", default=["examples/cornell-box.json", "examples/still-life.json"])
-    parser.add_argument("--model", default="tiny")
-    parser.add_argument("--twin", default="tiny-performer", help="the model after rf finetune --performer")
+    parser.add_argument(
+        "--models",
+        nargs=2,
+        default=["tiny", "tiny-performer"],
+        metavar=("SOFTMAX", "TWIN"),
+        help="a model, and what rf finetune --performer made of it",
+    )
     parser.add_argument("--keys", type=int, default=128)
     parser.add_argument("--resolution", type=int, default=256)
     parser.add_argument("--paths", type=int, default=256)
     parser.add_argument("--out", type=Path, default=Path("first-performer.png"))
     arguments = parser.parse_args()
 
-    softmax = rfcli.load_model(arguments.model)
+    softmax, twin = map(rfcli.load_model, arguments.models)
     models = {
         "softmax": softmax,
         "FAVOR+ with an\nepsilon, swapped in": drowned(softmax),
         "FAVOR+ of rf,\nswapped in": convert(softmax, "performer", feature_map="favor"),
-        "performer of rf,\nfine-tuned": rfcli.load_model(arguments.twin),
+        "performer of rf,\nfine-tuned": twin,
         f"near-far, {arguments.keys} keys,\nno training": convert(softmax, "nearfar", keys=arguments.keys),
     }
     draw(arguments.scenes, models, "softmax", arguments.resolution, arguments.paths, arguments.out)

@@ -1,0 +1,34 @@
+"""What is freed is used again."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import ctypes, resource, sys
+from rfcli.cli.freed_memory import keep_freed_memory
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+for _ in range(20):
+    blocks = [libc.malloc(size << 20) for size in (100, 25)]
+    for block, size in zip(blocks, (100, 25)):
+        ctypes.memset(block, 1, size << 20)
+    for block in blocks:
+        libc.free(block)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have other habits")
+def test_blocks_that_come_and_go_are_touched_first_once() -> None:
+    def faults(how: str) -> int:
+        said = subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, text=True, check=True)
+        return int(said.stdout)
+
+    pages = 125 * 256
+    assert faults("keep") < 2 * pages
+    assert faults("give back") > 10 * pages
