@@ -9,7 +9,7 @@ import ctypes
 import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
-LARGEST = 128 << 20  # bytes of a block that is kept; larger ones, of large scenes, go back, or peaks would grow
+LARGEST = 64 << 20  # bytes of a block that is kept; larger ones, of large scenes, go back, or peaks would grow
 KEPT = 256 << 20  # bytes of free memory behind the last block in use
 
 

@@ -14,8 +14,8 @@ if sys.argv[1] == "keep":
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
 for _ in range(20):
-    blocks = [libc.malloc(size << 20) for size in (100, 25)]
-    for block, size in zip(blocks, (100, 25)):
+    blocks = [libc.malloc(size << 20) for size in (50, 25)]
+    for block, size in zip(blocks, (50, 25)):
         ctypes.memset(block, 1, size << 20)
     for block in blocks:
         libc.free(block)
@@ -29,6 +29,6 @@ def test_blocks_that_come_and_go_are_touched_first_once() -> None:
         said = subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, text=True, check=True)
         return int(said.stdout)
 
-    pages = 125 * 256
+    pages = 75 * 256
     assert faults("keep") < 2 * pages
     assert faults("give back") > 10 * pages
