@@ -1,4 +1,4 @@
-"""Two processes that train together, for tests that ask both of them."""
+"""Two processes that work together, for tests that ask both of them."""
 
 import signal
 import tempfile

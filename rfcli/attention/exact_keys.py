@@ -22,8 +22,8 @@ from torch import Tensor
 
 from rfcli.attention.context import Context
 
-USUAL_BALANCE = 1.0  # b to begin with: of logits with a standard deviation of 1.4
 SLOTS = 8  # a multiple of so many exact keys, some of them of no weight: products of such widths run faster
+USUAL_BALANCE = 1.0  # b to begin with: of logits with a standard deviation of 1.4
 STRIDE = 10.0  # of b, which has further to go than weights have at the same rate
 
 
@@ -45,9 +45,8 @@ def set_apart(k: Tensor, v: Tensor, context: Context) -> tuple[ExactKeys | None,
     most = exact.sum(1).amax()
     if context.group is not None:
         dist.all_reduce(most, dist.ReduceOp.MAX, context.group)
-    if not most:
+    if not (count := -(-int(most) // SLOTS) * SLOTS):
         return None, bias
-    count = -(-int(most) // SLOTS) * SLOTS
     bias = torch.zeros_like(exact, dtype=torch.float32) if bias is None else bias.float()
     apart = torch.where(exact, bias, float("-inf"))
     index = torch.sort(exact.int(), dim=1, descending=True, stable=True).indices[:, :count]

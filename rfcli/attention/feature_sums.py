@@ -19,8 +19,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 CHUNK = 512  # tokens whose features exist at once: a few MB, and products large enough to run at full speed
-LOG2_E = math.log2(math.e)
 COUNTS = 8  # equal columns of z beside S: products of a multiple of 8 columns run a tenth faster than of one more
+LOG2_E = math.log2(math.e)
 
 # [B, H, n, D] -> [B, H, n, m], logarithms of the m features of each token, in memory that is free to be written over
 Exponents = Callable[[Tensor], Tensor]
