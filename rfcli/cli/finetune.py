@@ -80,7 +80,8 @@ def finetune(
         ),
     ] = None,
     freeze: Annotated[
-        Literal["none", "view"], typer.Option(help="view: train the view-independent stage only.")
+        Literal["none", "view", "triangles"],
+        typer.Option(help="view: train the view-independent stage only; triangles: the view-dependent one only."),
     ] = "none",
     layers: Annotated[
         int | None,

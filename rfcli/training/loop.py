@@ -122,7 +122,8 @@ def _validate(
     found = health(model, held_out[0], options.resolution)
     told = {**_stage(run), "validation": validation.as_dict(), "health": found.as_dict()}
     record(options.out / HISTORY, done, told)
-    norms = next((losses for losses in reversed(lately) if "gradient_norm_triangles" in losses), {})
+    told_norms = (losses for losses in reversed(lately) if "gradient_norm_triangles" in losses)
+    norms = next(told_norms, {}) if options.freeze != "triangles" else {}
     for sentence in ailments(found, validation, done / options.steps, norms):
         watch.warned(f"step {done:,}: {sentence}")
     _keep_model(run, model, done, validation)

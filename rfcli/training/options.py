@@ -32,7 +32,7 @@ class TrainOptions:
     transfer: first steps that only teach new attention layers to imitate their softmax teachers.
     rotations: of the augmentation: none, upright (about the vertical axis) or any.
     translations: of the augmentation: standard deviation along each axis; the published runs had 0.25.
-    freeze: "view" leaves the view-dependent stage as it is, "none" trains all.
+    freeze: "view" leaves the view-dependent stage as it is, "triangles" all before it, "none" trains all.
     overfit: learn only so many scenes, as they are, and validate on the same; 0 = the whole dataset.
     validate_every: steps between validations, each of which also writes a checkpoint.
     start: what the run started from: an architecture, or a trained model.
@@ -78,6 +78,10 @@ class TrainOptions:
             raise InputError(f"--ema must be from 0 to below 1, got {self.ema}.")
         if not 0 <= self.warmup < self.steps:
             raise InputError(f"--warmup {self.warmup} must be shorter than the run of {self.steps} steps.")
+        if self.freeze == "triangles" and self.transfer:
+            raise InputError(
+                f"--freeze triangles leaves the attention as it is, which --transfer {self.transfer} is to teach."
+            )
         if not 0 <= self.transfer <= self.steps:
             raise InputError(f"--transfer {self.transfer} must lie within the run of {self.steps} steps.")
         if self.stages and (self.steps, self.resolution) != (ends(self.stages)[-1], self.stages[-1].resolution):

@@ -53,6 +53,8 @@ class Run:
         model.transformer.recompute = model.view_transformer.transformer.recompute = options.recompute
         if options.freeze == "view":
             model.view_transformer.requires_grad_(False)
+        elif options.freeze == "triangles":
+            model.requires_grad_(False).view_transformer.requires_grad_(True)
         self.average = averaged(model, options.ema)
         self.loss = StepLoss(model)
         if options.shard:

@@ -97,17 +97,27 @@ def test_a_gradient_that_does_not_reach_the_triangles_is_told(norm: float, warne
     assert all("next to no gradient reaches the stage of the triangles" in sentence for sentence in sentences)
 
 
+class Warned(Silent):
+    """A watcher that remembers warnings too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sentences: list[str] = []
+
+    def warned(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+
+@pytest.mark.parametrize("freeze", ["view", "triangles"])
+def test_a_stage_that_is_frozen_misses_no_gradient(tmp_path: Path, freeze: str) -> None:
+    watch = Warned()
+    fit(fresh_model(), training_data(), options(tmp_path, steps=10, validate_every=10, freeze=freeze), watch)
+    assert len(watch.validations) == 1
+    assert not any("gradient" in sentence for sentence in watch.sentences)
+
+
 def test_a_run_logs_its_health_and_warns_of_a_dead_stage(tmp_path: Path) -> None:
     """The attention of this model is silenced for good, as if it had died."""
-
-    class Warned(Silent):
-        def __init__(self) -> None:
-            super().__init__()
-            self.sentences: list[str] = []
-
-        def warned(self, sentence: str) -> None:
-            self.sentences.append(sentence)
-
     watch, model = Warned(), fresh_model()
     for attention in model.transformer.attentions():
         attention.out_proj.weight.data.zero_()

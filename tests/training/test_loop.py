@@ -132,17 +132,23 @@ def test_transfer_brings_linear_layers_to_their_teacher_and_trains_nothing_else(
     assert transfer_loss(teacher, teacher, scenes).item() < 1e-10  # norms round otherwise where gradients are wanted
 
 
-def test_a_frozen_view_stage_stays_as_it_is(tmp_path: Path) -> None:
-    model = fresh_model()
+@pytest.mark.parametrize(
+    ("freeze", "frozen", "learning"),
+    [
+        ("view", {"view_transformer"}, {"transformer", "texture_encoder", "tri_token"}),
+        ("triangles", {"transformer", "texture_encoder", "tri_token", "token_positions"}, {"view_transformer"}),
+    ],
+)
+def test_a_frozen_stage_stays_as_it_is(tmp_path: Path, freeze: str, frozen: set[str], learning: set[str]) -> None:
+    model, watch = fresh_model(), Silent()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    fit(model, training_data(), options(tmp_path, freeze="view"), Silent())
-    changed = {
-        name.partition(".")[0] for name, value in model.state_dict().items() if not torch.equal(before[name], value)
-    }
-    assert "transformer" in changed
-    assert "view_transformer" not in changed
-    frozen = {name: value for name, value in read_checkpoint(tmp_path).state_dict().items() if name.startswith("view_")}
-    assert all(torch.equal(before[name], value) for name, value in frozen.items())
+    fit(model, training_data(), options(tmp_path, freeze=freeze), watch)
+    after = model.state_dict()
+    changed = {name.partition(".")[0] for name, value in after.items() if not torch.equal(before[name], value)}
+    assert learning <= changed
+    assert not frozen & changed
+    kept = read_checkpoint(tmp_path).state_dict()
+    assert all(torch.equal(before[name], kept[name]) for name in kept if name.partition(".")[0] in frozen)
 
 
 def test_scenes_to_overfit_are_learned_as_they_are_and_validated_on(tmp_path: Path) -> None:
