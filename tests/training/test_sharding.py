@@ -107,6 +107,7 @@ def test_shares_learn_as_copies_do_and_leave_the_same(copies: Done, shares: Done
     "changes",
     [
         pytest.param({"optimizer": "adamw", "freeze": "view"}, id="adamw, frozen", marks=pytest.mark.long),
+        pytest.param({"freeze": "triangles"}, id="triangles frozen", marks=pytest.mark.long),
         pytest.param({"recompute": True}, id="recomputed", marks=pytest.mark.long),
         pytest.param({"attention": "hedgehog", "transfer": HALFWAY}, id="transferred", marks=pytest.mark.long),
     ],

@@ -31,7 +31,7 @@ from tests.training.scenes import RESOLUTION, Silent, fresh_model, options, trai
 
 @pytest.mark.filterwarnings("ignore:Skipping Gaussian Smoothing")  # windows of 11 pixels, images of 8
 def test_two_kills_change_nothing(tmp_path: Path) -> None:
-    found, _ = compare(tmp_path, steps=24, kills=2, seed=0)
+    found, _ = compare(tmp_path, steps=12, kills=2, seed=0)
     assert not found
     assert not list(tmp_path.rglob(".*"))  # what the kills left was swept
 
