@@ -96,6 +96,10 @@ def finetune(
         Literal["together", "apart"] | None,
         typer.Option(help="apart: red, green and blue each as a scene of its own. (default: as the model has it)"),
     ] = None,
+    light: Annotated[
+        Literal["given", "relative"] | None,
+        typer.Option(help="relative: lights in the scene's own unit of brightness. (default: as the model has it)"),
+    ] = None,
     batch: Batch = 4,
     views: Views = 2,
     rate: Rate = 5e-4,
@@ -160,6 +164,7 @@ def finetune(
             model.config,
             training_resolution=length["resolution"],
             channels=channels or model.config.channels,
+            light=light or model.config.light,
         )
         if transfer is None:
             transfer = length["steps"] // 3 if swapped and final in NEED_TRAINING else 0
@@ -186,7 +191,8 @@ def finetune(
             seed=seed,
             start=f"{origin}, attention {model.config.attention}"
             + (f", {layers} layers" if layers else "")
-            + (f", channels {channels}" if channels else ""),
+            + (f", channels {channels}" if channels else "")
+            + (f", light {light}" if light else ""),
         )
         state = None if dry_run else newest_state(out, options)
         console.say(f"Starting from {origin}.")

@@ -10,6 +10,7 @@ from einops import rearrange, repeat
 from torch import Tensor
 
 from rfcli.model.config import RenderFormerConfig
+from rfcli.model.light_unit import in_its_unit, light_unit
 from rfcli.model.scene_batch import COLOURS, SceneBatch
 
 CHANNELS = 3
@@ -21,7 +22,24 @@ def channels_computed(config: RenderFormerConfig) -> int:
 
 
 def scenes_computed(batch: SceneBatch, config: RenderFormerConfig) -> SceneBatch:
-    """The batch as the network computes it: as it is, or for B scenes of channels apart their 3 B monochrome ones."""
+    """The batch as the network computes it: as it is, or for B scenes of channels apart their 3 B monochrome ones; with
+    their light in units of their own, where the model has it so."""
+    scenes = _apart(batch, config)
+    unit = units_computed(batch, config)
+    return scenes if unit is None else in_its_unit(scenes, unit)
+
+
+def units_computed(batch: SceneBatch, config: RenderFormerConfig) -> Tensor | None:
+    """[S] the units in which the light of the S scenes is computed that `scenes_computed` makes of a batch; None where
+    it is computed as given. In one scene of three channels, all have that of their mean."""
+    if config.light == "given":
+        return None
+    unit = light_unit(batch)
+    apart = channels_computed(config) > 1 and not batch.monochrome
+    return unit.flatten() if apart else unit.mean(1)
+
+
+def _apart(batch: SceneBatch, config: RenderFormerConfig) -> SceneBatch:
     if channels_computed(config) == 1 or batch.monochrome:
         return batch
     triangles, vn, mask = (repeat(x, "b ... -> (b k) ...", k=CHANNELS) for x in (batch.triangles, batch.vn, batch.mask))

@@ -21,6 +21,7 @@ SUPPORTED: dict[str, tuple[Any, ...]] = {
     "key_weight": ("count", "area", "normalised"),
     "visibility": ("attention", "first-hit"),
     "channels": ("together", "apart"),
+    "light": ("given", "relative"),
 }
 
 
@@ -35,6 +36,8 @@ class RenderFormerConfig:
     visibility         how a ray finds its triangle: attention alone, or first-hit (a z-buffer tells it).
     channels           how red, green and blue are computed: together, or apart, each as a scene of its own
                        (`rfcli.model.channels`).
+    light              how bright lights are told: as given, or relative to how much light the scene has for its size,
+                       by which the answer is multiplied again (`rfcli.model.light_unit`); only with first-hit.
     token_position_freqs  frequencies of an encoding of the vertex positions that is added to the triangle tokens,
                        beside RoPE; None = not added.
     training_resolution  side of the images that the model was trained on last, pixels; None = not known.
@@ -86,6 +89,7 @@ class RenderFormerConfig:
     key_weight: str = "count"
     visibility: str = "attention"
     channels: str = "together"
+    light: str = "given"
     token_position_freqs: int | None = None
     training_resolution: int | None = None
 
@@ -147,6 +151,7 @@ class RenderFormerConfig:
             "key_weight",
             "visibility",
             "channels",
+            "light",
             "token_position_freqs",
             "training_resolution",
         }

@@ -74,6 +74,8 @@ def check_contradictions(config: "RenderFormerConfig") -> None:
         _check_dpt(config)
     if config.visibility == "first-hit":
         _check_radiance_only(config, "visibility = 'first-hit' computes the radiance of 13-channel materials")
+    elif config.light == "relative":
+        raise InputError("config field light = 'relative' is of light that arrives; it needs visibility = 'first-hit'.")
     if config.channels == "apart":
         _check_radiance_only(config, "channels = 'apart' takes the radiance of 13-channel materials apart")
 

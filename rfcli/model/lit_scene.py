@@ -20,6 +20,7 @@ class LitScene:
                  camera; None: each view computes those of one layer after another, and no two layers' exist at once.
     seen         [S, R + N, C] the tokens as rays learn of them that see their triangles; None without first hits.
     vertex_light [S, N, 3 C'] features of the light at the triangles' vertices; None without first hits.
+    unit         [S] in which light is computed; None where it is as given.
     """
 
     batch: SceneBatch
@@ -28,3 +29,4 @@ class LitScene:
     keys_values: Sequence[Sequence[Tensor]] | None
     seen: Tensor | None
     vertex_light: Tensor | None
+    unit: Tensor | None

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from rfcli.attention import Context
 from rfcli.errors import InputError
 from rfcli.model.blocks import Rotation
-from rfcli.model.channels import of_three_channels, scenes_computed
+from rfcli.model.channels import of_three_channels, scenes_computed, units_computed
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.encodings import nerf_encoding, nerf_width
 from rfcli.model.first_hit import hit_geometry, seen_places, visible_triangles
 from rfcli.model.key_weights import log_key_weight
+from rfcli.model.light_unit import from_its_unit
 from rfcli.model.lit_scene import LitScene
 from rfcli.model.norms import encoder_norm
 from rfcli.model.rays import pixel_directions, pixel_rays, to_camera, to_world
@@ -125,6 +126,7 @@ class RenderFormer(nn.Module):
             vertex_light=stage.pixel_decoder.light_at_vertices(tokens[:, registers:], computed)
             if stage.first_hit
             else None,
+            unit=units_computed(batch, self.config),
         )
 
     def view_dependent(
@@ -181,6 +183,9 @@ class RenderFormer(nn.Module):
             answer = stage.pixel_decoder(scene.vertex_light, features, first)
         if self.config.channels == "apart":
             answer = of_three_channels(answer, channels, views)
+        if scene.unit is not None:
+            of_channels = repeat(scene.unit, "(b k) -> (b v) 1 1 (q k)", k=channels, v=views, q=2)
+            answer = from_its_unit(answer, of_channels if channels > 1 else of_channels[..., :1])
         image = answer if hits is None else mean_over_subpixels(answer, surface, fine // resolution)
         images: Tensor = rearrange(image, "(b v) h w c -> b v h w c", v=views)
         return images

@@ -171,6 +171,7 @@ def test_values_of_another_kind_are_named(name: str) -> None:
         ({"visibility": "first-hit", "use_ldr": True}, "first-hit.*use_ldr"),
         ({"visibility": "first-hit", "include_alpha": True}, "first-hit.*include_alpha"),
         ({"visibility": "first-hit", "texture_channels": 12}, "first-hit.*texture_channels"),
+        ({"light": "relative"}, "light = 'relative'.*first-hit"),
     ],
 )
 def test_contradictions_are_named(changes: dict[str, Any], message: str) -> None:

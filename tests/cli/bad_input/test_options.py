@@ -56,6 +56,7 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
         "keys": ["0", "-1", "x", "9" * 20, "512"],
         "layers": ["0", "x", "3", "4", "257"],
         "channels": ["three", "", "rgb"],
+        "light": ["dim", "", "1"],
         "from": ["absent", "", "./absent"],
         "transfer": ["-1", "999999", "x"],
         "freeze": ["rays", ""],
