@@ -117,4 +117,5 @@ class StudySettings:
             view_transformer_n_layers=1,
             use_dpt_decoder=False,
             visibility="attention",
+            light="given",  # relative needs first hits
         )

@@ -22,7 +22,8 @@ def model_card(model: RenderFormer, made: dict[str, Any], validation: Validation
         "# RenderFormer checkpoint",
         "",
         f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, attention `{config.attention}`, "
-        f"visibility `{config.visibility}`, channels `{config.channels}`, key weight `{config.key_weight}`, "
+        f"visibility `{config.visibility}`, channels `{config.channels}`, light `{config.light}`, "
+        f"key weight `{config.key_weight}`, "
         f"{config.num_layers} + {config.view_transformer_n_layers} layers, {config.latent_dim} wide.",
         "",
         f"Made by rf {__version__} with torch {torch.__version__} on {platform.machine()}.",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import rfcli
 from rfcli.errors import InputError
 from rfcli.model import PRESETS, RenderFormer, save_checkpoint
 from rfcli.study import Row, StudySettings, Watch, run_study
@@ -142,6 +143,14 @@ def test_sizes_are_the_published_architectures(name: str, preset: str, millions:
     keyed = StudySettings(name, ("sdpa", "nearfar"), (1024,), 1, "cpu", 0, keys=512)
     assert [keyed.stage(name).attention_options for name in keyed.attentions] == [{}, {"keys": 512}]
     assert round(study.parameters() / 1e6) == millions
+
+
+@pytest.mark.parametrize("model", ["rf-tiny", "rf-tiny-performer"])
+def test_the_stage_of_a_model_with_first_hits_is_one_that_can_be_built(model: str) -> None:
+    folder = Path(rfcli.__file__).parent / "weights" / model
+    study = StudySettings(str(folder), ("sdpa", "performer"), (1024,), 1, "cpu", 0)
+    assert study.architecture().visibility == "first-hit"
+    assert [study.stage(name).attention for name in study.attentions] == ["sdpa", "performer"]
 
 
 def test_settings_that_cannot_be_are_refused(model: str) -> None:
