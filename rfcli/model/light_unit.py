@@ -32,7 +32,9 @@ def light_unit(batch: SceneBatch) -> Tensor:
     apart = centroid - mean
     spread = (share * apart.square().sum(-1)).sum(1, keepdim=True)  # mean of |x - y|^2 = |x - mean|^2 + variance
     distance = (apart.square().sum(-1) + spread).clamp_min(NEAREST)
-    return torch.einsum("bn,bnk->bk", area / distance, emission) / USUAL
+    # No matrix product, which autocast would round: one unit divides here, and elsewhere multiplies
+    light: Tensor = ((area / distance)[..., None] * emission).sum(1)
+    return light / USUAL
 
 
 def in_its_unit(batch: SceneBatch, unit: Tensor) -> SceneBatch:

@@ -53,6 +53,12 @@ def test_the_unit_is_flux_over_the_mean_square_of_distance(seed: int) -> None:
     torch.testing.assert_close(light_unit(textured), light_unit(batch))
 
 
+def test_the_unit_is_not_rounded_where_products_are() -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = light_unit(lamps())
+    assert torch.equal(rounded, light_unit(lamps()))
+
+
 def test_the_unit_knows_neither_the_scene_s_size_nor_its_place() -> None:
     batch = lamps()
     there = dataclasses.replace(batch, triangles=batch.triangles * 7 + torch.tensor([3.0, -2.0, 1.0]))
