@@ -42,6 +42,7 @@ TINY = RenderFormerConfig(
     key_weight="area",
     visibility="first-hit",
     channels="apart",
+    light="relative",
     token_position_freqs=2,
     vn_pe_num_freqs=1,
 )

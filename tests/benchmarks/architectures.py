@@ -21,8 +21,9 @@ PARTS, RATE = 4, 1e-3
 TINY = PRESETS["tiny"]
 TRIALS = {
     "tiny": (TINY, "muon", RATE),
-    "visibility attention": (replace(TINY, visibility="attention", channels="together"), "muon", RATE),
+    "visibility attention": (replace(TINY, visibility="attention", channels="together", light="given"), "muon", RATE),
     "channels together": (replace(TINY, channels="together"), "muon", RATE),
+    "light given": (replace(TINY, light="given"), "muon", RATE),
     "AdamW": (TINY, "adamw", RATE),
     "rate 2e-3": (TINY, "muon", 2 * RATE),
     "patches of 4": (replace(TINY, patch_size=4), "muon", RATE),

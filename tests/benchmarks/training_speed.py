@@ -70,7 +70,12 @@ class Trial:
 
 
 TINY = replace(
-    PRESETS["tiny"], visibility="attention", channels="together", key_weight="count", token_position_freqs=None
+    PRESETS["tiny"],
+    visibility="attention",
+    channels="together",
+    light="given",
+    key_weight="count",
+    token_position_freqs=None,
 )
 TRIALS = {
     "tiny": Trial(TINY, scenes=32, batch=4, low=256, high=1536, resolution=64),

@@ -10,6 +10,7 @@ from rfcli.model import PRESETS, RenderFormer, SceneBatch
 SMALL = dataclasses.replace(
     PRESETS["tiny"],
     channels="together",
+    light="given",
     latent_dim=64,
     num_heads=1,
     dim_feedforward=96,
