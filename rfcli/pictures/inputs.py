@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rfcli.errors import InputError
-from rfcli.scene.stage import MESHES
-
-SCENES = (".json", ".h5", ".hdf5")
+from rfcli.scene.suffixes import MESHES, SCENES
 
 
 def find_inputs(arguments: Sequence[str]) -> list[Path]:

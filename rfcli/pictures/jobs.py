@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene, load
-from rfcli.scene.stage import MESHES, Up, stage
+from rfcli.scene.suffixes import MESHES
+
+if TYPE_CHECKING:
+    from rfcli.scene.stage import Up
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def with_cameras(scene: TriangleScene, views: Sequence[int]) -> TriangleScene:
 def read_jobs(
     paths: Sequence[Path],
     views: Sequence[int] | None = None,
-    up: Up = "auto",
+    up: "Up" = "auto",
     max_triangles: int = 4096,
     allow_outside: bool = False,
 ) -> list[Job]:
@@ -54,6 +58,8 @@ def read_jobs(
     jobs = []
     for path in paths:
         if path.suffix.lower() in MESHES:
+            from rfcli.scene.stage import stage
+
             staged = stage(path, up, max_triangles)
             jobs.append(_job(path, staged.scene, views, staged.notes))
         else:

@@ -11,6 +11,7 @@ from rfcli.errors import InputError
 from rfcli.scene.camera import look_at
 from rfcli.scene.mesh import read_mesh, remesh
 from rfcli.scene.shading import smooth
+from rfcli.scene.suffixes import MESHES
 from rfcli.scene.triangle_scene import (
     DIFFUSE,
     EMISSION,
@@ -22,7 +23,6 @@ from rfcli.scene.triangle_scene import (
     TriangleScene,
 )
 
-MESHES = (".obj", ".ply", ".glb", ".stl", ".off")
 Up = Literal["auto", "y", "z"]
 
 FLOOR = -0.5

@@ -3,11 +3,9 @@
 from pathlib import Path
 
 from rfcli.errors import InputError
-from rfcli.scene.hdf5 import read_hdf5, write_hdf5
 from rfcli.scene.ranges import check_ranges
-from rfcli.scene.schema import read_description
+from rfcli.scene.suffixes import HDF5
 from rfcli.scene.triangle_scene import TriangleScene
-from rfcli.scene.triangulate import triangulate
 
 
 def load(path: str | Path, allow_outside: bool = False) -> TriangleScene:
@@ -19,9 +17,15 @@ def load(path: str | Path, allow_outside: bool = False) -> TriangleScene:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no such scene file; give a .json or .h5 scene.")
+    # Imported where used: a scene of one kind need not wait a second for the library of the other.
     if path.suffix == ".json":
+        from rfcli.scene.schema import read_description
+        from rfcli.scene.triangulate import triangulate
+
         scene = triangulate(read_description(path), path, allow_outside)
-    elif path.suffix in (".h5", ".hdf5"):
+    elif path.suffix in HDF5:
+        from rfcli.scene.hdf5 import read_hdf5
+
         scene = read_hdf5(path)
     else:
         raise InputError(f"{path}: a scene ends in .json or .h5; convert the file or correct its name.")
@@ -37,8 +41,10 @@ def save(scene: TriangleScene, path: str | Path, official: bool = False) -> None
     Raises InputError where the name does not end in .h5 or the folder cannot be written.
     """
     path = Path(path)
-    if path.suffix not in (".h5", ".hdf5"):
+    if path.suffix not in HDF5:
         raise InputError(f"{path}: scenes are written as .h5; correct the file name.")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}; create it first.")
+    from rfcli.scene.hdf5 import write_hdf5
+
     write_hdf5(scene, path, official)

@@ -9,7 +9,8 @@ from typing import Any
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene, load
 from rfcli.scene.limits import LARGEST_SCENE
-from rfcli.scene.stage import MESHES, stage
+from rfcli.scene.stage import stage
+from rfcli.scene.suffixes import MESHES
 from rfcli.study.decimation import decimated
 from rfcli.study.tessellation import tessellated
 

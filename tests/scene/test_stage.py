@@ -8,7 +8,8 @@ import trimesh
 
 from rfcli.errors import InputError
 from rfcli.scene import EMISSION, TriangleScene
-from rfcli.scene.stage import FLOOR, LIFT, LONGEST, MESHES, WIDEST, Up, stage
+from rfcli.scene.stage import FLOOR, LIFT, LONGEST, WIDEST, Up, stage
+from rfcli.scene.suffixes import MESHES
 
 STAGE = 2 * 2 * 8 * 8 + 1  # triangles of floor, wall and light
 
