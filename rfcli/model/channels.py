@@ -21,30 +21,19 @@ def channels_computed(config: RenderFormerConfig) -> int:
     return CHANNELS if config.channels == "apart" else 1
 
 
-def scenes_computed(batch: SceneBatch, config: RenderFormerConfig) -> SceneBatch:
-    """The batch as the network computes it: as it is, or for B scenes of channels apart their 3 B monochrome ones; with
-    their light in units of their own, where the model has it so."""
-    scenes = _apart(batch, config)
-    unit = units_computed(batch, config)
-    return scenes if unit is None else in_its_unit(scenes, unit)
+def scenes_computed(batch: SceneBatch, config: RenderFormerConfig) -> tuple[SceneBatch, Tensor | None]:
+    """The S scenes that the network computes, and the units [S] in which their light is.
 
-
-def units_computed(batch: SceneBatch, config: RenderFormerConfig) -> Tensor | None:
-    """[S] the units in which the light of the S scenes is computed that `scenes_computed` makes of a batch; None where
-    it is computed as given. In one scene of three channels, all have that of their mean."""
-    if config.light == "given":
-        return None
-    unit = light_unit(batch)
+    For B scenes they are these, or with channels apart the 3 B monochrome ones of them. No units where light is
+    computed as given; a scene of three channels has the unit of their mean.
+    """
     apart = channels_computed(config) > 1 and not batch.monochrome
-    return unit.flatten() if apart else unit.mean(1)
-
-
-def _apart(batch: SceneBatch, config: RenderFormerConfig) -> SceneBatch:
-    if channels_computed(config) == 1 or batch.monochrome:
-        return batch
-    triangles, vn, mask = (repeat(x, "b ... -> (b k) ...", k=CHANNELS) for x in (batch.triangles, batch.vn, batch.mask))
-    material, texture = (None if x is None else _of_each_channel(x) for x in (batch.material, batch.texture))
-    return SceneBatch(triangles, vn, mask, material, texture, monochrome=True)
+    scenes = _of_each_channel(batch) if apart else batch
+    if config.light == "given":
+        return scenes, None
+    units = light_unit(batch)
+    unit = units.flatten() if apart else units.mean(1)
+    return in_its_unit(scenes, unit), unit
 
 
 def of_three_channels(answers: Tensor, channels: int, views: int) -> Tensor:
@@ -57,7 +46,13 @@ def of_three_channels(answers: Tensor, channels: int, views: int) -> Tensor:
     return apart.expand(-1, -1, -1, -1, CHANNELS).flatten(3)
 
 
-def _of_each_channel(surface: Tensor) -> Tensor:
+def _of_each_channel(batch: SceneBatch) -> SceneBatch:
+    triangles, vn, mask = (repeat(x, "b ... -> (b k) ...", k=CHANNELS) for x in (batch.triangles, batch.vn, batch.mask))
+    material, texture = (None if x is None else _surface_of_each(x) for x in (batch.material, batch.texture))
+    return SceneBatch(triangles, vn, mask, material, texture, monochrome=True)
+
+
+def _surface_of_each(surface: Tensor) -> Tensor:
     """[3 B, N, 13, ...] of materials or textures [B, N, 13, ...]: each channel's colours in the place of all three."""
     apart = repeat(surface, "b n ... -> b k n ...", k=CHANNELS).clone()
     for colour in COLOURS:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rfcli.attention import Context
 from rfcli.errors import InputError
 from rfcli.model.blocks import Rotation
-from rfcli.model.channels import of_three_channels, scenes_computed, units_computed
+from rfcli.model.channels import of_three_channels, scenes_computed
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.encodings import nerf_encoding, nerf_width
 from rfcli.model.first_hit import hit_geometry, seen_places, visible_triangles
@@ -104,7 +104,7 @@ class RenderFormer(nn.Module):
 
         S = B scenes, or 3 B where the model computes their channels apart.
         """
-        batch = scenes_computed(batch, self.config)
+        batch, _unit = scenes_computed(batch, self.config)
         tokens, rotation, context = self.tokens(batch), self.rotation(batch), self.context(batch)
         for layer in self.transformer.layers:
             tokens = run_layer(layer, self.transformer.recompute, tokens, rotation, context)
@@ -116,7 +116,7 @@ class RenderFormer(nn.Module):
         keep_keys: hold the keys and values of all view layers, for more views than one.
         """
         registers, stage = self.config.num_register_tokens, self.view_transformer
-        computed = scenes_computed(batch, self.config)
+        computed, unit = scenes_computed(batch, self.config)
         world = None if self.config.turn_to_cam_coord else token_vertices(computed.triangles, computed.mask, registers)
         return LitScene(
             batch=batch,
@@ -127,7 +127,7 @@ class RenderFormer(nn.Module):
             vertex_light=stage.pixel_decoder.light_at_vertices(tokens[:, registers:], computed)
             if stage.first_hit
             else None,
-            unit=units_computed(batch, self.config),
+            unit=unit,
         )
 
     def view_dependent(

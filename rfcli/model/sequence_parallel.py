@@ -40,7 +40,7 @@ def view_independent_spread(model: RenderFormer, batch: SceneBatch, group: Any) 
             f"{model.config.attention} attention reads keys that other processes have; one process has to run it, or "
             "use performer or hedgehog."
         )
-    batch = scenes_computed(batch, model.config)
+    batch, _unit = scenes_computed(batch, model.config)
     tokens, rotation, context = model.tokens(batch), model.rotation(batch), model.key_context(batch)
     count, processes = tokens.shape[1], dist.get_world_size(group)
     mine = share(count, dist.get_rank(group), processes)

@@ -21,6 +21,17 @@ def shareable() -> tuple[str, ...]:
     return tuple(name for name in names() if can_spread(create(name, heads=2, head_dim=24)))
 
 
+def stage_alone(config: RenderFormerConfig) -> RenderFormerConfig:
+    """The config of a model whose parts beside the view-independent stage are as small as can be."""
+    return dataclasses.replace(
+        config,
+        view_transformer_n_layers=1,
+        use_dpt_decoder=False,
+        visibility="attention",
+        light="given",  # relative needs first hits
+    )
+
+
 @dataclass(frozen=True)
 class QualitySettings:
     """The pictures of a study: by `model`, a trained one, whose attention is swapped, or by `twins`, checkpoints that
@@ -110,12 +121,5 @@ class StudySettings:
         return dataclasses.replace(config, attention=attention, attention_options=options)
 
     def stage(self, attention: str) -> RenderFormerConfig:
-        """A config whose view-independent stage is the one to run, and whose other parts are as small as can be."""
-        return dataclasses.replace(
-            self.whole(attention),
-            num_layers=self.layers,
-            view_transformer_n_layers=1,
-            use_dpt_decoder=False,
-            visibility="attention",
-            light="given",  # relative needs first hits
-        )
+        """The config of which only the view-independent stage is run."""
+        return stage_alone(dataclasses.replace(self.whole(attention), num_layers=self.layers))

@@ -25,7 +25,7 @@ def attention_parameters(model: RenderFormer) -> Iterator[nn.Parameter]:
 def transfer_loss(student: RenderFormer, teacher: RenderFormer, scenes: SceneBatch) -> Tensor:
     """Mean over the layers of |student - teacher|^2 / variance of the teacher's output, over real tokens: 0 is equal,
     1 is as good as the mean."""
-    scenes = scenes_computed(scenes, student.config)
+    scenes, _unit = scenes_computed(scenes, student.config)
     heard = _listen(teacher, scenes)
     context = student.context(scenes)
     rotation = student.rotation(scenes)

@@ -76,11 +76,9 @@ def compared(config: RenderFormerConfig, triangles: int, rounds: int) -> np.ndar
     """[rounds, 2] seconds of the study's runner and of the stopwatch."""
     from rfcli.study.point_process import PointProcess
     from rfcli.study.point_work import Point
+    from rfcli.study.settings import stage_alone
 
-    stage = dataclasses.replace(
-        config, view_transformer_n_layers=1, use_dpt_decoder=False, visibility="attention", light="given"
-    )
-    study = PointProcess(Point(stage, triangles, 0, "cpu"))
+    study = PointProcess(Point(stage_alone(config), triangles, 0, "cpu"))
     mine, theirs = multiprocessing.get_context("spawn").Pipe()
     own = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, config, triangles), daemon=True)
     own.start()

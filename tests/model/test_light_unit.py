@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rfcli.errors import InputError
 from rfcli.model import RenderFormer, SceneBatch
-from rfcli.model.channels import scenes_computed, units_computed
+from rfcli.model.channels import scenes_computed
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.light_unit import USUAL, from_its_unit, in_its_unit, light_unit
 from tests.model.scenes import cameras, random_batch, small_model
@@ -115,8 +115,7 @@ def test_a_grey_scene_in_training_is_a_channel_of_the_picture() -> None:
     batch = lamps()
     assert batch.material is not None
     batch.material[..., 3:6] = 0
-    whole = scenes_computed(batch, apart.config)
-    units = units_computed(batch, apart.config)
+    whole, units = scenes_computed(batch, apart.config)
     assert units is not None
     assert len(units) == len(whole.mask) == 6
     for channel in range(3):
@@ -124,7 +123,7 @@ def test_a_grey_scene_in_training_is_a_channel_of_the_picture() -> None:
         material[..., 0:3] = material[..., channel, None]
         material[..., 10:] = material[..., 10 + channel, None]
         grey = dataclasses.replace(batch, material=material, monochrome=True)
-        computed, unit = scenes_computed(grey, apart.config), units_computed(grey, apart.config)
+        computed, unit = scenes_computed(grey, apart.config)
         assert unit is not None
         torch.testing.assert_close(unit, units[channel::3])
         torch.testing.assert_close(computed.constant_material(), whole.constant_material()[channel::3])
