@@ -4,6 +4,7 @@ Nothing is ever unpickled.
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -28,6 +29,7 @@ def save_checkpoint(model: RenderFormer, directory: Path, card: str) -> None:
         save_file(state, path)
     with replacing(directory / CONFIG) as path:
         path.write_text(json.dumps(model.config.to_dict(), indent=2) + "\n", encoding="utf-8")
+    shutil.copymode(directory / CONFIG, directory / WEIGHTS)  # safetensors lets only the owner read what it writes
     with replacing(directory / CARD) as path:
         path.write_text(card, encoding="utf-8")
 

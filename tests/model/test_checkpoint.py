@@ -28,6 +28,10 @@ def test_round_trip(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
 
 
+def test_who_may_read_the_config_may_read_the_weights(folder: Path) -> None:
+    assert len({path.stat().st_mode for path in folder.iterdir()}) == 1
+
+
 def test_a_config_without_our_fields_stays_official() -> None:
     official = RenderFormerConfig().to_dict()
     assert not {"attention", "key_weight", "visibility", "token_position_freqs"} & set(official)
