@@ -12,6 +12,7 @@ from rfcli.cli.config import apply_config
 from rfcli.errors import InputError
 
 LARGEST_SEED = 2**63 - 1  # of torch's generators
+PICTURES = (".png", ".exr", ".jpg", ".jpeg", ".gif", ".mp4")  # what people call pictures and videos, never folders
 
 
 def finite(value: float | None) -> float | None:
@@ -23,6 +24,8 @@ def finite(value: float | None) -> float | None:
 
 def writable(folder: Path) -> Path:
     """The parser's callback for folders to write to: a mistake is told before the work, not after it."""
+    if folder.suffix.lower() in PICTURES and not folder.exists():
+        raise typer.BadParameter(f"{folder} would be a folder; give a name such as {folder.with_suffix('')}.")
     there = next(path for path in (folder, *folder.parents) if path.exists() or path == path.parent)
     if not there.is_dir():
         raise typer.BadParameter(f"{folder} cannot be made: {there} is a file; give another folder.")

@@ -16,7 +16,7 @@ DEVICE = {"device": ["tpu", "", "cuda:99"]}
 TRAINING = {
     **DEVICE,
     "data": ["absent", "."],
-    "out": ["taken"],
+    "out": ["taken", "picture.PNG"],
     "resolution": ["0", "-64", "64.5", "99999"],
     "triangles": ["", "many", "4k-1k", "0", "-5"],
     "steps": ["0", "-1", "1e3", "9" * 30],
@@ -78,7 +78,7 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
         "up": ["x", ""],
         "save-scene": ["scene.json", "absent/scene.h5", "scene"],
         "precision": ["fp16", ""],
-        "out": ["taken", "taken/below"],
+        "out": ["taken", "taken/below", "picture.PNG"],
     },
     "bench": {
         **DEVICE,
@@ -92,7 +92,7 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
         "scene": ["absent.json", "absent.obj", "absent"],
         "from": ["absent.json", "."],
         "compare": ["absent"],
-        "out": ["taken"],
+        "out": ["taken", "picture.PNG"],
     },
 }
 NEEDED = {"twins": ["--quality"], "arc": ["--camera-orbit", "4"], "fps": ["--camera-orbit", "4"]}
