@@ -44,6 +44,7 @@ from rfcli.cli.doctor import doctor
 from rfcli.cli.errors import EXIT_MISTAKE, one_line
 from rfcli.cli.finetune import finetune
 from rfcli.cli.freed_memory import keep_freed_memory
+from rfcli.cli.garbage import collect_no_more
 from rfcli.cli.gen_data import gen_data
 from rfcli.cli.render import render
 from rfcli.cli.train import train
@@ -108,4 +109,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     keep_freed_memory()
-    app(prog_name="rf")
+    try:
+        app(prog_name="rf")
+    finally:
+        collect_no_more()

@@ -7,6 +7,7 @@ import typer
 
 import rfcli
 from rfcli.cli.console import Console
+from rfcli.cli.garbage import collect_seldom
 from rfcli.cli.options import (
     ConfigFile,
     Device,
@@ -129,6 +130,7 @@ def render(
 
     Example: rf render "scenes/*.json" more-scenes/ --view 0,2 --out pictures
     """
+    collect_seldom()
     with Console("render", json=json, quiet=quiet, verbose=verbose) as console:
         from rfcli.cli.render_run import list_contents, make_pictures, make_videos
         from rfcli.pictures.inputs import find_inputs
