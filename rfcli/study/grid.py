@@ -58,10 +58,10 @@ def draw_grid(path: Path, rows: Sequence[QualityRow], folder: Path) -> list[Path
             if row is None:
                 pen.text((left, top + side / 2), "no time for it", "#555555", font, anchor="lm")
                 continue
-            path = picture_path(folder, *place, name)
-            image = read_exr(path)
+            picture = picture_path(folder, *place, name)
+            image = read_exr(picture)
             if image.shape != truth.shape:
-                raise InputError(f"{path} is not as large as the truth beside it; measure again.")
+                raise InputError(f"{picture} is not as large as the truth beside it; measure again.")
             sheet.paste(enlarged(to_display(image), side), (left, top))
             sheet.paste(enlarged(error_map(image, truth), side), (left, top + side + GAP))
     write_png(path, np.asarray(sheet))

@@ -42,7 +42,8 @@ def draw_quality(folder: Path, rows: Sequence[QualityRow], names: Sequence[str],
     panels[0][0].set_ylabel("PSNR against path-traced truth, dB")
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=9)
-    smallest, largest = min(row.triangles for row in rows), max(row.triangles for row in rows)
+    counts = [row.triangles for row in drawings]
+    smallest, largest = min(counts), max(counts)
     notes = [machine, f"Each mark: {scenes_label(drawings)}."]
     if smallest < largest:
         notes.append(f"Marks grow with the triangles, {count_label(smallest)} to {count_label(largest)}.")

@@ -15,19 +15,24 @@ class QualityMean(Judged):
 
 
 def means(rows: Sequence[QualityRow]) -> list[QualityMean]:
-    """In the order of the rows. At each count only scenes that all mechanisms drew that drew any there, so that they
-    compare."""
-    out = []
-    for scene, triangles in dict.fromkeys((row.scene, row.triangles) for row in rows):
-        here = [row for row in rows if (row.scene, row.triangles) == (scene, triangles)]
-        names = dict.fromkeys(row.attention for row in here)
-        drawn = {name: {row.number for row in here if row.attention == name} for name in names}
-        common = set.intersection(*drawn.values())
-        for name in names:
-            chosen = [row for row in here if row.attention == name and row.number in common]
-            if chosen:
-                out.append(_mean(chosen))
-    return out
+    """In the order of the rows. All points of a series, a count and a mechanism each, are means over the same scenes,
+    so that they compare: over as many as half of the points drew. A point that lacks one of them has no mean."""
+    points: dict[tuple[str, int, str], dict[int, QualityRow]] = {}
+    for row in rows:
+        points.setdefault((row.scene, row.triangles, row.attention), {})[row.number] = row
+    shared = {scene: _shared([drawn for key, drawn in points.items() if key[0] == scene]) for scene, _, _ in points}
+    return [
+        _mean([drawn[number] for number in sorted(shared[scene])])
+        for (scene, _, _), drawn in points.items()
+        if shared[scene] <= drawn.keys()
+    ]
+
+
+def _shared(points: list[dict[int, QualityRow]]) -> frozenset[int]:
+    """The most scenes of one point that half of the points drew; if none did, those that the most points drew."""
+    drew = {one: sum(one <= drawn.keys() for drawn in points) for one in dict.fromkeys(map(frozenset, points))}
+    enough = min(len(points) / 2, max(drew.values()))
+    return max((one for one, many in drew.items() if many >= enough), key=len)
 
 
 def scenes_label(rows: Sequence[QualityMean]) -> str:

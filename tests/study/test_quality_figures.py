@@ -39,7 +39,10 @@ def test_the_sheet_shows_each_picture_above_its_error(tmp_path: Path) -> None:
         write_exr(picture_path(tmp_path, "tessellated", count, "sdpa"), truth)
         write_exr(picture_path(tmp_path, "tessellated", count, "performer"), truth * 4)
     rows = [one for one in ROWS if (one.attention, one.triangles) != ("performer", 2048)]
+    pictures = {file: file.read_bytes() for file in tmp_path.iterdir()}
     (path,) = draw_grid(tmp_path / "grid.png", rows, tmp_path)
+    assert path == tmp_path / "grid.png"
+    assert {file: file.read_bytes() for file in pictures} == pictures
     sheet = imageio.imread(path)
     step = NARROWEST + GAP
     assert sheet.shape == (HEAD + 4 * step, MARGIN + 3 * step, 3)

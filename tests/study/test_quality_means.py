@@ -1,5 +1,7 @@
 """Means over scenes, against numbers worked out by hand."""
 
+import dataclasses
+
 import pytest
 
 from rfcli.study.quality import QualityRow
@@ -19,14 +21,37 @@ def test_scores_and_seconds_are_means_over_scenes() -> None:
     assert scenes_label([softmax, nearfar]) == "mean of 2 scenes"
 
 
-def test_only_scenes_that_every_mechanism_drew_are_compared() -> None:
+def test_all_points_of_a_series_are_means_over_the_same_scenes() -> None:
     rows = [row(0, "sdpa", 20), row(0, "nearfar", 18), row(1, "nearfar", 90), row(1, "nearfar", 10, triangles=2048)]
     found = {(one.triangles, one.attention): one.truth["psnr"] for one in means(rows)}
-    assert found == {(1024, "sdpa"): 20, (1024, "nearfar"): 18, (2048, "nearfar"): 10}
+    assert found == {(1024, "sdpa"): 20, (1024, "nearfar"): 18}
     assert scenes_label(means(rows)) == "one scene"
 
 
-@pytest.mark.parametrize(("numbers", "label"), [((0, 1, 2), "mean of 1 to 2 scenes"), ((0,), "one scene")])
+def test_a_count_for_most_of_whose_scenes_time_was_too_short_is_not_a_mean_of_the_others() -> None:
+    """Of four scenes the first is easy; a curve that ends with it alone would rise."""
+    psnr = {0: 28, 1: 20, 2: 21, 3: 23}
+    rows = [row(n, "sdpa", psnr[n], triangles=count) for count in (1024, 2048, 4096) for n in psnr]
+    rows += [row(n, "nearfar", psnr[n], triangles=count) for count in (1024, 2048, 4096) for n in psnr]
+    rows += [row(0, "nearfar", psnr[0], triangles=8192)]
+    found = means(rows)
+    assert [(one.attention, one.triangles) for one in found] == [
+        (attention, count) for attention in ("sdpa", "nearfar") for count in (1024, 2048, 4096)
+    ]
+    assert {one.truth["psnr"] for one in found} == {23}
+    assert scenes_label(found) == "mean of 4 scenes"
+
+
+def test_a_study_that_was_stopped_early_shows_the_scenes_that_most_points_have() -> None:
+    counts = (1024, 2048, 4096)
+    rows = [row(0, "sdpa", 20, triangles=count) for count in counts] + [row(1, "sdpa", 30)]
+    assert [(one.triangles, one.truth["psnr"], one.scenes) for one in means(rows)] == [(n, 20, 1) for n in counts]
+    rows += [row(1, "sdpa", 30, triangles=2048)]
+    assert [(one.triangles, one.truth["psnr"], one.scenes) for one in means(rows)] == [(1024, 25, 2), (2048, 25, 2)]
+
+
+@pytest.mark.parametrize(("numbers", "label"), [((0, 1), "mean of 1 to 2 scenes"), ((0,), "one scene")])
 def test_how_many_scenes_a_mean_is_of(numbers: tuple[int, ...], label: str) -> None:
-    rows = [row(number, "sdpa", 20, triangles=1024 * (1 + (number == 2))) for number in numbers]
+    rows = [row(number, "sdpa", 20) for number in numbers]
+    rows += [dataclasses.replace(row(0, "sdpa", 20), scene="tessellated")]
     assert scenes_label(means(rows)) == label
