@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 import rfcli
-from rfcli.images import to_display, write_exr, write_png
+from rfcli.pictures.images import to_display, write_exr, write_png
 
 path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "cornell-box.json"
 scene = rfcli.load_scene(path)

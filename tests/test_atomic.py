@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rfcli.atomic import clear_unfinished, replacing
+from rfcli.runtime.files import clear_unfinished, replacing
 
 
 def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import OpenEXR
 import pytest
 
 from rfcli.errors import InputError
-from rfcli.images import contact_sheet, read_exr, to_display, write_exr, write_png
+from rfcli.pictures.images import contact_sheet, read_exr, to_display, write_exr, write_png
 
 
 def hdr(height: int = 5, width: int = 7) -> np.ndarray:

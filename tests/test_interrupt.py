@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from rfcli.cli.console import Console
-from rfcli.interrupt import whole_imports
+from rfcli.runtime.signals import whole_imports
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="a timer that signals")
 
@@ -56,7 +56,7 @@ LOST = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from rfcli.interrupt import whole_imports
+from rfcli.runtime.signals import whole_imports
 from rfcli.pictures.video import write_mp4
 
 os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT))  # errors of such are told and forgotten

@@ -11,7 +11,7 @@ import pytest
 
 PARENT = """
 import multiprocessing, os, time
-from rfcli.leave_with_parent import leave_with_parent
+from rfcli.runtime.signals import leave_with_parent
 
 def child():
     leave_with_parent()

@@ -65,7 +65,7 @@ import json, sys, time
 from pathlib import Path
 import torch
 from rfcli.dataset.manifest import MANIFEST, read_manifest
-from rfcli.study.peak_memory import PeakMemory
+from rfcli.study.measure.memory import PeakMemory
 
 def parse():
     for line in Path(sys.argv[1], MANIFEST).open("rb"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rfcli.errors import InputError
-from rfcli.tone_mapping import TONE_MAPPINGS, aces, agx, clip, filmic, pbr_neutral, srgb_encode
+from rfcli.pictures.tone_mapping import TONE_MAPPINGS, aces, agx, clip, filmic, pbr_neutral, srgb_encode
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_aces_shows_middle_grey_at_ten_nits_of_a_hundred() -> None:
 
 
 def test_without_opencolorio_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rfcli.tone_mapping import _aces_processor
+    from rfcli.pictures.tone_mapping import _aces_processor
 
     _aces_processor.cache_clear()
     monkeypatch.setitem(sys.modules, "PyOpenColorIO", None)

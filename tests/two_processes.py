@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from rfcli.processes import Processes
+from rfcli.runtime.processes import Processes
 from rfcli.training import run
 from tests.fresh_processes import fresh_processes
 

@@ -43,10 +43,9 @@ from rfcli.cli.bench import bench
 from rfcli.cli.doctor import doctor
 from rfcli.cli.errors import EXIT_MISTAKE, one_line
 from rfcli.cli.finetune import finetune
-from rfcli.cli.freed_memory import keep_freed_memory
-from rfcli.cli.garbage import collect_no_more
 from rfcli.cli.gen_data import gen_data
 from rfcli.cli.render import render
+from rfcli.cli.startup import collect_no_more, keep_freed_memory
 from rfcli.cli.train import train
 
 # What the parser raises for a wrong option or value: click's UsageError, to which newer Typers give no public name.

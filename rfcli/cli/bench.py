@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rfcli.cli import bench_finished
+from rfcli.cli.bench_output import compare as compare_studies
+from rfcli.cli.bench_output import redraw
 from rfcli.cli.console import Console
-from rfcli.cli.first_process import is_first
 from rfcli.cli.options import ConfigFile, Device, Json, Keys, Out, Quiet, Seed, Verbose, finite, triangle_counts
 from rfcli.cli.receipts import study_entries
 from rfcli.errors import InputError
+from rfcli.runtime.processes import is_first
 
 if TYPE_CHECKING:
     from rfcli.study import Study, StudySettings
-    from rfcli.study.own_scene import OwnScene
+    from rfcli.study.scenes.series import OwnScene
 
 SIZES = ("tiny", "base", "large")  # what --model knows as architectures
 
@@ -77,18 +78,18 @@ def bench(
         if source is not None and compare is not None:
             raise InputError("--from draws one study and --compare two; give one of the options.")
         if source is not None:
-            return bench_finished.redraw(console, source, out)
+            return redraw(console, source, out)
         if compare is not None:
-            return bench_finished.compare(console, compare, out)
+            return compare_studies(console, compare, out)
         counts = triangle_counts("--triangles", triangles)
         from rfcli.attention import names
-        from rfcli.cli.bench_live import live
+        from rfcli.cli.bench_output import live
         from rfcli.model import pick_device
-        from rfcli.processes import join
+        from rfcli.runtime.processes import join
         from rfcli.study import QualitySettings, StudySettings, run_study
-        from rfcli.study.quality_models import quality_models
+        from rfcli.study.measure.distributed_point import Leader, follow
+        from rfcli.study.quality import quality_models
         from rfcli.study.settings import shareable
-        from rfcli.study.spread_point import Leader, follow
 
         processes = join()
         if not processes.first:
@@ -101,7 +102,7 @@ def bench(
         drawing = QualitySettings("tiny" if model in SIZES else model, trained) if quality else None
         own = None
         if scene is not None:
-            from rfcli.study.own_scene import own_scene
+            from rfcli.study.scenes.series import own_scene
 
             own = own_scene(scene, allow_outside)
             counts = _reached(console, own, counts)
@@ -130,8 +131,8 @@ def _reached(console: Console, own: "OwnScene", counts: tuple[int, ...]) -> tupl
 
 def _tell(console: Console, settings: "StudySettings", study: "Study") -> None:
     """Tables and sentences for people, and the receipt."""
-    from rfcli.cli.bench_tables import crossing_sentences, quality_tables, seconds_tables
-    from rfcli.study.speedups import speedup_sentences
+    from rfcli.cli.bench_output import crossing_sentences, quality_tables, seconds_tables
+    from rfcli.study.results.tables import speedup_sentences
 
     results = study.results
     for table in (*seconds_tables(results), *quality_tables(results)):

@@ -15,8 +15,8 @@ import typer
 from rfcli.cli.errors import ending
 from rfcli.cli.progress import Progress
 from rfcli.cli.receipts import as_json, receipt
-from rfcli.folder_lock import claimed
-from rfcli.interrupt import whole_imports
+from rfcli.runtime.files import claimed
+from rfcli.runtime.signals import whole_imports
 
 
 class Console:
@@ -61,7 +61,7 @@ class Console:
         self._receipt = receipt(self.command, self.seconds(), device, outputs, **fields)
 
     def claim(self, folder: Path) -> None:
-        """Make the folder and keep other runs out of it until this one ends; see `rfcli.folder_lock`."""
+        """Make the folder and keep other runs out of it until this one ends; see `rfcli.runtime.files`."""
         self._held.enter_context(claimed(folder))
 
     def seconds(self) -> float:

@@ -7,7 +7,6 @@ import typer
 
 from rfcli.cli.console import Console
 from rfcli.cli.curriculum import curriculum
-from rfcli.cli.first_process import is_first
 from rfcli.cli.options import (
     ConfigFile,
     Device,
@@ -44,6 +43,7 @@ from rfcli.cli.training_options import (
 )
 from rfcli.cli.training_run import newest_state, train_and_report
 from rfcli.errors import InputError
+from rfcli.runtime.processes import is_first
 
 TRAINED, BUNDLED = Path("runs/train"), "tiny"
 USUAL_STEPS = 3000
@@ -139,9 +139,8 @@ def finetune(
         from dataclasses import replace
 
         from rfcli.model import convert, load
-        from rfcli.model.conversion import NEED_TRAINING
-        from rfcli.model.deepen import deepened
-        from rfcli.processes import join
+        from rfcli.model.conversion import NEED_TRAINING, deepened
+        from rfcli.runtime.processes import join
         from rfcli.training.options import TrainOptions
 
         processes = join()

@@ -5,10 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from rfcli.cli.arrange_data import merge_data, pack_data
 from rfcli.cli.console import Console
+from rfcli.cli.data import check_data, merge_data, pack_data, show_statistics
 from rfcli.cli.gen_data_run import cores, make_data, own_meshes
-from rfcli.cli.inspect_data import check_data, show_statistics
 from rfcli.cli.options import ConfigFile, Json, Quiet, Seed, Verbose, triangle_range
 from rfcli.errors import InputError
 

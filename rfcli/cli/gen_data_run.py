@@ -1,16 +1,19 @@
-"""`rf gen-data` at work: scenes are made, counted and looked at while they come."""
+"""`rf gen-data` at work: scenes are made, counted and looked at while they come.
+
+`preview.png` of a dataset: what it looks like at a glance.
+"""
 
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rfcli.cli.console import Console
-from rfcli.cli.data_preview import preview_due, write_preview
 
 if TYPE_CHECKING:
+    from rfcli.dataset.manifest import Entry
     from rfcli.dataset.processes import Engine
     from rfcli.dataset.shard import Shard
     from rfcli.synth import OwnMeshes, RenderedScenes
@@ -87,3 +90,24 @@ def own_meshes(console: Console, folder: Path, split: Any) -> "OwnMeshes":
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+EVERY = 32  # scenes between updates
+SCENES = 48
+COLUMNS = 8
+
+
+def preview_due(scenes: int) -> bool:
+    """Whether the sheet is drawn anew after so many new scenes: it doubles at first, then grows evenly."""
+    return scenes % EVERY == 0 or (scenes < EVERY and scenes.bit_count() == 1)
+
+
+def write_preview(folder: Path, entries: "Sequence[Entry]") -> Path:
+    """Draw the first views of scenes from all over the dataset; nothing where there are none."""
+    from rfcli.dataset.preview import preview_images
+    from rfcli.pictures.images import contact_sheet, to_display, write_png
+
+    images = [to_display(image) for image in preview_images(folder, entries, SCENES)]
+    if images:
+        write_png(folder / "preview.png", contact_sheet(images, COLUMNS))
+    return folder / "preview.png"

@@ -7,7 +7,6 @@ import typer
 
 import rfcli
 from rfcli.cli.console import Console
-from rfcli.cli.garbage import collect_seldom
 from rfcli.cli.options import (
     ConfigFile,
     Device,
@@ -22,6 +21,7 @@ from rfcli.cli.options import (
     triangle_range,
 )
 from rfcli.cli.receipts import model_entry
+from rfcli.cli.startup import collect_seldom
 from rfcli.errors import InputError
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def render(
     """
     collect_seldom()
     with Console("render", json=json, quiet=quiet, verbose=verbose) as console:
-        from rfcli.cli.render_run import list_contents, make_pictures, make_videos
+        from rfcli.cli.render_output import list_contents, make_pictures, make_videos
         from rfcli.pictures.inputs import find_inputs
         from rfcli.pictures.jobs import read_jobs, view_numbers
         from rfcli.pictures.look import Look, Studio
@@ -163,7 +163,7 @@ def render(
         look = Look(exposure, tone_mapping)
         network = None if preview else _network(console, model, attention, keys, resolution, precision, device, seed)
         if network and compiled:
-            from rfcli.model.compiled import compile_views
+            from rfcli.model.rendering import compile_views
 
             compile_views(network.model)
         renderer: Renderer = network or RasterRenderer()

@@ -5,8 +5,7 @@ from itertools import pairwise
 from math import log
 from typing import TYPE_CHECKING
 
-from rfcli.study.labels import count_label, seconds_label
-from rfcli.study.ticks import round_values
+from rfcli.study.plots.axes import count_label, round_values, seconds_label
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -7,7 +7,6 @@ import typer
 
 from rfcli.cli.console import Console
 from rfcli.cli.curriculum import curriculum
-from rfcli.cli.first_process import is_first
 from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose
 from rfcli.cli.training_options import (
     Batch,
@@ -33,6 +32,7 @@ from rfcli.cli.training_options import (
     Warmup,
 )
 from rfcli.cli.training_run import newest_state, train_and_report
+from rfcli.runtime.processes import is_first
 
 
 def train(
@@ -82,7 +82,7 @@ def train(
         from dataclasses import replace
 
         from rfcli.model import PRESETS, pick_device
-        from rfcli.processes import join
+        from rfcli.runtime.processes import join
         from rfcli.training.initialise import new_model
         from rfcli.training.options import TrainOptions, usual_steps
 

@@ -9,16 +9,16 @@ import typer
 
 from rfcli.cli.console import Console
 from rfcli.cli.errors import EXIT_INTERRUPTED
-from rfcli.cli.first_process import is_first
 from rfcli.cli.progress import Progress
 from rfcli.cli.receipts import model_entry
 from rfcli.errors import InputError
+from rfcli.runtime.processes import is_first
 from rfcli.training.stages import Stage, ends, stage_at
 
 if TYPE_CHECKING:
     from rfcli.cli.training_view import TrainingView
     from rfcli.model import RenderFormer
-    from rfcli.processes import Processes
+    from rfcli.runtime.processes import Processes
     from rfcli.training.loop import Watcher
     from rfcli.training.options import TrainOptions
     from rfcli.training.run import Run
@@ -91,7 +91,7 @@ def train_and_report(
     from rfcli.cli.training_view import TrainingView
     from rfcli.dataset.batching import padding_share
     from rfcli.metrics.perceptual import BACKBONE, backbone_on_disk
-    from rfcli.processes import ALONE
+    from rfcli.runtime.processes import ALONE
     from rfcli.training.checkpoints import BEST
     from rfcli.training.history import HISTORY, read
     from rfcli.training.loop import GRID, fit

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rfcli.cli.trend import Trend
+from rfcli.cli.progress import Trend
 from rfcli.training.run import REPORT_EVERY
 
 RECENT = 50  # steps over which scenes a second are counted

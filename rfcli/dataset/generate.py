@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rfcli.atomic import clear_unfinished
 from rfcli.dataset.manifest import (
     Entry,
     append_entry,
@@ -21,6 +20,7 @@ from rfcli.dataset.manifest import (
 from rfcli.dataset.processes import Engine, Source, made
 from rfcli.dataset.shard import WHOLE, Shard
 from rfcli.errors import InputError
+from rfcli.runtime.files import clear_unfinished
 
 FORMAT = 2  # one higher whenever the same seed and options come to mean other scenes
 VERSIONS_OF = ("rfcli", "numpy", "trimesh", "manifold3d", "mitsuba", "pyoidn")

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rfcli.atomic import replacing
 from rfcli.dataset.stored import bytes_of, size_of
 from rfcli.errors import InputError
+from rfcli.runtime.files import replacing
 
 MANIFEST = "manifest.jsonl"
 RECORD = "dataset.json"

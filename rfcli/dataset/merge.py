@@ -8,12 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from rfcli.atomic import clear_unfinished, replacing
 from rfcli.dataset.generate import cannot_write, differences, totals
 from rfcli.dataset.manifest import Entry, is_whole, read_manifest, read_record, write_manifest, write_record
 from rfcli.dataset.shard import Shard, read_shard
 from rfcli.dataset.stored import on_disk
 from rfcli.errors import InputError
+from rfcli.runtime.files import clear_unfinished, replacing
 
 NAMED = 5  # scenes or shards that are named in a message; the rest is counted
 

@@ -5,11 +5,11 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from rfcli.atomic import clear_unfinished, replacing
 from rfcli.dataset.generate import cannot_write
 from rfcli.dataset.manifest import Entry, read_manifest, read_record, write_manifest, write_record
 from rfcli.dataset.stored import bytes_of
 from rfcli.errors import InputError
+from rfcli.runtime.files import clear_unfinished, replacing
 
 PACK = 1000  # scenes in a TAR: a quarter of a gigabyte at the default resolution
 

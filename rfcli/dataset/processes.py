@@ -14,8 +14,7 @@ import numpy.typing as npt
 from rfcli.dataset.manifest import Entry, sha256_of
 from rfcli.dataset.sample import HALF_MAX, Sample, write_sample
 from rfcli.errors import InputError
-from rfcli.interrupt import deferred_interrupt, interrupts_held_back
-from rfcli.leave_with_parent import leave_with_parent
+from rfcli.runtime.signals import deferred_interrupt, interrupts_held_back, leave_with_parent
 from rfcli.scene import TriangleScene
 
 # From a scene's number to the scene, its images [V, R, R, 3] or light layers [L, V, R, R, 3], whose sum the images are,

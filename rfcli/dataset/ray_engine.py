@@ -6,11 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rfcli.atomic import replacing
 from rfcli.dataset.manifest import Entry
 from rfcli.dataset.processes import AHEAD, Source, make
 from rfcli.errors import InputError
-from rfcli.interrupt import deferred_interrupt
+from rfcli.runtime.files import replacing
+from rfcli.runtime.signals import deferred_interrupt
 
 TRIES = 20  # nodes that may be lost under one scene, before it is taken to be the scene's fault
 LOOK = 0.5  # seconds between looks at Ctrl-C and at nodes that joined

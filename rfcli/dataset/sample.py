@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from rfcli.atomic import replacing
 from rfcli.dataset.stored import bytes_of
 from rfcli.errors import InputError
+from rfcli.runtime.files import replacing
 from rfcli.scene import TriangleScene
 from rfcli.scene.hdf5_arrays import MOST_NUMBERS, holds, in_single, read_array
 from rfcli.scene.hdf5_bytes import hdf5_bytes

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from rfcli.atomic import replacing
 from rfcli.dataset.statistics import QUANTITIES, Floats, Quantity
 from rfcli.pyplot import pyplot
+from rfcli.runtime.files import replacing
 
 COLUMNS = 3
 BINS = 24

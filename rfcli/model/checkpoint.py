@@ -11,10 +11,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from rfcli.atomic import replacing
 from rfcli.errors import InputError
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.renderformer import RenderFormer
+from rfcli.runtime.files import replacing
 
 LARGEST_CONFIG = 1_000_000  # bytes
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"

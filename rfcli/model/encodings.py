@@ -1,12 +1,16 @@
-"""How positions and directions become numbers that a transformer can use."""
+"""How positions and directions become numbers that a transformer can use.
+
+RoPE's frequencies, and the rotations that they make of positions.
+"""
 
 import math
 
 import torch
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 
-from rfcli.model.in_few_passes import rotate_for_training
+from rfcli.model.config import RenderFormerConfig
+from rfcli.model.fused_ops import rotate_for_training
 
 
 def nerf_encoding(x: Tensor, frequencies: int) -> Tensor:
@@ -58,3 +62,27 @@ def rotate(x: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
     first, second = x.float().chunk(2, -1)
     turned = torch.addcmul(first * cos, second, sin, value=-1), torch.addcmul(second * cos, first, sin)
     return torch.cat(turned, -1).to(x.dtype)
+
+
+Rotation = tuple[Tensor, Tensor]
+
+
+class RopeFrequencies(nn.Module):
+    """The frequencies as a buffer: checkpoints store them, and what they store is what is used."""
+
+    freqs: Tensor
+
+    def __init__(self, dim: int, double_max: bool) -> None:
+        super().__init__()
+        self.register_buffer("freqs", rope_frequencies(dim, double_max))
+
+    @classmethod
+    def of(cls, config: RenderFormerConfig, dim: int) -> "RopeFrequencies | None":
+        """Those of a stage with `dim` rotated channels per coordinate; None where the config tells positions by NeRF
+        encodings."""
+        return cls(dim, config.rope_double_max_freq) if config.pe_type == "rope" else None
+
+
+def rotation_by(rope: RopeFrequencies | None, vertices: Tensor, head_dim: int) -> Rotation | None:
+    """Cosines and sines [..., head_dim / 2] of vertices [..., 9]; None without RoPE."""
+    return None if rope is None else rope_rotation(vertices, rope.freqs, head_dim)

@@ -10,25 +10,19 @@ from torch import Tensor, nn
 
 from rfcli.attention import Context
 from rfcli.errors import InputError
-from rfcli.model.blocks import Rotation
-from rfcli.model.channels import of_three_channels, scenes_computed
+from rfcli.model.attention_context import log_key_weight
+from rfcli.model.batch import LitScene, SceneBatch
+from rfcli.model.cameras import pixel_directions, pixel_rays, to_camera, to_world
+from rfcli.model.chunked import by_stretches
 from rfcli.model.config import RenderFormerConfig
-from rfcli.model.encodings import nerf_encoding, nerf_width
-from rfcli.model.first_hit import hit_geometry, seen_places, visible_triangles
-from rfcli.model.key_weights import log_key_weight
-from rfcli.model.light_unit import from_its_unit
-from rfcli.model.lit_scene import LitScene
-from rfcli.model.norms import encoder_norm
-from rfcli.model.rays import pixel_directions, pixel_rays, to_camera, to_world
-from rfcli.model.recompute import run_layer
-from rfcli.model.rope import rotation_by
-from rfcli.model.scene_batch import SceneBatch
-from rfcli.model.seen_surface import seen_surface
-from rfcli.model.stretches import by_stretches
-from rfcli.model.subpixels import mean_over_subpixels
+from rfcli.model.encodings import Rotation, nerf_encoding, nerf_width, rotation_by
+from rfcli.model.layers import encoder_norm, run_layer
+from rfcli.model.shading import mean_over_subpixels
+from rfcli.model.transport import from_its_unit, of_three_channels, scenes_computed
 from rfcli.model.triangle_tokens import TokenPositions, encode_surface
 from rfcli.model.view_dependent import ViewDependentStage
 from rfcli.model.view_independent import ViewIndependentTransformer, token_vertices
+from rfcli.model.visibility import hit_geometry, seen_places, seen_surface, visible_triangles
 
 LARGEST_LOG = 38.0  # of what `decode` takes a power of ten of
 

@@ -1,5 +1,14 @@
-"""From arrays to linear HDR images: the call that notebooks and the command line share."""
+"""From arrays to linear HDR images: the call that notebooks and the command line share.
 
+The view-dependent stage through torch.compile, for many views of the same size.
+
+With a model as large as the bundled one, channels together, on one core at 256 x 256 a view then took 0.41 s instead
+of 0.73 s, after 23 s of compiling: it pays for videos, not for pictures. The view-independent stage, which runs once a
+scene, is left as it is.
+"""
+
+import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,11 +17,10 @@ import torch
 from torch import Tensor
 
 from rfcli.errors import InputError
-from rfcli.model.channels import channels_computed
-from rfcli.model.device import free_bytes
-from rfcli.model.precision import fastest_precision
+from rfcli.model.batch import SceneBatch
+from rfcli.model.device import fastest_precision, free_bytes
 from rfcli.model.renderformer import RenderFormer
-from rfcli.model.scene_batch import SceneBatch
+from rfcli.model.transport import channels_computed
 
 KEPT = 0.25  # of the memory at hand may go into what spares the second view and those after it some work
 ATTENDED = 4  # tensors of all triangles that a layer holds beside its input: queries, keys, values, what they attend to
@@ -136,3 +144,20 @@ def _now(device: torch.device) -> float:
     elif device.type == "mps":
         torch.mps.synchronize()
     return time.perf_counter()
+
+
+COMPILERS = ("c++", "g++", "clang++", "cl")
+
+
+def compile_views(model: RenderFormer) -> None:
+    """Let the modules that run once a view be compiled, in place, when they are next called.
+
+    Raises InputError where the model is on a CPU and there is no C++ compiler, which torch needs for it.
+    """
+    stage = model.view_transformer
+    on_cpu = next(stage.parameters()).device.type == "cpu"
+    if on_cpu and not any(map(shutil.which, (os.environ.get("CXX", ""), *COMPILERS))):
+        raise InputError("--compile needs a C++ compiler (g++ or clang++); install one, or leave --compile out.")
+    stage.compile()
+    if stage.first_hit:
+        stage.pixel_decoder.compile()

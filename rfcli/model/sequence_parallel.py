@@ -13,9 +13,9 @@ from torch import Tensor
 
 from rfcli.attention import Context
 from rfcli.errors import InputError
-from rfcli.model.channels import scenes_computed
+from rfcli.model.batch import SceneBatch
 from rfcli.model.renderformer import RenderFormer
-from rfcli.model.scene_batch import SceneBatch
+from rfcli.model.transport import scenes_computed
 
 
 def can_spread(mechanism: object) -> bool:

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from rfcli.errors import InputError
+from rfcli.model.batch import SceneBatch, log_emission
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.encodings import nerf_encoding, nerf_width
-from rfcli.model.norms import RMSNorm
-from rfcli.model.scene_batch import SceneBatch, log_emission
+from rfcli.model.layers import RMSNorm
 
 
 def encode_surface(encoder: nn.Linear, batch: SceneBatch, config: RenderFormerConfig) -> Tensor:

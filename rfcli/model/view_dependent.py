@@ -9,21 +9,25 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from rfcli.attention import Context, create
-from rfcli.model.blocks import CrossAttention, Rotation, SelfAttention, rotate_part
+from rfcli.model.batch import LitScene
+from rfcli.model.cameras import patches
+from rfcli.model.chunked import by_stretches
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.dpt import DPTHead
-from rfcli.model.encodings import nerf_encoding, nerf_width
-from rfcli.model.feed_forward import add_feed_forward
-from rfcli.model.first_hit import FirstHits
-from rfcli.model.layer_parts import LayerParts
-from rfcli.model.lit_scene import LitScene
-from rfcli.model.norms import RMSNorm, encoder_norm
-from rfcli.model.pixel_decoder import CHANNELS, PixelDecoder
-from rfcli.model.rays import patches
-from rfcli.model.recompute import run_layer
-from rfcli.model.rope import RopeFrequencies, rotation_by
-from rfcli.model.stretches import by_stretches
+from rfcli.model.encodings import RopeFrequencies, Rotation, nerf_encoding, nerf_width, rotation_by
+from rfcli.model.layers import (
+    CrossAttention,
+    LayerParts,
+    RMSNorm,
+    SelfAttention,
+    add_feed_forward,
+    encoder_norm,
+    rotate_part,
+    run_layer,
+)
+from rfcli.model.shading import CHANNELS, PixelDecoder
 from rfcli.model.swin import window_attention
+from rfcli.model.visibility import FirstHits
 
 ELU_ALPHA = 1e-3  # keeps the log image above -0.001 and its gradient alive in the dark
 

@@ -7,13 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from rfcli.attention import Context, create
-from rfcli.model.blocks import Rotation, SelfAttention
+from rfcli.model.attention_context import surface_features
+from rfcli.model.batch import SceneBatch
 from rfcli.model.config import RenderFormerConfig
-from rfcli.model.feed_forward import add_feed_forward
-from rfcli.model.layer_parts import LayerParts
-from rfcli.model.rope import RopeFrequencies
-from rfcli.model.scene_batch import SceneBatch
-from rfcli.model.surface_features import surface_features
+from rfcli.model.encodings import RopeFrequencies, Rotation
+from rfcli.model.layers import LayerParts, SelfAttention, add_feed_forward
 
 
 class Layer(nn.Module):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from rfcli.images import Display, Linear
 from rfcli.metrics.scores import Scores, score
+from rfcli.pictures.images import Display, Linear
 from rfcli.pictures.labels import side_by_side
 from rfcli.pictures.look import Look
 

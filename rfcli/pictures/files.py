@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
-from rfcli.images import Display, Linear, contact_sheet, write_exr, write_png
+from rfcli.pictures.images import Display, Linear, contact_sheet, write_exr, write_png
 
 SHEET = "contact-sheet.png"
 THUMBNAIL, WIDEST = 256, 4096  # sides of the largest picture on a sheet, and of the sheet, pixels

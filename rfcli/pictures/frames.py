@@ -6,9 +6,9 @@ from pathlib import Path
 
 import imageio.v3 as imageio
 
-from rfcli.atomic import replacing
 from rfcli.errors import InputError
-from rfcli.images import Display, write_png
+from rfcli.pictures.images import Display, write_png
+from rfcli.runtime.files import replacing
 
 ABOUT = "frames.json"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rfcli
-from rfcli.images import Display, write_png
 from rfcli.pictures.files import thumbnail, write_picture
+from rfcli.pictures.images import Display, write_png
 from rfcli.pictures.jobs import Job
 from rfcli.pictures.look import Studio
 from rfcli.pictures.renderers import Renderer

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from rfcli.images import Display
+from rfcli.pictures.images import Display
 
 GAP = 8  # white pixels between and around
 TEXT = 15  # height of the letters

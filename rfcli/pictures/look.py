@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rfcli.errors import InputError
-from rfcli.images import Display, Linear, to_display
+from rfcli.pictures.images import Display, Linear, to_display
 from rfcli.pictures.renderers import Renderer
 
 MOST_STOPS = 100  # either way; radiance of 1 then comes out as 10^30

@@ -8,11 +8,11 @@ from typing import Any
 import imageio.v2 as imageio
 from PIL import Image
 
-from rfcli.atomic import replacing
 from rfcli.errors import InputError
-from rfcli.images import Display
-from rfcli.interrupt import interrupts_held_back
 from rfcli.pictures.files import thumbnail
+from rfcli.pictures.images import Display
+from rfcli.runtime.files import replacing
+from rfcli.runtime.signals import interrupts_held_back
 
 
 def check_ffmpeg() -> None:

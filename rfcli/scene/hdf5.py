@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from rfcli.atomic import replacing
 from rfcli.errors import InputError
+from rfcli.runtime.files import replacing
 from rfcli.scene.hdf5_arrays import Shape, check_stored, holds, in_single, plain_array, read_array
 from rfcli.scene.hdf5_bytes import hdf5_bytes
 from rfcli.scene.limits import LARGEST_SCENE

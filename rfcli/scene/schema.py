@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from rfcli.errors import InputError
+from rfcli.errors import InputError, violation
 from rfcli.scene.limits import FARTHEST, LARGEST_SCENE, LARGEST_TEXT, MOST_PARTS
-from rfcli.violation import violation
 
 # The official texture is stored in half precision, whose largest number this is.
 LARGEST_EMISSION = 65504.0

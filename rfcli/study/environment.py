@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 import rfcli
-from rfcli.study.variants import FP32
+from rfcli.study.settings import FP32
 
 
 def environment(device: str, precisions: Sequence[str] = (FP32,)) -> dict[str, Any]:

@@ -1,29 +1,85 @@
-"""What the mechanisms' pictures are worth: the same scenes drawn by each, beside softmax's picture and the truth."""
+"""Which trained model draws the pictures of each mechanism.
+
+What the mechanisms' pictures are worth: the same scenes drawn by each, beside softmax's picture and the truth.
+
+What figures and tables show of the pictures: means over the scenes of a series.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING, ClassVar
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from pydantic import ConfigDict
 
-from rfcli.images import Linear, read_exr, write_exr
+from rfcli.errors import InputError
 from rfcli.metrics.scores import score
-from rfcli.model import RenderFormer
+from rfcli.model import RenderFormer, convert, load
+from rfcli.model.checkpoint import MECHANISM
+from rfcli.model.hub import BUNDLED
 from rfcli.model.rendering import render_views
+from rfcli.pictures.images import Linear, read_exr, write_exr
 from rfcli.scene import TriangleScene
-from rfcli.study.budget import MARGIN, Budget
-from rfcli.study.point_work import SMALL
-from rfcli.study.quality_models import QualityModel
-from rfcli.study.soup import one_scene, soup_camera, triangle_soup
-from rfcli.study.stored_numbers import CHECKED, Count, FileName, Name, Scores, Seconds, Size
-from rfcli.study.timing import Report
+from rfcli.study.measure.point import SMALL
+from rfcli.study.measure.timing import MARGIN, Budget, Report
+from rfcli.study.results.schema import CHECKED, Count, FileName, Name, Scores, Seconds, Size
+from rfcli.study.scenes.random_triangles import one_scene, soup_camera, triangle_soup
 
 if TYPE_CHECKING:
-    from rfcli.study.scene_series import SceneSeries
+    from rfcli.study.scenes.series import SceneSeries
+
+SAME_WEIGHTS = {"sdpa", "nearfar"}  # softmax and what computes nearly the same: they run each other's weights
+
+
+@dataclass(frozen=True)
+class QualityModel:
+    """A model to judge a mechanism by. trained: its weights know the mechanism, or the mechanism needs no training;
+    else it is the plain swap of a softmax model's attention, whose pictures say little of what training would give."""
+
+    name: str
+    model: RenderFormer
+    trained: bool
+
+
+def quality_models(
+    name: str, twins: Sequence[str], attentions: Sequence[str], keys: int | None, device: str
+) -> dict[str, QualityModel]:
+    """By mechanism, in the order of `attentions`: the twin that was trained with it, else `name` with its attention
+    swapped.
+
+    twins: checkpoints, each for the mechanism that its config names. Beside these, a bundled twin of the bundled model
+    is found by itself (tiny-performer). keys: of nearfar.
+    Raises InputError where a model cannot be read, or a twin's mechanism is not among those that are studied.
+    """
+    base = load(name, device=device)
+    bundled = [f"{name}-{attention}" for attention in attentions if f"{name}-{attention}" in BUNDLED]
+    trained: dict[str, QualityModel] = {}
+    for twin in (*bundled, *twins):
+        model = load(twin, device=device)
+        if model.config.attention not in attentions:
+            raise InputError(
+                f"--twins {twin}: its attention is {model.config.attention}, which is not studied; "
+                "add it to --attention or leave the twin out."
+            )
+        trained[model.config.attention] = QualityModel(twin, model, True)
+    return {attention: trained.get(attention) or swapped(name, base, attention, keys) for attention in attentions}
+
+
+def swapped(name: str, base: RenderFormer, attention: str, keys: int | None) -> QualityModel:
+    """The base model with this mechanism, sharing its weights; the model itself where it is its own."""
+    own = base.config.attention
+    options: dict[str, Any] = {"keys": keys} if attention == "nearfar" and keys is not None else {}
+    model = base
+    if attention != own or options:
+        model = convert(base, attention, **options)
+        weights = base.state_dict()
+        shared = {name: weights[name] for name in model.state_dict() if name in weights and MECHANISM not in name}
+        model.load_state_dict(shared, strict=False, assign=True)
+    return QualityModel(name, model, attention == own or {attention, own} <= SAME_WEIGHTS)
+
 
 SOFTMAX, TRUTH = "sdpa", "truth"
 SHORT = 1.0  # seconds: renders below this are repeated, as one of them says little
@@ -147,3 +203,60 @@ def drawn(model: RenderFormer, scene: TriangleScene, resolution: int) -> tuple[L
         image, stage, view = next(render_views(model, batch, *camera, resolution))
         taken.append(stage + view)
     return image[0, 0, ..., :3].cpu().numpy(), median(taken[1:] or taken)  # the first of several is the warm-up
+
+
+@dataclass(frozen=True)
+class QualityMean(Judged):
+    """Means over the pictures of `scenes` scenes of the series."""
+
+    scenes: int
+
+
+def means(rows: Sequence[QualityRow]) -> list[QualityMean]:
+    """In the order of the rows. All points of a series, a count and a mechanism each, are means over the same scenes,
+    so that they compare: over as many as half of the points drew. A point that lacks one of them has no mean."""
+    points: dict[tuple[str, int, str], dict[int, QualityRow]] = {}
+    for row in rows:
+        points.setdefault((row.scene, row.triangles, row.attention), {})[row.number] = row
+    shared = {scene: _shared([drawn for key, drawn in points.items() if key[0] == scene]) for scene, _, _ in points}
+    return [
+        _mean([drawn[number] for number in sorted(shared[scene])])
+        for (scene, _, _), drawn in points.items()
+        if shared[scene] <= drawn.keys()
+    ]
+
+
+def _shared(points: list[dict[int, QualityRow]]) -> frozenset[int]:
+    """The most scenes of one point that half of the points drew; if none did, those that the most points drew."""
+    drew = {one: sum(one <= drawn.keys() for drawn in points) for one in dict.fromkeys(map(frozenset, points))}
+    enough = min(len(points) / 2, max(drew.values()))
+    return max((one for one, many in drew.items() if many >= enough), key=len)
+
+
+def scenes_label(rows: Sequence[QualityMean]) -> str:
+    """Of how many scenes each of them is a mean: "mean of 4 scenes", "one scene"."""
+    low, high = min(row.scenes for row in rows), max(row.scenes for row in rows)
+    if high == 1:
+        return "one scene"
+    return f"mean of {high} scenes" if low == high else f"mean of {low} to {high} scenes"
+
+
+def _mean(rows: list[QualityRow]) -> QualityMean:
+    first = rows[0]
+    beside = [row.softmax for row in rows if row.softmax is not None]
+    return QualityMean(
+        first.scene,
+        first.triangles,
+        first.attention,
+        first.model,
+        first.trained,
+        fmean(row.seconds for row in rows),
+        _mean_scores([row.truth for row in rows]),
+        _mean_scores(beside) if len(beside) == len(rows) else None,
+        len(rows),
+    )
+
+
+def _mean_scores(scores: list[dict[str, float]]) -> dict[str, float]:
+    common = [name for name in scores[0] if all(name in score for score in scores)]  # lpips may have come later
+    return {name: fmean(score[name] for score in scores) for name in common}

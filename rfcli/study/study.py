@@ -8,21 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 from rfcli.errors import InputError
 from rfcli.study.environment import environment
-from rfcli.study.files import PICTURES, RESULTS, UNFINISHED, Findings, Results, read_unfinished, write_unfinished
-from rfcli.study.measurement import Measurement
-from rfcli.study.point_process import PointProcess
-from rfcli.study.point_work import Point
-from rfcli.study.quality import QualityRow, measure_quality, picture_path
-from rfcli.study.quality_models import QualityModel
-from rfcli.study.renders import render_rows
-from rfcli.study.reports import write_reports
-from rfcli.study.results import Row, crossing_intervals, crossings, growth, rows
+from rfcli.study.measure.point import Point, PointProcess
+from rfcli.study.measure.timing import Report, Runner, time_points
+from rfcli.study.plots.all import write_reports
+from rfcli.study.quality import QualityModel, QualityRow, measure_quality, picture_path
+from rfcli.study.results.files import (
+    PICTURES,
+    RESULTS,
+    UNFINISHED,
+    Findings,
+    Results,
+    read_unfinished,
+    write_unfinished,
+)
+from rfcli.study.results.measurement import Measurement
+from rfcli.study.results.tables import Row, crossing_intervals, crossings, growth, render_rows, rows
 from rfcli.study.settings import StudySettings
-from rfcli.study.timing import Report, Runner, time_points
 
 if TYPE_CHECKING:
-    from rfcli.study.own_scene import OwnScene
-    from rfcli.study.spread_point import Leader
+    from rfcli.study.measure.distributed_point import Leader
+    from rfcli.study.scenes.series import OwnScene
 
 FINISHING = 20.0  # seconds for fits, figures and the page
 PICTURES_SHARE = 0.4  # of the time, where quality is asked for
@@ -160,7 +165,7 @@ def _pictures(
     report: Report,
 ) -> Iterator[QualityRow]:
     """The rows that are still missing."""
-    from rfcli.study.scene_series import own_series, synthetic_series  # the path tracer: only quality needs it
+    from rfcli.study.scenes.series import own_series, synthetic_series  # the path tracer: only quality needs it
 
     assert settings.quality
     folder.mkdir(exist_ok=True)

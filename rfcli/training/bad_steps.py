@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from rfcli.atomic import replacing
 from rfcli.metrics.perceptual import Perceptual
 from rfcli.model import RenderFormer, RenderFormerConfig, SceneBatch
+from rfcli.runtime.files import replacing
 from rfcli.training.batch import TrainingBatch
 from rfcli.training.losses import step_loss
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rfcli.atomic import replacing
+from rfcli.runtime.files import replacing
 
 HISTORY = "metrics.jsonl"
 

@@ -8,10 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from rfcli.atomic import clear_unfinished
-from rfcli.interrupt import deferred_interrupt
 from rfcli.model import RenderFormer
-from rfcli.processes import ALONE, Processes
+from rfcli.runtime.files import clear_unfinished
+from rfcli.runtime.processes import ALONE, Processes
+from rfcli.runtime.signals import deferred_interrupt
 from rfcli.training.checkpoints import BEST, keep_model, keep_state
 from rfcli.training.health import ailments, health
 from rfcli.training.history import HISTORY, forget_after, record

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from rfcli.metrics.perceptual import Perceptual
 from rfcli.metrics.tone import low_dynamic_range
 from rfcli.model import RenderFormer
-from rfcli.model.precision import rounds_views
+from rfcli.model.device import rounds_views
 from rfcli.training.batch import TrainingBatch
 from rfcli.training.transfer import transfer_loss
 

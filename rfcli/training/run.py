@@ -15,8 +15,8 @@ from rfcli.dataset.training_scene import with_views
 from rfcli.errors import InputError
 from rfcli.metrics.perceptual import Perceptual, perceptual_term
 from rfcli.model import RenderFormer
-from rfcli.model.precision import fastest_precision
-from rfcli.processes import ALONE, Processes
+from rfcli.model.device import fastest_precision
+from rfcli.runtime.processes import ALONE, Processes
 from rfcli.training.average import averaged
 from rfcli.training.bad_steps import MOST_IN_A_ROW, write_bad_step
 from rfcli.training.batch import TrainingBatch, collate

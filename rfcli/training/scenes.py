@@ -18,8 +18,8 @@ from rfcli.dataset.split import is_validation
 from rfcli.dataset.training_scene import TrainingScene, training_scene
 from rfcli.errors import InputError
 from rfcli.model import RenderFormerConfig
-from rfcli.model.first_hit import visible_triangles
-from rfcli.model.rays import to_camera
+from rfcli.model.cameras import to_camera
+from rfcli.model.visibility import visible_triangles
 from rfcli.training.stages import Stage
 
 MOST_SKIPPED = 0.01  # share of the scenes that a run may do without

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from rfcli.atomic import replacing
 from rfcli.errors import InputError
+from rfcli.runtime.files import replacing
 from rfcli.training.options import TrainOptions
 
 STATES = "states"

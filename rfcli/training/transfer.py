@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rfcli.model import RenderFormer, SceneBatch
-from rfcli.model.channels import scenes_computed
+from rfcli.model.transport import scenes_computed
 
 Heard = tuple[Tensor, nn.Module, Tensor]  # input, its norm and output of one attention module
 

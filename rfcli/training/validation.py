@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from rfcli.dataset.training_scene import TrainingScene
-from rfcli.images import contact_sheet, to_display, write_png
 from rfcli.metrics.similarity import psnr, structural_similarity
 from rfcli.model import RenderFormer
+from rfcli.pictures.images import contact_sheet, to_display, write_png
 from rfcli.training.batch import collate
 
 SCENES_IN_GRID = 6

@@ -22,12 +22,12 @@ from torch import Tensor, nn
 
 from rfcli.attention import Context, create
 from rfcli.model import PRESETS, SceneBatch
-from rfcli.model.blocks import Rotation
+from rfcli.model.attention_context import surface_features
 from rfcli.model.encodings import rope_rotation
-from rfcli.model.surface_features import surface_features
+from rfcli.model.layers import Rotation
 from rfcli.model.view_independent import Layer, token_vertices
-from rfcli.study.peak_memory import PeakMemory, high_water
-from rfcli.study.soup import triangle_soup
+from rfcli.study.measure.memory import PeakMemory, high_water
+from rfcli.study.scenes.random_triangles import triangle_soup
 
 HEADS, DIM = 6, 128
 LARGEST_SOFTMAX = 16384

@@ -91,7 +91,7 @@ SIDES: dict[str, Callable[[Path], dict[str, torch.Tensor]]] = {"official": offic
 
 def measure_tensors(side: str, scene: Path) -> tuple[float, int, int]:
     """Seconds, bytes above what the process held, and triangles; in a process that does nothing else."""
-    from rfcli.study.peak_memory import PeakMemory
+    from rfcli.study.measure.memory import PeakMemory
 
     peak = PeakMemory(torch.device("cpu"))
     start = time.process_time()
@@ -135,7 +135,7 @@ def compare_render(triangles: int, turns: int) -> dict[str, float]:
 
     from rfcli.model import PRESETS, convert, render
     from rfcli.model.triangle_tokens import triangular_mask
-    from rfcli.study.soup import triangle_soup
+    from rfcli.study.scenes.random_triangles import triangle_soup
     from rfcli.training.initialise import new_model
 
     ours = new_model(PRESETS["base"], seed=0).eval()

@@ -16,8 +16,8 @@ import torch
 
 from rfcli.cli.options import triangle_counts
 from rfcli.model import PRESETS, RenderFormer, render_timed, with_attention
-from rfcli.study.peak_memory import PeakMemory, high_water
-from rfcli.study.soup import triangle_soup
+from rfcli.study.measure.memory import PeakMemory, high_water
+from rfcli.study.scenes.random_triangles import triangle_soup
 
 RESOLUTION = 256
 CPU = torch.device("cpu")

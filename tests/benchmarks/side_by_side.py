@@ -8,9 +8,9 @@ import numpy.typing as npt
 import torch
 
 import rfcli
-from rfcli.images import to_display
 from rfcli.metrics.scores import score
 from rfcli.model import RenderFormer
+from rfcli.pictures.images import to_display
 from rfcli.truth import PathTracer
 
 Image = npt.NDArray[np.float32]

@@ -25,7 +25,7 @@ import torch
 
 from rfcli.model import PRESETS, RenderFormer, RenderFormerConfig, SceneBatch
 from rfcli.model.checkpoint import CONFIG, read_config
-from rfcli.model.sources import locate
+from rfcli.model.hub import locate
 
 PATIENCE = 600.0  # seconds
 
@@ -74,8 +74,7 @@ def taking_turns(first: Callable[[], float], second: Callable[[], float], rounds
 
 def compared(config: RenderFormerConfig, triangles: int, rounds: int) -> np.ndarray:
     """[rounds, 2] seconds of the study's runner and of the stopwatch."""
-    from rfcli.study.point_process import PointProcess
-    from rfcli.study.point_work import Point
+    from rfcli.study.measure.point import Point, PointProcess
     from rfcli.study.settings import stage_alone
 
     study = PointProcess(Point(stage_alone(config), triangles, 0, "cpu"))

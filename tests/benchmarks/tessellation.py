@@ -28,8 +28,8 @@ from rfcli.metrics.scores import score
 from rfcli.model import RenderFormer, convert, load
 from rfcli.model.rendering import render_views
 from rfcli.scene import TriangleScene
-from rfcli.study.soup import one_scene
-from rfcli.study.tessellation import tessellated
+from rfcli.study.scenes.random_triangles import one_scene
+from rfcli.study.scenes.tessellation import tessellated
 
 FACTORS = (1, 4, 16, 64)
 KEYS = 1024  # of near-far attention's defaults

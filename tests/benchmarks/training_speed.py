@@ -40,8 +40,8 @@ from rfcli.dataset.training_scene import TrainingScene, with_views
 from rfcli.metrics.perceptual import Structural
 from rfcli.model import PRESETS, RenderFormerConfig
 from rfcli.model.triangle_tokens import triangular_mask
-from rfcli.study.peak_memory import high_water
-from rfcli.study.soup import triangle_soup
+from rfcli.study.measure.memory import high_water
+from rfcli.study.scenes.random_triangles import triangle_soup
 from rfcli.training import muon
 from rfcli.training.batch import TrainingBatch, collate
 from rfcli.training.initialise import new_model

@@ -17,9 +17,9 @@ import mitsuba as mi
 import numpy as np
 import numpy.typing as npt
 
+from rfcli.pictures.tone_mapping import pbr_neutral
 from rfcli.scene import TriangleScene
 from rfcli.synth import RenderedScenes, SceneOptions
-from rfcli.tone_mapping import pbr_neutral
 from rfcli.truth import PathTracer
 from rfcli.truth.mitsuba_scene import sensor, to_mitsuba
 from rfcli.truth.path_tracer import MAX_DEPTH, RUSSIAN_ROULETTE_DEPTH

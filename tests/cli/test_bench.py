@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from rfcli.study.files import UNFINISHED, Results
-from rfcli.study.measurement import Measurement
 from rfcli.study.quality import QualityRow
-from rfcli.study.results import rows
+from rfcli.study.results.files import UNFINISHED, Results
+from rfcli.study.results.measurement import Measurement
+from rfcli.study.results.tables import rows
 from tests.cli.conftest import Rf
 from tests.study.made_up import made_up_setup
 

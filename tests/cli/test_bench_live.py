@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console as Rich
 
-from rfcli.cli.bench_live import live
+from rfcli.cli.bench_output import live
 from rfcli.cli.console import Console
-from rfcli.study.measurement import Measurement
+from rfcli.study.results.measurement import Measurement
 
 POINTS = [Measurement("sdpa", 1024, (0.5, 0.5), None), Measurement("performer", 1024, (0.25, 0.25), None)]
 MORE = [*POINTS, Measurement("performer", 2048, (0.5, 0.5), None)]

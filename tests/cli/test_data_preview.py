@@ -4,7 +4,7 @@ from pathlib import Path
 
 import imageio.v3 as imageio
 
-from rfcli.cli.data_preview import preview_due, write_preview
+from rfcli.cli.gen_data_run import preview_due, write_preview
 from rfcli.dataset.processes import make
 from tests.dataset.sources import Tiny
 

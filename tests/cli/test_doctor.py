@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import rfcli
-from rfcli import diagnosis
-from rfcli.diagnosis import Finding
+from rfcli.cli import doctor as diagnosis
+from rfcli.cli.doctor import Finding
 from tests.cli.conftest import Rf
 
 NAMES = {

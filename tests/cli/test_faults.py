@@ -17,7 +17,7 @@ import torch
 
 from rfcli.cli.errors import ending
 from rfcli.errors import InputError
-from rfcli.folder_lock import claimed
+from rfcli.runtime.files import claimed
 from tests.cli.conftest import Rf
 from tests.training.datasets import write_dataset
 
@@ -184,7 +184,7 @@ def test_two_runs_of_one_video(rf: Rf, tmp_path: Path, model: Path, scene: Path)
 
 def test_a_killed_run_keeps_no_folder_claimed(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from rfcli.folder_lock import claimed\n"
+        "import sys, time; from pathlib import Path; from rfcli.runtime.files import claimed\n"
         "with claimed(Path(sys.argv[1])): print('mine', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)

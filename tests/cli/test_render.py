@@ -15,10 +15,10 @@ import torch
 import trimesh
 
 from rfcli.errors import InputError
-from rfcli.images import read_exr, to_display
 from rfcli.metrics.scores import score
 from rfcli.model import RenderFormer, save_checkpoint
 from rfcli.pictures.frames import Frames
+from rfcli.pictures.images import read_exr, to_display
 from rfcli.scene import load
 from rfcli.truth import PathTracer
 from tests.cli.conftest import Rf

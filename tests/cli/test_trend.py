@@ -4,7 +4,7 @@ import math
 import pytest
 from rich.console import Console as Rich
 
-from rfcli.cli.trend import ASCII_BARS, POINTS, Trend, sparkline
+from rfcli.cli.progress import ASCII_BARS, POINTS, Trend, sparkline
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rfcli.images import read_exr
+from rfcli.pictures.images import read_exr
 from rfcli.scene import TriangleScene, load
 
 FOLDER = Path(__file__).parents[2] / "examples"

@@ -12,7 +12,7 @@ import torch
 import trimesh
 import typer
 
-from rfcli.cli.bench_tables import crossing_sentences, quality_tables, seconds_tables
+from rfcli.cli.bench_output import crossing_sentences, quality_tables, seconds_tables
 from rfcli.cli.config import _read as read_options
 from rfcli.dataset.manifest import Entry, read_manifest, read_record
 from rfcli.dataset.pack import write_tar
@@ -22,10 +22,10 @@ from rfcli.model import RenderFormer, read_checkpoint, save_checkpoint
 from rfcli.model.checkpoint import read_config
 from rfcli.scene import load
 from rfcli.scene.mesh import read_mesh
-from rfcli.study.comparison import differences
-from rfcli.study.files import read_results
-from rfcli.study.report.page import cost_sections, findings, quality_sections, switches
-from rfcli.study.reports import machine_line, what_was_run
+from rfcli.study.plots.all import machine_line, what_was_run
+from rfcli.study.plots.report.page import cost_sections, findings, quality_sections, switches
+from rfcli.study.results.comparison import differences
+from rfcli.study.results.files import read_results
 from tests.dataset.sources import tiny_scene
 from tests.scene.conftest import TRIANGLE, description
 from tests.study.made_up import made_up_study

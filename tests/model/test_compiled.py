@@ -7,7 +7,7 @@ import torch
 
 from rfcli.errors import InputError
 from rfcli.model import render
-from rfcli.model.compiled import COMPILERS, compile_views
+from rfcli.model.rendering import COMPILERS, compile_views
 from tests.model.scenes import cameras, random_batch, small_model
 
 
@@ -24,6 +24,6 @@ def test_compiled_views_are_the_same() -> None:
 
 
 def test_without_a_compiler_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rfcli.model.compiled.shutil.which", lambda name: None)
+    monkeypatch.setattr("rfcli.model.rendering.shutil.which", lambda name: None)
     with pytest.raises(InputError, match=r"--compile needs a C\+\+ compiler"):
         compile_views(small_model())

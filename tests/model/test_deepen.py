@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rfcli.errors import InputError
-from rfcli.model.deepen import deepened
+from rfcli.model.conversion import deepened
 from tests.model.scenes import cameras, random_batch, small_model
 
 

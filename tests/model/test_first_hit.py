@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from rfcli.model.first_hit import hit_geometry, seen_places, visible_triangles
-from rfcli.model.rays import pixel_directions
+from rfcli.model.cameras import pixel_directions
+from rfcli.model.visibility import hit_geometry, seen_places, visible_triangles
 
 
 def nearest_by_brute_force(triangles: Tensor, fov: Tensor, resolution: int) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from rfcli.model.encodings import rope_rotation, rotate
-from rfcli.model.norms import RMSNorm
+from rfcli.model.layers import RMSNorm
 
 
 def compare(ours: Tensor, formula: Tensor, inputs: list[Tensor], doubles: list[Tensor]) -> None:

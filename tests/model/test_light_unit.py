@@ -9,9 +9,8 @@ from torch import Tensor
 
 from rfcli.errors import InputError
 from rfcli.model import RenderFormer, SceneBatch
-from rfcli.model.channels import scenes_computed
 from rfcli.model.config import RenderFormerConfig
-from rfcli.model.light_unit import USUAL, from_its_unit, in_its_unit, light_unit
+from rfcli.model.transport import USUAL, from_its_unit, in_its_unit, light_unit, scenes_computed
 from tests.model.scenes import cameras, random_batch, small_model
 
 

@@ -10,8 +10,8 @@ import torch
 from rfcli.errors import InputError
 from rfcli.model import PRESETS, RenderFormer, with_attention
 from rfcli.model.rendering import check_memory, needed_bytes
-from rfcli.study.peak_memory import PeakMemory
-from rfcli.study.soup import triangle_soup
+from rfcli.study.measure.memory import PeakMemory
+from rfcli.study.scenes.random_triangles import triangle_soup
 
 TRIANGLES = 1 << 15
 CPU = torch.device("cpu")

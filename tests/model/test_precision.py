@@ -8,8 +8,8 @@ import torch
 import rfcli
 from rfcli.errors import InputError
 from rfcli.metrics.similarity import psnr
-from rfcli.model import precision
-from rfcli.model.precision import fastest_precision
+from rfcli.model import device as precision
+from rfcli.model.device import fastest_precision
 from rfcli.model.rendering import chosen_precision
 
 SCENE = Path(__file__).parents[2] / "examples" / "cornell-box.json"

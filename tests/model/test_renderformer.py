@@ -101,7 +101,7 @@ def test_views_one_by_one_equal_views_together() -> None:
 
 def test_more_of_the_same_surface_changes_nothing_with_area_weights() -> None:
     """Keys weighted by area: a triangle given twice, each of half the area, is one triangle (values and keys equal)."""
-    from rfcli.model.key_weights import log_key_weight
+    from rfcli.model.attention_context import log_key_weight
 
     batch = random_batch(triangles=6)
     weights = log_key_weight("area", batch, registers=3)

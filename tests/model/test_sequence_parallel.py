@@ -8,7 +8,7 @@ from rfcli.attention import Context, create
 from rfcli.errors import InputError
 from rfcli.model import RenderFormer, SceneBatch
 from rfcli.model.sequence_parallel import share, view_independent_spread
-from rfcli.processes import Processes
+from rfcli.runtime.processes import Processes
 from tests.model.scenes import SMALL, random_batch, small_model
 from tests.two_processes import in_two_processes
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rfcli.model.shared_vertices import mean_over_shared, shared_vertices
+from rfcli.model.shading import mean_over_shared, shared_vertices
 from tests.model.scenes import random_batch
 
 

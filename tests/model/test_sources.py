@@ -16,7 +16,7 @@ from huggingface_hub.errors import (
 import rfcli
 from rfcli.errors import InputError
 from rfcli.model import save_checkpoint
-from rfcli.model.sources import locate
+from rfcli.model.hub import locate
 from tests.model.scenes import small_model
 
 

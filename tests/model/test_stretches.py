@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from rfcli.model import SceneBatch
+from rfcli.model.chunked import by_stretches
 from rfcli.model.rendering import render_timed
-from rfcli.model.stretches import by_stretches
 from tests.model.scenes import cameras, random_batch, small_model
 from tests.model.test_renderformer import VARIANTS
 
@@ -15,7 +15,7 @@ TRIANGLES = 23
 @pytest.fixture
 def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 5 tokens: registers and triangles fall into several, the last one shorter."""
-    monkeypatch.setattr("rfcli.model.stretches.STRETCH_CPU", 5)
+    monkeypatch.setattr("rfcli.model.chunked.STRETCH_CPU", 5)
 
 
 def scenes() -> SceneBatch:
@@ -28,7 +28,7 @@ def test_stretches_change_nothing(changes: dict[str, object], monkeypatch: pytes
     model, (c2w, fov) = small_model(**changes), cameras(scenes=2)
     whole = model(scenes(), c2w, fov, 32)
     assert whole.requires_grad
-    monkeypatch.setattr("rfcli.model.stretches.STRETCH_CPU", 5)
+    monkeypatch.setattr("rfcli.model.chunked.STRETCH_CPU", 5)
     with torch.no_grad():
         parts = model(scenes(), c2w, fov, 32)
     assert (parts - whole).abs().max() <= 2e-6 * whole.abs().max()

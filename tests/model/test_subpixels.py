@@ -5,11 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from rfcli.model.first_hit import hit_geometry, visible_triangles
-from rfcli.model.rays import pixel_directions
-from rfcli.model.scene_batch import SceneBatch
-from rfcli.model.seen_surface import SeenSurface, seen_surface
-from rfcli.model.subpixels import mean_over_subpixels
+from rfcli.model.batch import SceneBatch
+from rfcli.model.cameras import pixel_directions
+from rfcli.model.shading import mean_over_subpixels
+from rfcli.model.visibility import SeenSurface, hit_geometry, seen_surface, visible_triangles
 
 FOV = torch.tensor([40.0])
 

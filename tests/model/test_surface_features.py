@@ -1,6 +1,6 @@
 import torch
 
-from rfcli.model.surface_features import surface_features
+from rfcli.model.attention_context import surface_features
 from tests.model.scenes import random_batch
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rfcli.errors import InputError
-from rfcli.images import to_display
 from rfcli.pictures.comparison import compare
+from rfcli.pictures.images import to_display
 from rfcli.pictures.labels import GAP, STRIP
 from rfcli.pictures.look import Look
 

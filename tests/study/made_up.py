@@ -4,11 +4,10 @@ from functools import cache
 from typing import Any
 
 from rfcli.study.environment import environment
-from rfcli.study.files import Results
-from rfcli.study.measurement import Measurement
 from rfcli.study.quality import QualityRow
-from rfcli.study.renders import render_rows
-from rfcli.study.results import crossing_intervals, crossings, growth, rows
+from rfcli.study.results.files import Results
+from rfcli.study.results.measurement import Measurement
+from rfcli.study.results.tables import crossing_intervals, crossings, growth, render_rows, rows
 
 
 def made_up_setup() -> dict[str, Any]:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from rfcli.errors import InputError
-from rfcli.study.comparison import differences
-from rfcli.study.comparison_figure import draw_comparison
-from rfcli.study.files import Results
-from rfcli.study.measurement import Measurement
+from rfcli.study.plots.comparison import draw_comparison
+from rfcli.study.results.comparison import differences
+from rfcli.study.results.files import Results
+from rfcli.study.results.measurement import Measurement
 
 SETUP = {"model": "base", "layers": 1, "model_layers": 12}
 

@@ -7,8 +7,8 @@ import pytest
 import trimesh
 
 from rfcli.scene import TriangleScene
-from rfcli.study.decimation import decimated
-from rfcli.study.tessellation import areas
+from rfcli.study.scenes.decimation import decimated
+from rfcli.study.scenes.tessellation import areas
 
 RED, BLUE = (0.7, 0.1, 0.1), (0.1, 0.1, 0.7)
 

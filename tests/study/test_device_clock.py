@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from rfcli.study.device_clock import DeviceClock
+from rfcli.study.measure.clocks import DeviceClock
 
 
 def test_on_a_cpu_it_reads_what_has_passed() -> None:

@@ -5,9 +5,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from rfcli.study.figures import draw_figures, spread
-from rfcli.study.labels import bytes_label, count_label, seconds_label, three_digits
-from rfcli.study.results import Row
+from rfcli.study.plots.axes import bytes_label, count_label, seconds_label, three_digits
+from rfcli.study.plots.cost import draw_figures, spread
+from rfcli.study.results.tables import Row
 
 ROWS = [
     Row("sdpa", 1024, 0.5, 0.4, 0.6, 50_000_000, True, 5),

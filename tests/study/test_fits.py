@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rfcli.study.fits import crossing, evaluate, exponent, interval, polynomial, resampled_medians
-from rfcli.study.measurement import Measurement
+from rfcli.study.results.fits import crossing, evaluate, exponent, interval, polynomial, resampled_medians
+from rfcli.study.results.measurement import Measurement
 
 COUNTS = [1024, 2048, 4096, 8192, 16384, 32768, 65536]
 

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from rfcli.model import RenderFormer
-from rfcli.study.device_clock import DeviceClock, Mark
-from rfcli.study.operation_clock import OperationClock
-from rfcli.study.soup import triangle_soup
+from rfcli.study.measure.clocks import DeviceClock, Mark, OperationClock
+from rfcli.study.scenes.random_triangles import triangle_soup
 from tests.study.small import SMALL_STAGE
 
 CPU = torch.device("cpu")

@@ -8,8 +8,7 @@ import trimesh
 
 from rfcli.errors import InputError
 from rfcli.scene import load, save
-from rfcli.study.own_scene import own_scene
-from rfcli.study.scene_series import own_series
+from rfcli.study.scenes.series import own_scene, own_series
 from tests.study.test_decimation import SCENE, light, made_of
 
 CORNELL = Path(__file__).parents[2] / "examples" / "cornell-box.json"

@@ -5,7 +5,7 @@ import pytest
 
 PROBE = """
 import torch
-from rfcli.study.peak_memory import PeakMemory
+from rfcli.study.measure.memory import PeakMemory
 before = torch.ones({before} * 2**20)
 del before
 peak = PeakMemory(torch.device("cpu"))

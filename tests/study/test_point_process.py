@@ -7,9 +7,8 @@ import time
 
 import pytest
 
-from rfcli.study.point_process import PointProcess
-from rfcli.study.point_work import Point
-from rfcli.study.timing import DoesNotFit
+from rfcli.study.measure.point import Point, PointProcess
+from rfcli.study.measure.timing import DoesNotFit
 from tests.study.small import SMALL_STAGE
 
 READY = 60.0  # seconds: a busy machine takes long to import torch

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from rfcli.scene import TriangleScene
-from rfcli.study.point_work import Point, PointWork, under
-from rfcli.study.soup import one_scene, soup_camera, triangle_soup
+from rfcli.study.measure.point import Point, PointWork, under
+from rfcli.study.scenes.random_triangles import one_scene, soup_camera, triangle_soup
 from tests.study.small import SMALL, SMALL_STAGE
 
 CPU = torch.device("cpu")

@@ -8,15 +8,14 @@ import pytest
 import torch
 
 from rfcli.errors import InputError
-from rfcli.images import read_exr, write_exr
 from rfcli.model import RenderFormer, convert, save_checkpoint
+from rfcli.pictures.images import read_exr, write_exr
 from rfcli.scene import TriangleScene
 from rfcli.study import quality
-from rfcli.study.files import write_quality_csv
-from rfcli.study.point_work import SMALL as SMALL_SCENE
-from rfcli.study.quality import QualityRow, drawn, measure_quality, picture_path
-from rfcli.study.quality_models import QualityModel, quality_models
-from rfcli.study.scene_series import SceneSeries
+from rfcli.study.measure.point import SMALL as SMALL_SCENE
+from rfcli.study.quality import QualityModel, QualityRow, drawn, measure_quality, picture_path, quality_models
+from rfcli.study.results.files import write_quality_csv
+from rfcli.study.scenes.series import SceneSeries
 from tests.study.small import SMALL
 
 RESOLUTION = 16

@@ -6,10 +6,10 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 
-from rfcli.images import write_exr
-from rfcli.study.grid import GAP, HEAD, MARGIN, NARROWEST, draw_grid, spread_counts
+from rfcli.pictures.images import write_exr
+from rfcli.study.plots.grid import GAP, HEAD, MARGIN, NARROWEST, draw_grid, spread_counts
+from rfcli.study.plots.quality import draw_quality
 from rfcli.study.quality import QualityRow, picture_path
-from rfcli.study.quality_figure import draw_quality
 
 
 def row(count: int, attention: str, psnr: float) -> QualityRow:

@@ -4,8 +4,7 @@ import dataclasses
 
 import pytest
 
-from rfcli.study.quality import QualityRow
-from rfcli.study.quality_means import means, scenes_label
+from rfcli.study.quality import QualityRow, means, scenes_label
 
 
 def row(number: int, attention: str, psnr: float, seconds: float = 1.0, triangles: int = 1024) -> QualityRow:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from rfcli.study.measurement import Measurement
-from rfcli.study.renders import render_rows
+from rfcli.study.results.measurement import Measurement
+from rfcli.study.results.tables import render_rows
 
 COUNTS = [1024, 2048, 4096, 8192, 65536]
 LAYERS = 12

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rfcli.images import write_png
-from rfcli.study.files import Results
+from rfcli.pictures.images import write_png
+from rfcli.study.plots.report import write_report
 from rfcli.study.quality import QualityRow
-from rfcli.study.report import write_report
-from rfcli.study.results import Row
+from rfcli.study.results.files import Results
+from rfcli.study.results.tables import Row
 
 TERMS = {
     "seconds": {"constant": 0.25, "linear": 1.25e-5, "quadratic": 6.125e-8},

@@ -2,9 +2,8 @@
 
 import pytest
 
-from rfcli.study.measurement import Measurement
-from rfcli.study.results import crossing_intervals, crossings, growth, rows
-from rfcli.study.speedups import speedup_sentences, speedups
+from rfcli.study.results.measurement import Measurement
+from rfcli.study.results.tables import crossing_intervals, crossings, growth, rows, speedup_sentences, speedups
 
 COUNTS = [1024, 2048, 4096, 8192, 16384]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rfcli.study.scene_series import synthetic_series
+from rfcli.study.scenes.series import synthetic_series
 from rfcli.truth import PathTracer
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from rfcli.study.soup import LIGHTS, triangle_soup
+from rfcli.study.scenes.random_triangles import LIGHTS, triangle_soup
 
 
 @pytest.mark.parametrize("count", [64, 1000, 4096])

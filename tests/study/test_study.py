@@ -11,9 +11,9 @@ import rfcli
 from rfcli.errors import InputError
 from rfcli.model import PRESETS, RenderFormer, save_checkpoint
 from rfcli.study import Row, StudySettings, Watch, run_study
-from rfcli.study.files import UNFINISHED, Findings, read_results, read_unfinished, write_csv, write_unfinished
-from rfcli.study.measurement import Measurement
 from rfcli.study.quality import QualityRow
+from rfcli.study.results.files import UNFINISHED, Findings, read_results, read_unfinished, write_csv, write_unfinished
+from rfcli.study.results.measurement import Measurement
 from tests.study.small import SMALL
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
-from rfcli.study.tessellation import areas, tessellated
+from rfcli.study.scenes.tessellation import areas, tessellated
 
 
 def scene(emits: bool = False) -> TriangleScene:

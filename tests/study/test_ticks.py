@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rfcli.study.ticks import round_values
+from rfcli.study.plots.axes import round_values
 
 
 @pytest.mark.parametrize(

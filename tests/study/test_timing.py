@@ -6,9 +6,16 @@ from itertools import pairwise
 
 import pytest
 
-from rfcli.study.budget import LEAST_RUNS, MOST_RUNS, USUAL_RUNS
-from rfcli.study.measurement import Measurement, Sample
-from rfcli.study.timing import WARM_UP_BELOW, DoesNotFit, time_points, with_stepping_stones
+from rfcli.study.measure.timing import (
+    LEAST_RUNS,
+    MOST_RUNS,
+    USUAL_RUNS,
+    WARM_UP_BELOW,
+    DoesNotFit,
+    time_points,
+    with_stepping_stones,
+)
+from rfcli.study.results.measurement import Measurement, Sample
 
 DOUBLINGS = [1024 << power for power in range(7)]
 

@@ -1,4 +1,4 @@
-from rfcli.study.variants import Variant, variants
+from rfcli.study.settings import Variant, variants
 
 
 def test_on_a_cpu_there_are_just_the_mechanisms() -> None:

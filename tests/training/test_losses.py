@@ -7,7 +7,7 @@ import torch
 
 from rfcli.metrics.perceptual import LPIPS, Structural
 from rfcli.metrics.tone import log_radiance
-from rfcli.model.precision import rounds_views
+from rfcli.model.device import rounds_views
 from rfcli.training.batch import collate
 from rfcli.training.losses import PERCEPTUAL_WEIGHT, image_loss, step_loss
 from tests.metrics.backbone import write_backbone

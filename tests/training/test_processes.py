@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from rfcli.model import PRESETS
-from rfcli.processes import Processes, join
+from rfcli.runtime.processes import Processes, join
 from rfcli.training import loop
 from rfcli.training.initialise import new_model
 from rfcli.training.state import states

@@ -12,7 +12,7 @@ import torch
 
 from rfcli.metrics.perceptual import Structural
 from rfcli.model import convert, read_checkpoint
-from rfcli.processes import Processes
+from rfcli.runtime.processes import Processes
 from rfcli.training.bad_steps import repeat_bad_step
 from rfcli.training.loop import fit
 from rfcli.training.run import Run

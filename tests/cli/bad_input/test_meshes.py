@@ -165,7 +165,7 @@ def test_odd_meshes_in_a_scene_are_rendered(
     path = write_scene(description(smooth_shading=smooth, emissive=[5.0, 5.0, 5.0]), ODD[how])
     result = rf("render", path, "--model", model, "--resolution", 8, "--device", "cpu")
     assert result.exit_code == 0, result.stderr
-    from rfcli.images import read_exr
+    from rfcli.pictures.images import read_exr
 
     image = read_exr(path.parent / "scene.exr")
     assert np.isfinite(image).all()

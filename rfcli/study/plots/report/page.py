@@ -1,0 +1,168 @@
+"""The page: what was found in words, then figures with their tables, in one file that asks for nothing else."""
+
+import base64
+import io
+import json
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+from PIL import Image
+
+from rfcli.runtime.files import replacing
+from rfcli.study.plots.quality import TITLES
+from rfcli.study.plots.report.charts import Spec, memory_chart, palette, quality_chart, time_chart
+from rfcli.study.plots.report.tables import fits_table, memory_table, operation_table, quality_table, time_table
+from rfcli.study.quality import means, scenes_label
+from rfcli.study.results.files import Results
+from rfcli.study.results.tables import speedup_sentences
+
+# Nothing may be fetched; Vega compiles its expressions.
+POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:"
+JPEG_QUALITY = 88
+
+
+def write_report(path: Path, results: Results, what: tuple[str, str], machine: str, grid: Path | None) -> Path:
+    """Write the page; returns its path. what: was run, of the stage and as whole renders; machine: where. grid: the
+    sheet of pictures."""
+    import vl_convert
+
+    sections = [*quality_sections(results, grid), *cost_sections(results, what)]
+    page = PAGE.format(
+        policy=POLICY,
+        style=resource("page.css"),
+        findings="".join(f"<li>{escape(sentence)}</li>" for sentence in findings(results)),
+        machine=escape(machine),
+        boxes=switches(results.names()),
+        sections="\n".join(sections),
+        # "</script" inside the library's strings would end it
+        library=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", r"<\/script"),
+        script=resource("page.js"),
+    )
+    with replacing(path) as beside:
+        beside.write_text(page, encoding="utf-8")
+    return path
+
+
+def quality_sections(results: Results, grid: Path | None) -> list[str]:
+    """A figure per series of scenes, and the pictures."""
+    sections, drawings = [], means(results.quality)
+    for number, scene in enumerate(dict.fromkeys(row.scene for row in drawings)):
+        rows = [row for row in drawings if row.scene == scene]
+        title = f"Quality against seconds: {TITLES.get(scene, scene)}"
+        note = (
+            "Along a curve the triangles grow, and the marks with them. "
+            "Dashed and hollow: an untrained swap, the softmax model's weights with another mechanism."
+        )
+        caption = f"{scene}, {scenes_label(rows)}: pictures against path-traced truth and against softmax's"
+        sections.append(
+            section(
+                title, note, f"quality-{number}", quality_chart(rows, results.names()), quality_table(caption, rows)
+            )
+        )
+    if grid is not None:
+        sections.append(
+            '<section><h2>The pictures</h2><figure><img alt="Sheet of pictures: truth and mechanisms side by side, '
+            f'maps of HDR-FLIP below" src="{as_data(grid)}"><figcaption>Below each picture its HDR-FLIP against the '
+            "truth: black is equal, yellow is worst.</figcaption></figure></section>"
+        )
+    return sections
+
+
+def cost_sections(results: Results, what: tuple[str, str]) -> list[str]:
+    """Time of whole renders, time and memory of the stage."""
+    hollow = "Dashed and hollow: extrapolated from what was measured, not measured."
+    note = f"Of the {what[0]}. {hollow}"
+    sections, names = [], results.names()
+    if any(row.seconds for row in results.renders):
+        of_renders = f"Of a {what[1]}. {hollow}"
+        table = time_table(results.renders)
+        sections.append(
+            section("Time of a whole render", of_renders, "render", time_chart(results.renders, names), table)
+        )
+    table = time_table(results.rows) + operation_table(results.rows) + fits_table(results.fits)
+    sections.append(section("Time of the stage", note, "time", time_chart(results.rows, names), table))
+    if any(row.peak_bytes for row in results.rows):
+        chart, table = memory_chart(results.rows, names), memory_table(results.rows)
+        sections.append(section("Memory of the stage", note, "memory", chart, table))
+    return sections
+
+
+def section(title: str, note: str, name: str, spec: Spec, table: str) -> str:
+    """A figure with its table. The numbers of the figure stand in the table, to which screen readers are sent."""
+    content = json.dumps(spec, allow_nan=False).replace("<", r"\u003c")
+    return (
+        f'<section><h2>{escape(title)}</h2><figure><div class="chart" data-spec="spec-{name}" role="group" '
+        f'aria-label="{escape(title)}; the table below has its numbers"></div><figcaption>{escape(note)}</figcaption>'
+        f'</figure><script type="application/json" id="spec-{name}">{content}</script>{table}</section>'
+    )
+
+
+def findings(results: Results) -> list[str]:
+    """What a hurried reader should know."""
+    sentences = [
+        f"{sentence[0].upper()}{sentence[1:]}." for sentence in speedup_sentences(results.rows, results.renders)
+    ]
+    for name, fit in results.fits.items():
+        sentences.append(
+            f"{name}: time grows as N to the power {fit['exponent']:.2f} ({fit['low']:.2f} to {fit['high']:.2f}) "
+            f"from {fit['from']:,} to {fit['to']:,} triangles."
+        )
+    for pair, count in results.crossings.items():
+        first, second = pair.split("<")
+        if count is not None and second == "sdpa":
+            low, high = results.crossing_intervals.get(pair) or (count, count)
+            sentences.append(f"{first} takes less time than softmax from {count:,} triangles ({low:,} to {high:,}).")
+    return sentences
+
+
+def switches(names: Sequence[str]) -> str:
+    """A box for each mechanism, with its colour."""
+    return "".join(
+        f'<label><input type="checkbox" checked data-attention="{escape(name)}"><i style="color:{colour}"></i>'
+        f"{escape(name)}</label>"
+        for name, colour in palette(names).items()
+    )
+
+
+def as_data(picture: Path) -> str:
+    """A picture file as a URL that holds it, as JPEG: a quarter of the PNG."""
+    content = io.BytesIO()
+    Image.open(picture).convert("RGB").save(content, "jpeg", quality=JPEG_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def resource(name: str) -> str:
+    """A file that lies beside this module."""
+    return (files("rfcli.study.plots.report") / name).read_text(encoding="utf-8")
+
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<link rel="icon" href="data:,">
+<title>What attention costs as triangles grow</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header>
+<h1>What attention costs as triangles grow</h1>
+<p class="quiet">{machine}</p>
+<ul>{findings}</ul>
+<fieldset><legend>Mechanisms shown in the figures</legend>{boxes}</fieldset>
+<noscript><p>The figures need JavaScript; the tables have all their numbers.</p></noscript>
+</header>
+<main>
+{sections}
+</main>
+<script type="module">
+{library}
+{script}</script>
+</body>
+</html>
+"""
