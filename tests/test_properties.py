@@ -18,7 +18,7 @@ from rfcli.pictures.renderers import NetworkRenderer
 from rfcli.scene import EMISSION, FLAT_NORMAL, NORMAL, TriangleScene, load, save
 from rfcli.scene.camera import look_at
 from rfcli.scene.limits import BRIGHTEST
-from tests.model.scenes import small_model
+from tests.support.model_scenes import small_model
 
 EXACT = ("triangles", "vn", "c2w", "fov")
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

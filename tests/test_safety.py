@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.cli.conftest import Rf, rf  # noqa: F401
-from tests.cli.kills import commands, inputs
+from tests.support.killed_commands import commands, inputs
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*(ROOT / "rfcli").rglob("*.py"), *(ROOT / "examples").rglob("*.py")])

@@ -7,8 +7,8 @@ from torch import Tensor
 from rfcli.attention import Context, create
 from rfcli.attention.hedgehog import Hedgehog
 from rfcli.attention.learned_favor import LearnedFavor
-from tests.attention.scenes import sequence
-from tests.attention.twins import dense_softmax
+from tests.support.attention_reference import dense_softmax
+from tests.support.attention_scenes import sequence
 
 Learned = LearnedFavor | Hedgehog
 learned = pytest.mark.parametrize("kind", [LearnedFavor, Hedgehog])

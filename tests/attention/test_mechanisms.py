@@ -9,8 +9,15 @@ from torch import Tensor
 
 from rfcli.attention import Context, create, names
 from rfcli.attention.learned_favor import LearnedFavor
-from tests.attention.scenes import cloud, partial_cloud, planned, sequence
-from tests.attention.twins import dense_favor, dense_hedgehog, dense_learned, dense_near_far, dense_relu, dense_softmax
+from tests.support.attention_reference import (
+    dense_favor,
+    dense_hedgehog,
+    dense_learned,
+    dense_near_far,
+    dense_relu,
+    dense_softmax,
+)
+from tests.support.attention_scenes import cloud, partial_cloud, planned, sequence
 
 SHAPES = [(1, 1, 1, 32), (1, 3, 17, 64), (2, 2, 130, 96), (3, 1, 257, 128), (1, 1, 5000, 32)]
 FEW_KEYS = {"keys": 12}  # so that near-far attention pools in small scenes too

@@ -7,7 +7,7 @@ from rfcli.attention import Context
 from rfcli.attention.feature_sums import CHUNK
 from rfcli.attention.orthogonal import orthogonal_gaussian
 from rfcli.attention.performer import Performer
-from tests.attention.twins import dense_softmax
+from tests.support.attention_reference import dense_softmax
 
 
 def small(tokens: int, seed: int) -> list[torch.Tensor]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from rfcli.attention import Context, create, names
-from tests.attention.scenes import partial_cloud, planned, sequence
+from tests.support.attention_scenes import partial_cloud, planned, sequence
 
 PAPERS = [("performer", {"feature_map": "favor", "kernel": kernel}) for kernel in ("softmax", "relu")]
 LAYERS = [*((name, {}) for name in names()), *PAPERS, ("nearfar", {"keys": 12})]

@@ -9,7 +9,7 @@ from rfcli.attention import Context, create, names
 from rfcli.attention.registry import OURS
 from rfcli.errors import InputError
 from rfcli.model import convert
-from tests.model.scenes import cameras, random_batch, small_model
+from tests.support.model_scenes import cameras, random_batch, small_model
 
 MODULE = '''
 import torch

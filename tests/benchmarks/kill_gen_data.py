@@ -12,7 +12,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.dataset.kills import lines, survive
+from tests.support.killed_gen_data import lines, survive
 
 AHEAD = 3  # scenes between kills, at most
 RF = [sys.executable, "-c", "from rfcli.cli.app import main; main()", "gen-data", "--quiet"]

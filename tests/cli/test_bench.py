@@ -15,7 +15,7 @@ from rfcli.study.results.files import UNFINISHED, Results
 from rfcli.study.results.measurement import Measurement
 from rfcli.study.results.tables import rows
 from tests.cli.conftest import Rf
-from tests.study.made_up import made_up_setup
+from tests.support.study_results import made_up_setup
 
 ROOT = Path(__file__).parents[2]
 

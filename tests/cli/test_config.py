@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.cli.demo import app
+from tests.support.cli_demo import app
 
 
 def demo(*arguments: str) -> Result:

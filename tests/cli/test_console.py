@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 def demo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tests.cli.demo", "demo", *arguments],
+        [sys.executable, "-m", "tests.support.cli_demo", "demo", *arguments],
         capture_output=True,
         text=True,
         cwd=ROOT,

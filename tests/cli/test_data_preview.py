@@ -6,7 +6,7 @@ import imageio.v3 as imageio
 
 from rfcli.cli.gen_data_run import preview_due, write_preview
 from rfcli.dataset.processes import make
-from tests.dataset.sources import Tiny
+from tests.support.dataset_sources import Tiny
 
 
 def test_it_doubles_at_first_and_then_grows_evenly() -> None:

@@ -19,7 +19,7 @@ from rfcli.cli.errors import ending
 from rfcli.errors import InputError
 from rfcli.runtime.files import claimed
 from tests.cli.conftest import Rf
-from tests.training.datasets import write_dataset
+from tests.support.training_datasets import write_dataset
 
 PROGRAM = [sys.executable, "-c", "from rfcli.cli.app import main; main()"]
 LIMIT = 2000  # bytes that a file may have, in place of a full disk

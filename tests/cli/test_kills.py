@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.kills import Killer, commands, inputs
+from tests.support.killed_commands import Killer, commands, inputs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals to groups of processes")
 

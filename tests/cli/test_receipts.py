@@ -9,7 +9,7 @@ import torch
 import rfcli
 from rfcli.cli.receipts import as_json, model_entry, plain, receipt
 from rfcli.model import RenderFormer
-from tests.study.small import SMALL
+from tests.support.small_study import SMALL
 
 
 @dataclass

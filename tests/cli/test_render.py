@@ -22,7 +22,7 @@ from rfcli.pictures.images import read_exr, to_display
 from rfcli.scene import load
 from rfcli.truth import PathTracer
 from tests.cli.conftest import Rf
-from tests.model.scenes import small_model
+from tests.support.model_scenes import small_model
 
 
 def render(rf: Rf, *arguments: object) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from rfcli.scene import TriangleScene
 from rfcli.scene.light_layers import one_light_each
 from rfcli.training.scenes import seen_by_pixels
 from rfcli.truth import PathTracer
-from tests.model.scenes import cameras, random_batch
+from tests.support.model_scenes import cameras, random_batch
 
 RESOLUTION, PATHS = 12, 512
 

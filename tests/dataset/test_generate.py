@@ -14,7 +14,7 @@ from rfcli.dataset.manifest import MANIFEST, read_manifest, sha256_of
 from rfcli.dataset.processes import Source
 from rfcli.dataset.sample import HALF_MAX, read_sample
 from rfcli.errors import InputError
-from tests.dataset.sources import FullDisk, Tiny
+from tests.support.dataset_sources import FullDisk, Tiny
 
 OPTIONS = {"views": 2, "triangles": [3, 6]}
 
@@ -97,7 +97,7 @@ SLOW = """
 import sys
 from pathlib import Path
 from rfcli.dataset.generate import generate, open_dataset
-from tests.dataset.sources import Tiny
+from tests.support.dataset_sources import Tiny
 
 if __name__ == "__main__":
     folder = Path({folder!r})

@@ -13,16 +13,16 @@ from rfcli.dataset.generate import generate, open_dataset
 from rfcli.dataset.manifest import read_manifest
 from rfcli.dataset.sample import Sample, hdf5_of, write_sample
 from rfcli.errors import InputError
-from tests.dataset.kills import survive
-from tests.dataset.sources import Tiny, at_once, tiny_scene
 from tests.dataset.test_generate import contents
+from tests.support.dataset_sources import Tiny, at_once, tiny_scene
+from tests.support.killed_gen_data import survive
 
 OPTIONS = {"views": 2}
 RUN = """
 import sys
 from pathlib import Path
 from rfcli.dataset.generate import generate, open_dataset
-from tests.dataset.sources import Tiny
+from tests.support.dataset_sources import Tiny
 
 if __name__ == "__main__":
     folder, scenes, workers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])

@@ -12,8 +12,8 @@ from rfcli.dataset.manifest import read_manifest
 from rfcli.dataset.merge import merge
 from rfcli.dataset.shard import WHOLE, Shard
 from rfcli.errors import InputError
-from tests.dataset.sources import Tiny, at_once
 from tests.dataset.test_generate import contents
+from tests.support.dataset_sources import Tiny, at_once
 
 OPTIONS = {"views": 2, "triangles": [3, 6]}
 

@@ -18,10 +18,10 @@ from rfcli.dataset.shard import Shard
 from rfcli.dataset.statistics import measure
 from rfcli.dataset.training_scene import training_scene
 from rfcli.errors import InputError
-from tests.dataset.sources import Tiny, at_once
 from tests.dataset.test_check import sound_sample, write
 from tests.dataset.test_generate import contents
 from tests.dataset.test_merge import OPTIONS, make
+from tests.support.dataset_sources import Tiny, at_once
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 
 from rfcli.dataset.preview import preview_images
 from rfcli.dataset.processes import make
-from tests.dataset.sources import Tiny
+from tests.support.dataset_sources import Tiny
 
 
 def test_previews_are_spread_over_the_dataset(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from rfcli.dataset import ray_engine
 from rfcli.dataset.generate import generate, open_dataset
 from rfcli.dataset.ray_engine import made_by_ray
 from rfcli.errors import InputError
-from tests.dataset.sources import FullDisk, Tiny, at_once
 from tests.dataset.test_generate import OPTIONS, contents
+from tests.support.dataset_sources import FullDisk, Tiny, at_once
 
 try:
     import ray

@@ -9,7 +9,7 @@ import rfcli
 from rfcli.dataset.processes import sample_of
 from rfcli.dataset.sample import FIELDS, HALF_MAX, Sample, read_sample, write_sample
 from rfcli.errors import InputError
-from tests.dataset.sources import tiny_scene
+from tests.support.dataset_sources import tiny_scene
 
 
 def a_sample() -> Sample:

@@ -26,10 +26,10 @@ from rfcli.study.plots.all import machine_line, what_was_run
 from rfcli.study.plots.report.page import cost_sections, findings, quality_sections, switches
 from rfcli.study.results.comparison import differences
 from rfcli.study.results.files import read_results
-from tests.dataset.sources import tiny_scene
 from tests.scene.conftest import TRIANGLE, description
-from tests.study.made_up import made_up_study
-from tests.study.small import SMALL
+from tests.support.dataset_sources import tiny_scene
+from tests.support.small_study import SMALL
+from tests.support.study_results import made_up_study
 
 FINE = (InputError, typer.BadParameter)  # which are how a bad file has to end
 MESHES = ("obj", "ply", "stl", "glb", "off")

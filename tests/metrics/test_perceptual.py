@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rfcli.errors import InputError
 from rfcli.metrics.perceptual import BACKBONE, LPIPS, perceptual_term
-from tests.metrics.backbone import CONVOLUTIONS, write_backbone
+from tests.support.lpips_backbone import CONVOLUTIONS, write_backbone
 
 CPU = torch.device("cpu")
 BLOCK_ENDS = (2, 7, 14, 21, 28)  # the convolutions whose rectified outputs are compared

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 import rfcli
 from rfcli.errors import InputError
 from rfcli.model import RenderFormerConfig, convert, read_checkpoint, save_checkpoint
-from tests.model.scenes import cameras, random_batch, small_model
+from tests.support.model_scenes import cameras, random_batch, small_model
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import torch
 import rfcli
 from rfcli.errors import InputError
 from rfcli.model import RenderFormerConfig
-from tests.model.scenes import cameras
 from tests.model.test_switches import SMALL, random_model, random_scenes
+from tests.support.model_scenes import cameras
 
 OFFICIAL = {
     "latent_dim": 768,

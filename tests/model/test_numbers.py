@@ -11,7 +11,7 @@ from rfcli.model import RenderFormer, SceneBatch, convert
 from rfcli.model.rendering import render_timed
 from rfcli.pictures.renderers import NetworkRenderer
 from rfcli.scene import TriangleScene
-from tests.model.scenes import cameras, random_batch, small_model
+from tests.support.model_scenes import cameras, random_batch, small_model
 
 FAR = 1e6  # the farthest coordinate that a scene file may hold
 

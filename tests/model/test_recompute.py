@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.model.scenes import cameras, random_batch, small_model
+from tests.support.model_scenes import cameras, random_batch, small_model
 
 
 def trained(recompute: bool, dropout: float) -> tuple[Tensor, list[Tensor], int]:

@@ -8,7 +8,7 @@ import torch
 from rfcli.errors import InputError
 from rfcli.model import SceneBatch, render
 from rfcli.model.rendering import SAMPLES, render_timed
-from tests.model.scenes import cameras, random_batch, small_model
+from tests.support.model_scenes import cameras, random_batch, small_model
 
 VARIANTS = [
     {},

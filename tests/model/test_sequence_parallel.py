@@ -9,8 +9,8 @@ from rfcli.errors import InputError
 from rfcli.model import RenderFormer, SceneBatch
 from rfcli.model.sequence_parallel import share, view_independent_spread
 from rfcli.runtime.processes import Processes
-from tests.model.scenes import SMALL, random_batch, small_model
-from tests.two_processes import in_two_processes
+from tests.support.model_scenes import SMALL, random_batch, small_model
+from tests.support.two_processes import in_two_processes
 
 CASES = [
     ("performer", {}),

@@ -12,9 +12,9 @@ from torch import Tensor
 import rfcli
 from rfcli.errors import InputError
 from rfcli.model import RenderFormer, RenderFormerConfig, read_checkpoint, save_checkpoint
-from tests.model.scenes import cameras
 from tests.model.test_parity import GOLDEN, OTHERS, TOLERANCE, deviation
-from tests.model.twin import Twin
+from tests.support.model_reference import Twin
+from tests.support.model_scenes import cameras
 
 SMALL = RenderFormerConfig(
     latent_dim=72,

@@ -7,7 +7,7 @@ from rfcli.errors import InputError
 from rfcli.pictures.motion import Motion
 from rfcli.pictures.open_arc import open_arc
 from rfcli.scene.camera import look_at
-from tests.pictures.scenes import wall_at
+from tests.support.picture_scenes import wall_at
 
 
 def test_the_camera_goes_round_in_even_steps_and_keeps_its_eyes_on_the_scene() -> None:

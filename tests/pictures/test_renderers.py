@@ -3,7 +3,7 @@
 import pytest
 
 from rfcli.pictures.renderers import RESOLUTION, NetworkRenderer
-from tests.model.scenes import small_model
+from tests.support.model_scenes import small_model
 
 
 @pytest.mark.parametrize(

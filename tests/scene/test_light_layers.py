@@ -4,7 +4,7 @@ import pytest
 from rfcli.scene import DIFFUSE, EMISSION
 from rfcli.scene.light_layers import one_light_each
 from rfcli.truth import PathTracer
-from tests.truth.surfaces import camera, material, quad, scene
+from tests.support.surfaces import camera, material, quad, scene
 
 
 def two_lights() -> object:

@@ -1,4 +1,7 @@
-"""Pictures by each mechanism, scored; scenes and models small enough to be drawn in milliseconds."""
+"""Pictures by each mechanism, scored; scenes and models small enough to be drawn in milliseconds.
+
+Means over scenes, against numbers worked out by hand.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -13,10 +16,19 @@ from rfcli.pictures.images import read_exr, write_exr
 from rfcli.scene import TriangleScene
 from rfcli.study import quality
 from rfcli.study.measure.point import SMALL as SMALL_SCENE
-from rfcli.study.quality import QualityModel, QualityRow, drawn, measure_quality, picture_path, quality_models
+from rfcli.study.quality import (
+    QualityModel,
+    QualityRow,
+    drawn,
+    means,
+    measure_quality,
+    picture_path,
+    quality_models,
+    scenes_label,
+)
 from rfcli.study.results.files import write_quality_csv
 from rfcli.study.scenes.series import SceneSeries
-from tests.study.small import SMALL
+from tests.support.small_study import SMALL
 
 RESOLUTION = 16
 
@@ -196,3 +208,52 @@ def test_scores_become_columns(tmp_path: Path) -> None:
         "heap,0,24,sdpa,small,True,0.5,20.0,",
         "heap,0,24,nearfar,small,True,0.25,19.0,40.0",
     ]
+
+
+def row(number: int, attention: str, psnr: float, seconds: float = 1.0, triangles: int = 1024) -> QualityRow:
+    beside = None if attention == "sdpa" else {"psnr": 2 * psnr}
+    return QualityRow("detailed", triangles, attention, "tiny", True, seconds, {"psnr": psnr}, beside, number)
+
+
+def test_scores_and_seconds_are_means_over_scenes() -> None:
+    rows = [row(0, "sdpa", 20, 1.0), row(1, "sdpa", 30, 2.0), row(0, "nearfar", 18, 0.5), row(1, "nearfar", 28, 0.25)]
+    softmax, nearfar = means(rows)
+    assert (softmax.attention, softmax.seconds, softmax.truth, softmax.softmax) == ("sdpa", 1.5, {"psnr": 25}, None)
+    assert (nearfar.seconds, nearfar.truth, nearfar.softmax) == (0.375, {"psnr": 23}, {"psnr": 46})
+    assert scenes_label([softmax, nearfar]) == "mean of 2 scenes"
+
+
+def test_all_points_of_a_series_are_means_over_the_same_scenes() -> None:
+    rows = [row(0, "sdpa", 20), row(0, "nearfar", 18), row(1, "nearfar", 90), row(1, "nearfar", 10, triangles=2048)]
+    found = {(one.triangles, one.attention): one.truth["psnr"] for one in means(rows)}
+    assert found == {(1024, "sdpa"): 20, (1024, "nearfar"): 18}
+    assert scenes_label(means(rows)) == "one scene"
+
+
+def test_a_count_for_most_of_whose_scenes_time_was_too_short_is_not_a_mean_of_the_others() -> None:
+    """Of four scenes the first is easy; a curve that ends with it alone would rise."""
+    psnr = {0: 28, 1: 20, 2: 21, 3: 23}
+    rows = [row(n, "sdpa", psnr[n], triangles=count) for count in (1024, 2048, 4096) for n in psnr]
+    rows += [row(n, "nearfar", psnr[n], triangles=count) for count in (1024, 2048, 4096) for n in psnr]
+    rows += [row(0, "nearfar", psnr[0], triangles=8192)]
+    found = means(rows)
+    assert [(one.attention, one.triangles) for one in found] == [
+        (attention, count) for attention in ("sdpa", "nearfar") for count in (1024, 2048, 4096)
+    ]
+    assert {one.truth["psnr"] for one in found} == {23}
+    assert scenes_label(found) == "mean of 4 scenes"
+
+
+def test_a_study_that_was_stopped_early_shows_the_scenes_that_most_points_have() -> None:
+    counts = (1024, 2048, 4096)
+    rows = [row(0, "sdpa", 20, triangles=count) for count in counts] + [row(1, "sdpa", 30)]
+    assert [(one.triangles, one.truth["psnr"], one.scenes) for one in means(rows)] == [(n, 20, 1) for n in counts]
+    rows += [row(1, "sdpa", 30, triangles=2048)]
+    assert [(one.triangles, one.truth["psnr"], one.scenes) for one in means(rows)] == [(1024, 25, 2), (2048, 25, 2)]
+
+
+@pytest.mark.parametrize(("numbers", "label"), [((0, 1), "mean of 1 to 2 scenes"), ((0,), "one scene")])
+def test_how_many_scenes_a_mean_is_of(numbers: tuple[int, ...], label: str) -> None:
+    rows = [row(number, "sdpa", 20) for number in numbers]
+    rows += [dataclasses.replace(row(0, "sdpa", 20), scene="tessellated")]
+    assert scenes_label(means(rows)) == label

@@ -14,7 +14,7 @@ from rfcli.study import Row, StudySettings, Watch, run_study
 from rfcli.study.quality import QualityRow
 from rfcli.study.results.files import UNFINISHED, Findings, read_results, read_unfinished, write_csv, write_unfinished
 from rfcli.study.results.measurement import Measurement
-from tests.study.small import SMALL
+from tests.support.small_study import SMALL
 
 
 @pytest.fixture(scope="module")

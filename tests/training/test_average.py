@@ -11,7 +11,7 @@ from rfcli.training.average import averaged
 from rfcli.training.loop import fit
 from rfcli.training.state import read_state
 from rfcli.training.validation import validate
-from tests.training.scenes import RESOLUTION, Silent, fresh_model, options, training_data
+from tests.support.training_scenes import RESOLUTION, Silent, fresh_model, options, training_data
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.9])

@@ -12,8 +12,8 @@ from rfcli.attention import Context
 from rfcli.training.health import Health, ailments, entropy, gradient_norms, health, rms, spread
 from rfcli.training.loop import fit
 from rfcli.training.validation import Validation
-from tests.model.scenes import SMALL
-from tests.training.scenes import RESOLUTION, Silent, fresh_model, options, training_data, training_scene
+from tests.support.model_scenes import SMALL
+from tests.support.training_scenes import RESOLUTION, Silent, fresh_model, options, training_data, training_scene
 
 WELL = Health([5.0, 9.0], [4.0, 6.0], [0.8, 0.7], [2.0, 3.0], [1.0, 2.0])
 USED = Validation(psnr=20.0, ssim=0.8, psnr_without_attention=15.0)

@@ -15,7 +15,7 @@ from rfcli.training.run import Run
 from rfcli.training.state import STATES, read_state, save_state, states
 from rfcli.training.transfer import transfer_loss
 from rfcli.training.validation import silenced_attention, validate
-from tests.training.scenes import RESOLUTION, Silent, fresh_model, options, training_data
+from tests.support.training_scenes import RESOLUTION, Silent, fresh_model, options, training_data
 
 
 def same_weights(a: RenderFormer, b: RenderFormer) -> bool:

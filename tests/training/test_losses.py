@@ -10,8 +10,8 @@ from rfcli.metrics.tone import log_radiance
 from rfcli.model.device import rounds_views
 from rfcli.training.batch import collate
 from rfcli.training.losses import PERCEPTUAL_WEIGHT, image_loss, step_loss
-from tests.metrics.backbone import write_backbone
-from tests.training.scenes import RESOLUTION, fresh_model, training_scene
+from tests.support.lpips_backbone import write_backbone
+from tests.support.training_scenes import RESOLUTION, fresh_model, training_scene
 
 
 @pytest.mark.parametrize("term", ["log_l1", "perceptual"])

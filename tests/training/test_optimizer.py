@@ -8,7 +8,7 @@ from torch import nn
 
 from rfcli.training.optimizer import WEIGHT_DECAY, Optimizers, make_optimizer
 from rfcli.training.run import CLIP, Run
-from tests.training.scenes import fresh_model, options, training_data
+from tests.support.training_scenes import fresh_model, options, training_data
 
 
 @pytest.mark.parametrize("name", ["muon", "adamw"])

@@ -19,7 +19,7 @@ from rfcli.model.view_independent import Layer
 from rfcli.training.loop import fit
 from rfcli.training.scenes import TrainingData
 from rfcli.training.validation import predict
-from tests.training.scenes import RESOLUTION, Silent, fresh_model, options, training_scene
+from tests.support.training_scenes import RESOLUTION, Silent, fresh_model, options, training_scene
 
 SCENES = 10
 

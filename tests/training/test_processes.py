@@ -23,7 +23,7 @@ from rfcli.runtime.processes import Processes, join
 from rfcli.training import loop
 from rfcli.training.initialise import new_model
 from rfcli.training.state import states
-from tests.training.datasets import write_dataset
+from tests.support.training_datasets import write_dataset
 
 SOON = 120  # seconds, within which everything must have ended; a machine may be busy
 STEPS = 6

@@ -8,7 +8,7 @@ import pytest
 from rfcli.training.loop import fit
 from rfcli.training.rehearsal import rehearse
 from rfcli.training.run import Run
-from tests.training.scenes import Silent, fresh_model, options, training_data
+from tests.support.training_scenes import Silent, fresh_model, options, training_data
 
 
 def test_hours_and_memory(tmp_path: Path) -> None:

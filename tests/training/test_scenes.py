@@ -15,9 +15,9 @@ from rfcli.training.batch import collate
 from rfcli.training.run import Run
 from rfcli.training.scenes import TrainingData, read_dataset
 from rfcli.training.stages import Stage
-from tests.model.scenes import SMALL
-from tests.training.datasets import write_dataset
-from tests.training.scenes import RESOLUTION, fresh_model, options, training_scene
+from tests.support.model_scenes import SMALL
+from tests.support.training_datasets import write_dataset
+from tests.support.training_scenes import RESOLUTION, fresh_model, options, training_scene
 
 
 def test_images_are_averaged_down() -> None:

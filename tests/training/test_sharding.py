@@ -18,9 +18,9 @@ from rfcli.training.loop import fit
 from rfcli.training.run import Run
 from rfcli.training.sharding import own, whole
 from rfcli.training.state import read_state
-from tests.training.killed_run import differences, last_state
-from tests.training.scenes import Silent, fresh_model, options, training_data
-from tests.two_processes import in_two_processes
+from tests.support.training_process import differences, last_state
+from tests.support.training_scenes import Silent, fresh_model, options, training_data
+from tests.support.two_processes import in_two_processes
 
 STEPS, HALFWAY = 4, 2
 Done = tuple[Path, list[tuple[float, float]]]  # a run, and loss and gradient's norm of each of its steps

@@ -21,10 +21,10 @@ from rfcli.training.run import Run
 from rfcli.training.scenes import TrainingData, read_dataset
 from rfcli.training.stages import Stage, ends, stage_at
 from rfcli.training.state import read_state
-from tests.fresh_processes import fresh_processes
-from tests.model.scenes import SMALL
-from tests.training.killed_run import differences, last_state
-from tests.training.scenes import Silent, fresh_model, options, training_data, training_scene
+from tests.support.fresh_processes import fresh_processes
+from tests.support.model_scenes import SMALL
+from tests.support.training_process import differences, last_state
+from tests.support.training_scenes import Silent, fresh_model, options, training_data, training_scene
 
 pytestmark = pytest.mark.filterwarnings("ignore:Skipping Gaussian Smoothing")  # windows of 11 pixels, images of 8
 CURRICULUM = (Stage(3, 8, (10, 12)), Stage(3, 16))

@@ -23,10 +23,10 @@ from rfcli.training.loop import fit
 from rfcli.training.scenes import TrainingData, read_dataset
 from rfcli.training.stages import Stage
 from rfcli.training.state import read_state, states
-from tests.fresh_processes import fresh_processes
-from tests.model.scenes import SMALL
-from tests.training.killed_run import compare, differences, last_state
-from tests.training.scenes import RESOLUTION, Silent, fresh_model, options, training_data, training_scene
+from tests.support.fresh_processes import fresh_processes
+from tests.support.model_scenes import SMALL
+from tests.support.training_process import compare, differences, last_state
+from tests.support.training_scenes import RESOLUTION, Silent, fresh_model, options, training_data, training_scene
 
 
 @pytest.mark.filterwarnings("ignore:Skipping Gaussian Smoothing")  # windows of 11 pixels, images of 8

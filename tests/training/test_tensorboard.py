@@ -12,7 +12,7 @@ from rfcli.errors import InputError
 from rfcli.training.loop import fit
 from rfcli.training.state import read_state
 from rfcli.training.tensorboard import FOLDER, TensorBoard, writer
-from tests.training.scenes import fresh_model, options, training_data
+from tests.support.training_scenes import fresh_model, options, training_data
 
 accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 

@@ -5,8 +5,8 @@ import pytest
 
 from rfcli.scene import TriangleScene
 from rfcli.truth import PathTracer
-from tests.truth import brute_force
-from tests.truth.surfaces import camera, material, quad, scene
+from tests.support import light_transport_reference as brute_force
+from tests.support.surfaces import camera, material, quad, scene
 
 
 def corner() -> TriangleScene:

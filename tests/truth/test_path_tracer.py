@@ -10,7 +10,7 @@ import pytest
 from rfcli.errors import InputError
 from rfcli.scene import EMISSION, TriangleScene
 from rfcli.truth import PathTracer
-from tests.truth.surfaces import Array, ball, camera, material, quad, scene
+from tests.support.surfaces import Array, ball, camera, material, quad, scene
 
 WHITE = (1.0, 1.0, 1.0)
 RIGHT, UP = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)

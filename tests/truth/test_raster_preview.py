@@ -8,7 +8,7 @@ import pytest
 
 from rfcli.errors import InputError
 from rfcli.truth import PathTracer, RasterPreview
-from tests.truth.surfaces import camera, material, quad, scene
+from tests.support.surfaces import camera, material, quad, scene
 
 
 def two_squares() -> object:

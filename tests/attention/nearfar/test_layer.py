@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from rfcli.attention import Context, create
-from tests.attention.scenes import cloud, partial_cloud, planned, sequence
-from tests.attention.twins import dense_near_far, dense_softmax
+from tests.support.attention_reference import dense_near_far, dense_softmax
+from tests.support.attention_scenes import cloud, partial_cloud, planned, sequence
 
 
 def smooth_scene(tokens: int, dim: int = 64, noise: float = 0.3) -> tuple[Tensor, Tensor, Tensor, Context]:

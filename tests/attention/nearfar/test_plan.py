@@ -8,8 +8,8 @@ import torch
 from rfcli.attention import Context
 from rfcli.attention.nearfar import NearFar
 from rfcli.attention.nearfar.plan import BLOCK, ScenePlan, smallest_cluster
-from tests.attention.scenes import cloud, partial_cloud
-from tests.attention.twins import members
+from tests.support.attention_reference import members
+from tests.support.attention_scenes import cloud, partial_cloud
 
 CASES = [(300, 24), (1000, 100), (700, 1), (2100, 64)]
 

@@ -3,7 +3,7 @@ import torch
 
 from rfcli.attention.nearfar.rope_groups import rope_groups
 from rfcli.model.encodings import rope_rotation
-from tests.attention.twins import channel_groups
+from tests.support.attention_reference import channel_groups
 
 
 @pytest.mark.parametrize(("dim", "frequencies"), [(32, 1), (64, 3), (128, 6), (128, 7), (54, 3), (64, 0)])

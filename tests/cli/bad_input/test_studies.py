@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.bad_input.conftest import Refused
-from tests.study.made_up import made_up_study
+from tests.support.study_results import made_up_study
 
 Change = Callable[[dict[str, Any]], object]
 

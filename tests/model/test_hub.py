@@ -17,7 +17,7 @@ import rfcli
 from rfcli.errors import InputError
 from rfcli.model import save_checkpoint
 from rfcli.model.hub import locate
-from tests.model.scenes import small_model
+from tests.support.model_scenes import small_model
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import multiprocessing
 from multiprocessing.context import BaseContext
 
 # torch._dynamo: what fully_shard imports at its first call
-IMPORTS = ["rfcli.training.loop", "tests.training.scenes", "torch.distributed.fsdp", "torch._dynamo"]
+IMPORTS = ["rfcli.training.loop", "tests.support.training_scenes", "torch.distributed.fsdp", "torch._dynamo"]
 
 
 def fresh_processes() -> BaseContext:

@@ -2,7 +2,7 @@
 
 Two kills are a test; more of them by hand:
 
-    python -m tests.training.killed_run --kills 20
+    python -m tests.support.training_process --kills 20
 """
 
 import argparse
@@ -20,9 +20,9 @@ from rfcli.training import loop, run
 from rfcli.training.scenes import read_dataset
 from rfcli.training.stages import Stage, stage_at
 from rfcli.training.state import read_state, states
-from tests.fresh_processes import fresh_processes
-from tests.training.datasets import write_dataset
-from tests.training.scenes import RESOLUTION, Silent, fresh_model, options
+from tests.support.fresh_processes import fresh_processes
+from tests.support.training_datasets import write_dataset
+from tests.support.training_scenes import RESOLUTION, Silent, fresh_model, options
 
 
 def sitting(data: Path, out: Path, steps: int, told: Connection | None = None) -> None:

@@ -2,7 +2,7 @@
 
 Fifty kills of each command are a test (`pytest -m long`); another number, of one of them, by hand:
 
-    python -m tests.cli.kills gen-data --kills 20 --how kill
+    python -m tests.support.killed_commands gen-data --kills 20 --how kill
 """
 
 import argparse
@@ -201,9 +201,9 @@ def inputs(folder: Path) -> tuple[Path, Path, Path]:
     """A model, a scene and a dataset in the folder."""
     from rfcli.model import RenderFormer, save_checkpoint
     from rfcli.scene import save
-    from tests.dataset.sources import tiny_scene
-    from tests.study.small import SMALL
-    from tests.training.datasets import write_dataset
+    from tests.support.dataset_sources import tiny_scene
+    from tests.support.small_study import SMALL
+    from tests.support.training_datasets import write_dataset
 
     torch.manual_seed(0)
     save_checkpoint(RenderFormer(SMALL), folder / "model", "random weights")

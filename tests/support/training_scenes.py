@@ -11,7 +11,7 @@ from rfcli.training.initialise import new_model
 from rfcli.training.options import TrainOptions
 from rfcli.training.scenes import TrainingData, seen_by_pixels
 from rfcli.training.validation import Validation
-from tests.model.scenes import SMALL, cameras, random_batch
+from tests.support.model_scenes import SMALL, cameras, random_batch
 
 RESOLUTION = 16
 

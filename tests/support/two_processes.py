@@ -11,7 +11,7 @@ import torch.distributed as dist
 
 from rfcli.runtime.processes import Processes
 from rfcli.training import run
-from tests.fresh_processes import fresh_processes
+from tests.support.fresh_processes import fresh_processes
 
 LONGEST = 300  # seconds; a machine may be busy
 

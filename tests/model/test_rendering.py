@@ -1,5 +1,9 @@
-"""What a scene is refused for wanting is what its first stage is measured to take at least."""
+"""What a scene is refused for wanting is what its first stage is measured to take at least.
 
+Compiled views are the same views.
+"""
+
+import shutil
 import sys
 from dataclasses import replace
 from multiprocessing import get_context
@@ -8,10 +12,11 @@ import pytest
 import torch
 
 from rfcli.errors import InputError
-from rfcli.model import PRESETS, RenderFormer, with_attention
-from rfcli.model.rendering import check_memory, needed_bytes
+from rfcli.model import PRESETS, RenderFormer, render, with_attention
+from rfcli.model.rendering import COMPILERS, check_memory, compile_views, needed_bytes
 from rfcli.study.measure.memory import PeakMemory
 from rfcli.study.scenes.random_triangles import triangle_soup
+from tests.support.model_scenes import cameras, random_batch, small_model
 
 TRIANGLES = 1 << 15
 CPU = torch.device("cpu")
@@ -45,3 +50,21 @@ def test_too_little_is_a_sentence() -> None:
 def test_half_precision_takes_less() -> None:
     model = RenderFormer(PRESETS["tiny"])
     assert needed_bytes(model, 100, bf16=True) == 0.6 * needed_bytes(model, 100)
+
+
+@pytest.mark.skipif(not any(map(shutil.which, COMPILERS)), reason="torch.compile needs a C++ compiler")
+def test_compiled_views_are_the_same() -> None:
+    model, batch = small_model(), random_batch(triangles=9)
+    c2w, fov = cameras(views=3)
+    plain, compiled = [], []
+    for images in (plain, compiled):
+        images.append(render(model, batch.triangles, batch.vn, c2w, fov, material=batch.material, resolution=16))
+        compile_views(model)
+    torch.testing.assert_close(compiled[0], plain[0], rtol=1e-4, atol=1e-4)
+    assert model.view_transformer._compiled_call_impl is not None
+
+
+def test_without_a_compiler_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rfcli.model.rendering.shutil.which", lambda name: None)
+    with pytest.raises(InputError, match=r"--compile needs a C\+\+ compiler"):
+        compile_views(small_model())

@@ -5,7 +5,7 @@ import torch
 
 from rfcli.errors import InputError
 from rfcli.model.conversion import deepened
-from tests.model.scenes import cameras, random_batch, small_model
+from tests.support.model_scenes import cameras, random_batch, small_model
 
 
 @pytest.mark.parametrize("changes", [{}, {"bias": True, "activation": "gelu"}, {"attention": "performer"}])

@@ -5,7 +5,7 @@ from pathlib import Path
 from rfcli.dataset import Sample, write_sample
 from rfcli.dataset.manifest import Entry, sha256_of, write_manifest
 from rfcli.scene import TriangleScene
-from tests.training.scenes import training_scene
+from tests.support.training_scenes import training_scene
 
 
 def write_dataset(folder: Path, scenes: int, first: int = 0) -> Path:

@@ -1,7 +1,7 @@
 import torch
 
 from rfcli.model.attention_context import surface_features
-from tests.model.scenes import random_batch
+from tests.support.model_scenes import random_batch
 
 
 def test_features_are_place_normal_and_half_the_albedo() -> None:

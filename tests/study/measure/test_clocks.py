@@ -1,4 +1,7 @@
-"""The clock counts the mechanism and its plan, and nothing else."""
+"""The clock against sleeps and, on a GPU, against the clock on the wall.
+
+The clock counts the mechanism and its plan, and nothing else.
+"""
 
 import dataclasses
 import time
@@ -9,7 +12,36 @@ import torch
 from rfcli.model import RenderFormer
 from rfcli.study.measure.clocks import DeviceClock, Mark, OperationClock
 from rfcli.study.scenes.random_triangles import triangle_soup
-from tests.study.small import SMALL_STAGE
+from tests.support.small_study import SMALL_STAGE
+
+
+def test_on_a_cpu_it_reads_what_has_passed() -> None:
+    clock = DeviceClock(torch.device("cpu"))
+    begin = clock.mark()
+    time.sleep(0.05)
+    end = clock.mark()
+    assert 0.05 <= clock.seconds(begin, end) < 1.0
+    assert clock.seconds(begin, begin) == 0
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: events are CUDA's own")
+def test_on_cuda_it_counts_the_work_and_not_the_asking() -> None:
+    device = torch.device("cuda")
+    clock, a = DeviceClock(device), torch.ones(4096, 4096, device=device)
+    a @ a
+    clock.wait()
+    begun = time.perf_counter()
+    begin = clock.mark()
+    for _ in range(50):
+        a @ a
+    asked = time.perf_counter() - begun
+    end = clock.mark()
+    seconds = clock.seconds(begin, end)
+    passed = time.perf_counter() - begun
+    assert seconds > 2 * asked  # the products were asked for long before they were done
+    assert seconds == pytest.approx(passed, rel=0.2)
+
 
 CPU = torch.device("cpu")
 

@@ -6,8 +6,8 @@ import torch
 from rfcli.model import SceneBatch
 from rfcli.model.chunked import by_stretches
 from rfcli.model.rendering import render_timed
-from tests.model.scenes import cameras, random_batch, small_model
 from tests.model.test_renderformer import VARIANTS
+from tests.support.model_scenes import cameras, random_batch, small_model
 
 TRIANGLES = 23
 
