@@ -13,12 +13,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-
-import torch
-import torch.distributed as dist
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from rfcli.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 PATIENCE = timedelta(minutes=30)  # with a process that says nothing: while the first validates and saves, others wait
 LAUNCHED = "TORCHELASTIC_RUN_ID"  # in the environment of what torchrun and accelerate launch start
@@ -52,18 +53,23 @@ class Processes:
         mine = range(self.rank, scenes, self.count)
         return (mine, len(mine) / scenes) if mine else (range(1), 0.0)
 
-    def add_up(self, tensors: Sequence[Tensor]) -> None:
+    def add_up(self, tensors: "Sequence[Tensor]") -> None:
         """Replace each tensor by its sum over all processes, in one message."""
         if self.count == 1:
             return
+        import torch
+        import torch.distributed as dist
+
         together = torch.cat([tensor.flatten() for tensor in tensors])
         dist.all_reduce(together)
         totals = torch.split(together, [tensor.numel() for tensor in tensors])
         for tensor, total in zip(tensors, totals, strict=True):
             tensor.copy_(total.view_as(tensor))
 
-    def any(self, device: torch.device, *flags: bool) -> list[bool]:
+    def any(self, device: "torch.device", *flags: bool) -> list[bool]:
         """Of each flag, whether it is so in any of the processes."""
+        import torch
+
         counts = torch.tensor(flags, dtype=torch.float32, device=device)
         self.add_up([counts])
         return [count > 0 for count in counts.tolist()]
@@ -74,6 +80,8 @@ class Processes:
         try:
             yield
         except RuntimeError as error:
+            import torch.distributed as dist
+
             # gloo's errors have no class of their own
             if self.count == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
                 raise
@@ -94,6 +102,9 @@ def join() -> Processes:
     count = int(os.environ.get("WORLD_SIZE", 1))
     if count == 1:
         return ALONE
+    import torch
+    import torch.distributed as dist
+
     gpus = torch.cuda.is_available()
     if gpus:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
