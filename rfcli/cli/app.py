@@ -33,43 +33,22 @@ other options. With --json, stdout carries the receipt and nothing else, whateve
 
 import io
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 import rfcli
 from rfcli.cli.bench import bench
 from rfcli.cli.doctor import doctor
-from rfcli.cli.errors import EXIT_MISTAKE, one_line
+from rfcli.cli.errors import CommandGroup
 from rfcli.cli.finetune import finetune
 from rfcli.cli.gen_data import gen_data
 from rfcli.cli.render import render
 from rfcli.cli.startup import collect_no_more, keep_freed_memory
 from rfcli.cli.train import train
 
-# What the parser raises for a wrong option or value: click's UsageError, to which newer Typers give no public name.
-USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
-
-
-class OneSentenceErrors(TyperGroup):
-    """A group of commands whose usage errors are one line on stderr."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        """As Typer's, but a wrong command, option or value ends in one sentence and exit 2."""
-        try:
-            code = super().main(*args, **{**kwargs, "standalone_mode": False})
-        except USAGE_ERROR as error:
-            context = getattr(error, "ctx", None)
-            command = context.command_path if context else "rf"
-            message = one_line(error.format_message().replace("Value error, ", ""))  # type: ignore[attr-defined]
-            print(f"{message} See '{command} --help'.", file=sys.stderr)
-            sys.exit(EXIT_MISTAKE)
-        sys.exit(code if isinstance(code, int) else 0)
-
-
 app = typer.Typer(
-    cls=OneSentenceErrors,
+    cls=CommandGroup,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -1,4 +1,8 @@
-"""Options that mean the same in every command, and the notations of triangle counts."""
+"""Options with the same meaning in every command, panels of the help, and the notation of triangle counts.
+
+The help of a command shows its most important options first: they have no panel and stand under "Options". All others
+are in a panel, `typer.Option(rich_help_panel=RUN)`, and panels are shown in the order of their first option.
+"""
 
 import math
 import os
@@ -11,31 +15,37 @@ import typer
 from rfcli.cli.config import apply_config
 from rfcli.errors import InputError
 
-LARGEST_SEED = 2**63 - 1  # of torch's generators
-PICTURES = (".png", ".exr", ".jpg", ".jpeg", ".gif", ".mp4")  # what people call pictures and videos, never folders
+INPUT = "Input"  # scenes, meshes, datasets
+OUTPUT = "Output"  # files and how they look
+ATTENTION = "Attention mechanism"
+RUN = "Run"  # seed, config file, what is printed
+
+MAX_SEED = 2**63 - 1  # of torch's generators
+MAX_COUNT = 1 << 30  # triangles
+PICTURE_SUFFIXES = (".png", ".exr", ".jpg", ".jpeg", ".gif", ".mp4")  # a folder with such a name is a mistake
 
 
 def finite(value: float | None) -> float | None:
-    """The parser's callback for real numbers: nan and inf parse as such, and no range keeps nan out."""
+    """Parser callback for real numbers: rejects nan and inf, which `min` and `max` of an option let through."""
     if value is not None and not math.isfinite(value):
         raise typer.BadParameter(f"{value} is not a finite number; give one such as 1 or 0.5.")
     return value
 
 
 def writable(folder: Path) -> Path:
-    """The parser's callback for folders to write to: a mistake is told before the work, not after it."""
-    if folder.suffix.lower() in PICTURES and not folder.exists():
+    """Parser callback for output folders: rejects those that cannot be made or written before any work starts."""
+    if folder.suffix.lower() in PICTURE_SUFFIXES and not folder.exists():
         raise typer.BadParameter(f"{folder} would be a folder; give a name such as {folder.with_suffix('')}.")
-    there = next(path for path in (folder, *folder.parents) if path.exists() or path == path.parent)
-    if not there.is_dir():
-        raise typer.BadParameter(f"{folder} cannot be made: {there} is a file; give another folder.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise typer.BadParameter(f"{there} cannot be written; give another folder.")
+    existing = next(path for path in (folder, *folder.parents) if path.exists() or path == path.parent)
+    if not existing.is_dir():
+        raise typer.BadParameter(f"{folder} cannot be made: {existing} is a file; give another folder.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise typer.BadParameter(f"{existing} cannot be written; give another folder.")
     return folder
 
 
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")]
-Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, rich_help_panel=RUN, help="Seed of all random numbers.")]
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
@@ -43,12 +53,18 @@ ConfigFile = Annotated[
         metavar="FILE.yaml",
         is_eager=True,
         callback=apply_config,
+        rich_help_panel=RUN,
         help="Take options from this file; the command line wins.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, the receipt; the rest goes to stderr.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more, and tracebacks.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", rich_help_panel=RUN, help="Print one JSON object, the receipt, to stdout; all else to stderr."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=RUN, help="Print errors only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", rich_help_panel=RUN, help="Print details and tracebacks.")]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", callback=writable, help="Folder to write to.")]
 Keys = Annotated[
     int | None,
@@ -56,11 +72,10 @@ Keys = Annotated[
         min=1,
         max=1 << 20,
         metavar="K",
-        help="Keys that a triangle reads with nearfar attention: 512 draft, 2048 fine. (default: 1024)",
+        rich_help_panel=ATTENTION,
+        help="Keys per triangle of nearfar attention: 512 draft, 2048 fine. (default: 1024)",
     ),
 ]
-
-LARGEST_COUNT = 1 << 30
 
 
 def attention_options(attention: str, keys: int | None) -> dict[str, Any]:
@@ -75,7 +90,7 @@ def attention_options(attention: str, keys: int | None) -> dict[str, Any]:
 def triangle_counts(option: str, text: str) -> tuple[int, ...]:
     """Triangle counts, ascending and each once: `4096`, `1k,4k,20k`, `1k-64k` (1,024 doubled up to 65,536).
 
-    k stands for 1,024. Raises InputError, naming `option`, for anything else.
+    k stands for 1,024. Raises InputError, which names `option`, for any other text.
     """
     counts: set[int] = set()
     for part in text.split(","):
@@ -91,9 +106,9 @@ def triangle_counts(option: str, text: str) -> tuple[int, ...]:
 
 
 def triangle_range(option: str, text: str) -> tuple[int, int]:
-    """The ends, both included, of a plain range: `256-1536`, `1k-4k`; one number is a range of itself.
+    """The ends, both included, of a range: `256-1536`, `1k-4k`, or `300`, which means 300-300.
 
-    Raises InputError, naming `option`, for anything else.
+    Raises InputError, which names `option`, for any other text.
     """
     low, dash, high = text.partition("-")
     return _ascending(option, text, _count(option, low), _count(option, high if dash else low))
@@ -102,7 +117,7 @@ def triangle_range(option: str, text: str) -> tuple[int, int]:
 def _count(option: str, text: str) -> int:
     match = re.fullmatch(r"\s*(\d+)(k?)\s*", text, re.IGNORECASE)
     count = int(match[1]) * (1024 if match[2] else 1) if match else 0
-    if not 1 <= count <= LARGEST_COUNT:
+    if not 1 <= count <= MAX_COUNT:
         raise InputError(f"{option}: '{text.strip()}' is not a triangle count; write 4096, 4k, 1k,4k,20k or 1k-64k.")
     return count
 

@@ -58,6 +58,7 @@ def test_quiet_says_nothing_of_its_own() -> None:
     ("end", "code", "words"),
     [
         ("mistake", 2, "scene.json has no cameras; add one."),
+        ("argument", 2, "--steps and --name of nobody do not fit."),
         ("unwritable", 2, "/dev/null/x: not a directory; give a path that can be read and written."),
         ("memory", 2, "Out of memory ("),
         ("defect", 1, "ZeroDivisionError: half of nothing."),

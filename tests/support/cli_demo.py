@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from rfcli.cli.app import OneSentenceErrors
 from rfcli.cli.console import Console
+from rfcli.cli.errors import CommandGroup
 from rfcli.cli.options import ConfigFile, Device, Json, Quiet, Seed, Verbose
 from rfcli.errors import InputError
 
-app = typer.Typer(cls=OneSentenceErrors, pretty_exceptions_enable=False)
+app = typer.Typer(cls=CommandGroup, pretty_exceptions_enable=False)
 
 
 @app.callback()
@@ -24,6 +24,10 @@ def demo_group() -> None:
 
 def mistake() -> None:
     raise InputError("scene.json has no cameras;\nadd one")
+
+
+def argument() -> None:
+    raise InputError("`steps` and `names` of `nobody` do not fit")
 
 
 def defect() -> None:
@@ -47,7 +51,7 @@ def leave() -> None:
     raise typer.Exit(5)
 
 
-ENDINGS = {act.__name__: act for act in (mistake, defect, unwritable, memory, interrupt, leave)}
+ENDINGS = {act.__name__: act for act in (mistake, argument, defect, unwritable, memory, interrupt, leave)}
 
 
 @app.command()
