@@ -16,7 +16,7 @@ from rfcli.model import RenderFormer, SceneBatch
 from rfcli.model.rendering import render_timed
 from rfcli.pictures.renderers import NetworkRenderer
 from rfcli.scene import EMISSION, FLAT_NORMAL, NORMAL, TriangleScene, load, save
-from rfcli.scene.camera import look_at
+from rfcli.scene.geometry import look_at
 from rfcli.scene.limits import BRIGHTEST
 from tests.support.model_scenes import small_model
 

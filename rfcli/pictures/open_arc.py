@@ -4,7 +4,7 @@ import numpy as np
 
 from rfcli.pictures.motion import about_vertical
 from rfcli.scene import TriangleScene
-from rfcli.synth.rays import first_hits
+from rfcli.scene.geometry import first_hits
 
 INNER = 0.48  # objects stay nearer to the vertical axis than this, walls of the published templates stand at 0.5
 SIDE = 0.3  # half the width around the axis that has to stay in sight

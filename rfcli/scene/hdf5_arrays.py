@@ -20,7 +20,8 @@ Shape = tuple[int | None, ...]  # None is an axis of any length
 
 def holds(file: h5py.File, name: str) -> bool:
     """Whether the file has something called so. Unlike `name in file`, which follows links into other files, and waits
-    where one of them is a pipe, it opens nothing."""
+    where one of them is a pipe, it opens nothing.
+    """
     return bool(file.id.links.exists(name.encode()))
 
 
@@ -38,7 +39,8 @@ def read_array(file: h5py.File, path: Path, name: str, shape: Shape | None) -> n
 
 def check_stored(dataset: h5py.Dataset, path: Path, name: str) -> None:
     """Raises InputError where an array announces more than the file can hold of it: what nobody has written HDF5 makes
-    up, zero by zero."""
+    up, zero by zero.
+    """
     stored = dataset.id.get_storage_size()
     if dataset.nbytes > SMALL + DEFLATED * stored:
         raise InputError(

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rfcli.scene.pitfalls import areas, pitfalls
+from rfcli.scene.geometry import triangle_areas
+from rfcli.scene.pitfalls import pitfalls
 from rfcli.scene.schema import read_description
 from rfcli.scene.triangle_scene import DIFFUSE, EMISSION, ROUGHNESS, SPECULAR, TriangleScene
 from rfcli.scene.triangulate import shaded_mesh
@@ -103,7 +104,7 @@ def _part(scene: TriangleScene, name: str, members: npt.NDArray[np.int64]) -> Pa
 
 def _lights(scene: TriangleScene) -> list[Light]:
     corners, radiance = scene.triangles[scene.emitters], scene.material[scene.emitters, EMISSION].mean(axis=1)
-    area, centre = areas(corners.astype(np.float64)), corners.mean(axis=1)
+    area, centre = triangle_areas(corners.astype(np.float64)), corners.mean(axis=1)
     lights = []
     for value in np.unique(radiance):
         same = radiance == value

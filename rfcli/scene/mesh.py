@@ -66,7 +66,8 @@ def normalize(mesh: trimesh.Trimesh) -> None:
 
 def remesh(mesh: trimesh.Trimesh, target_faces: int) -> trimesh.Trimesh:
     """A mesh of the same shape with about `target_faces` faces: split in four until there are enough, then decimated
-    by quadric error (fast_simplification)."""
+    by quadric error (fast_simplification).
+    """
     dense = mesh.copy()
     dense.merge_vertices(merge_tex=True, merge_norm=True)
     while len(dense.faces) < target_faces:

@@ -51,7 +51,8 @@ def shading_groups(mesh: trimesh.Trimesh) -> Indices:
 
 def apart(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
     """The same faces, with no vertex in two shading groups: groups that touch in a point do not smooth each other
-    there. The official converter takes groups apart to colour them."""
+    there. The official converter takes groups apart to colour them.
+    """
     owned = np.column_stack([np.repeat(shading_groups(mesh), 3), mesh.faces.ravel()])
     pairs, corners = np.unique(owned, axis=0, return_inverse=True)
     return trimesh.Trimesh(mesh.vertices[pairs[:, 1]], corners.reshape(-1, 3), process=False)

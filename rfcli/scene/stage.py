@@ -8,7 +8,7 @@ import numpy as np
 import trimesh
 
 from rfcli.errors import InputError
-from rfcli.scene.camera import look_at
+from rfcli.scene.geometry import face_normals, look_at
 from rfcli.scene.mesh import read_mesh, remesh
 from rfcli.scene.shading import smooth
 from rfcli.scene.suffixes import MESHES
@@ -69,13 +69,16 @@ def stage(path: Path, up: Up = "auto", max_triangles: int = 4096) -> Staged:
     stand(mesh, upright=up == "z" or (up == "auto" and path.suffix.lower() != ".glb"))
     shaded = smooth(mesh)
     parts = [(np.asarray(shaded.triangles), rows((0.75, 0.6, 0.45))), *surroundings]
-    normals = [np.asarray(shaded.vertex_normals[shaded.faces]), *(flat_normals(corners) for corners, _ in surroundings)]
+    normals = [
+        np.asarray(shaded.vertex_normals[shaded.faces]),
+        *(np.repeat(face_normals(corners)[:, None], 3, axis=1) for corners, _ in surroundings),
+    ]
     camera = look_at(CAMERA, TARGET, (0, 0, 1))
     scene = TriangleScene(
         triangles=np.concatenate([corners for corners, _ in parts]).astype(np.float32),
         vn=np.concatenate(normals).astype(np.float32),
         material=np.concatenate([np.repeat(row, len(corners), axis=0) for corners, row in parts]),
-        c2w=camera[None],
+        c2w=camera[None].astype(np.float32),
         fov=np.array([FOV], dtype=np.float32),
     )
     return Staged(scene, tuple(notes))
@@ -129,13 +132,6 @@ def light() -> FloatArray:
     turn = trimesh.geometry.align_vectors([1, 1, 1], towards)[:3, :3]  # type: ignore[no-untyped-call]
     corners: FloatArray = (LIGHT @ turn.T + LIGHT_PLACE).astype(np.float32)
     return corners
-
-
-def flat_normals(corners: FloatArray) -> FloatArray:
-    """Vertex normals [N, 3, 3] of flat triangles."""
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    return np.repeat(normal[:, None], 3, axis=1)
 
 
 def rows(diffuse: tuple[float, float, float], radiance: float = 0.0) -> FloatArray:

@@ -8,7 +8,7 @@ import numpy as np
 import trimesh
 
 from rfcli.errors import InputError
-from rfcli.scene.camera import look_at
+from rfcli.scene.geometry import look_at
 from rfcli.scene.limits import LARGEST_SCENE
 from rfcli.scene.mesh import normalize, place, read_mesh, remesh
 from rfcli.scene.mesh_size import check_mesh_size
@@ -46,14 +46,15 @@ def triangulate(description: Scene, path: Path, allow_outside: bool = False) -> 
         triangles=np.concatenate([mesh.triangles for mesh in meshes]).astype(np.float32),
         vn=np.concatenate([mesh.vertex_normals[mesh.faces] for mesh in meshes]).astype(np.float32),
         material=np.concatenate(materials),
-        c2w=np.stack(cameras),
+        c2w=np.stack(cameras).astype(np.float32),
         fov=np.array([camera.fov for camera in description.cameras], dtype=np.float32),
     )
 
 
 def check_meshes(parts: Sequence[Object], path: Path, allow_outside: bool) -> None:
     """Raises InputError where a mesh leads out of the scene's folder (`../`, an absolute path, a symbolic link), or
-    where all of them together announce more triangles than a scene can have; before any of them is read."""
+    where all of them together announce more triangles than a scene can have; before any of them is read.
+    """
     folder, announced, triangles = path.parent.resolve(), dict[str, int](), 0
     for part in parts:
         name, file = part.mesh_path, path.parent / part.mesh_path

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfcli.scene import DIFFUSE, EMISSION, ROUGHNESS, SPECULAR, TriangleScene
+from rfcli.scene.geometry import face_normals
 from rfcli.truth.ggx_energy import lost_to_multiple_scattering
 
 mi.set_variant("scalar_rgb")
@@ -90,13 +91,6 @@ def lights(scene: TriangleScene) -> list[Any]:
                 black = {"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}}
                 meshes.append(mesh_of(shifted, vn, bsdf=mi.load_dict(black), emitter=mi.load_dict(emitter)))
     return meshes
-
-
-def face_normals(triangles: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Unit normals [N, 3] by the right-hand rule; zero where a triangle [N, 3, 3] has no area."""
-    cross = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
-    unit: npt.NDArray[np.float32] = cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-20)
-    return unit
 
 
 def mesh_of(triangles: npt.NDArray[np.float32], vn: npt.NDArray[np.float32], **parts: Any) -> Any:

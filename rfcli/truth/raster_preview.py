@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from rfcli.errors import InputError
 from rfcli.scene import DIFFUSE, EMISSION, SPECULAR, TriangleScene
+from rfcli.scene.geometry import triangle_areas
 from rfcli.truth.renderer import Images
 
 MAX_LIGHTS = 4  # the strongest emitters; each costs a light in the shader
@@ -110,7 +111,7 @@ def point_lights(scene: TriangleScene) -> list[tuple[npt.NDArray[np.float32], fl
     """Centres and radiant intensities of the strongest emitting triangles, the rest's power shared among them."""
     emits = scene.emitters
     corners = scene.triangles[emits]
-    area = 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    area = triangle_areas(corners)
     intensity = area * scene.material[emits][:, EMISSION].mean(axis=1)
     strongest = np.argsort(-intensity, kind="stable")[:MAX_LIGHTS]
     share = intensity.sum() / max(float(intensity[strongest].sum()), 1e-12)

@@ -6,7 +6,7 @@ import pytest
 from rfcli.errors import InputError
 from rfcli.pictures.motion import Motion
 from rfcli.pictures.open_arc import open_arc
-from rfcli.scene.camera import look_at
+from rfcli.scene.geometry import look_at
 from tests.support.picture_scenes import wall_at
 
 

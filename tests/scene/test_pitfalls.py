@@ -8,8 +8,8 @@ import pytest
 import trimesh
 
 from rfcli.scene import EMISSION, TriangleScene, load
-from rfcli.scene.camera import look_at
-from rfcli.scene.pitfalls import LOOKS, areas, directions, is_inside, pitfalls
+from rfcli.scene.geometry import look_at
+from rfcli.scene.pitfalls import LOOKS, directions, is_inside, pitfalls
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.json"))
 
@@ -81,11 +81,6 @@ def test_a_scene_without_lights() -> None:
     material = scene.material.copy()
     material[:, EMISSION] = 0
     assert "Nothing emits" in pitfalls(dataclasses.replace(scene, material=material), [0])[0]
-
-
-def test_areas() -> None:
-    mesh = trimesh.creation.icosphere(1)
-    np.testing.assert_allclose(areas(mesh.triangles), mesh.area_faces)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -9,7 +9,7 @@ import pytest
 import rfcli
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene, load, save
-from rfcli.scene.camera import look_at
+from rfcli.scene.geometry import look_at
 
 FIELDS = ("triangles", "vn", "material", "c2w", "fov")
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from rfcli.scene import TriangleScene
-from rfcli.scene.camera import look_at
+from rfcli.scene.geometry import look_at
 
 
 def wall_at(*azimuths: float, camera: float = -90.0) -> TriangleScene:

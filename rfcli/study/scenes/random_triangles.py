@@ -5,7 +5,7 @@ from torch import Tensor
 
 from rfcli.model import SceneBatch
 from rfcli.scene import TriangleScene
-from rfcli.scene.camera import look_at
+from rfcli.scene.geometry import look_at
 
 LIGHTS = 2  # triangles that emit, as in a small studio
 
@@ -34,7 +34,7 @@ def triangle_soup(triangles: int, seed: int, device: torch.device) -> SceneBatch
 
 def soup_camera() -> tuple[Tensor, Tensor]:
     """c2w [1, 1, 4, 4] and fov [1, 1] of a camera that has all of it in view."""
-    c2w = torch.from_numpy(look_at((0.0, -1.8, 0.4), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0)))
+    c2w = torch.from_numpy(look_at((0.0, -1.8, 0.4), (0.0, 0.0, 0.0))).float()
     return c2w[None, None], torch.full((1, 1), 40.0)
 
 

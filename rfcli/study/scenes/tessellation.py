@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
+from rfcli.scene.geometry import triangle_areas
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,7 +26,7 @@ def tessellated(scene: TriangleScene, triangles: int) -> TriangleScene:
     corners, normals = scene.triangles.astype(np.float64), scene.vn.astype(np.float64)
     material, fixed = scene.material, scene.emitters
     while len(corners) < triangles:
-        size = np.where(fixed, -1.0, areas(corners))
+        size = np.where(fixed, -1.0, triangle_areas(corners))
         largest = np.argsort(-size, kind="stable")[: triangles - len(corners)]
         largest = largest[size[largest] >= size.max() / 2]  # halves of these are not larger than those left alone
         rest = np.setdiff1d(np.arange(len(corners)), largest)
@@ -36,12 +37,6 @@ def tessellated(scene: TriangleScene, triangles: int) -> TriangleScene:
     return replace(
         scene, triangles=corners.astype(np.float32), vn=normals.astype(np.float32), material=np.asarray(material)
     )
-
-
-def areas(corners: Floats) -> Floats:
-    """[N] areas of triangles [N, 3, 3]."""
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return np.asarray(0.5 * np.linalg.norm(across, axis=1))
 
 
 def halved(corners: Floats, normals: Floats) -> tuple[Floats, Floats]:

@@ -7,8 +7,8 @@ import pytest
 import trimesh
 
 from rfcli.scene import TriangleScene
+from rfcli.scene.geometry import triangle_areas
 from rfcli.study.scenes.decimation import decimated
-from rfcli.study.scenes.tessellation import areas
 
 RED, BLUE = (0.7, 0.1, 0.1), (0.1, 0.1, 0.7)
 
@@ -61,7 +61,7 @@ def test_surfaces_colours_and_lights_are_kept(count: int) -> None:
     assert np.array_equal(fewer.triangles[fewer.emitters], SCENE.triangles[SCENE.emitters])
     grey = (fewer.material[:, 0] == 0.5) & ~fewer.emitters
     corners = fewer.triangles.astype(np.float64)
-    assert areas(corners[grey]).sum() == pytest.approx(1.0, rel=1e-3)
+    assert triangle_areas(corners[grey]).sum() == pytest.approx(1.0, rel=1e-3)
     assert np.allclose(fewer.vn[grey], (0, 0, 1), atol=1e-5)
     assert np.allclose(corners[grey][..., 2], -0.5, atol=1e-5)
     round_part = ~grey & ~fewer.emitters

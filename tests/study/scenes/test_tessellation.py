@@ -7,7 +7,8 @@ import pytest
 
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
-from rfcli.study.scenes.tessellation import areas, tessellated
+from rfcli.scene.geometry import triangle_areas
+from rfcli.study.scenes.tessellation import tessellated
 
 
 def scene(emits: bool = False) -> TriangleScene:
@@ -35,8 +36,8 @@ def test_the_count_is_exact_and_each_material_keeps_its_area_and_its_plane(count
     assert len(fine) == count
     for row, corners, normal in zip(whole.material, whole.triangles, whole.vn[:, 0], strict=True):
         mine = (fine.material == row).all(1)
-        assert areas(fine.triangles[mine].astype(np.float64)).sum() == pytest.approx(
-            areas(corners[None].astype(np.float64))[0], rel=1e-5
+        assert triangle_areas(fine.triangles[mine].astype(np.float64)).sum() == pytest.approx(
+            triangle_areas(corners[None].astype(np.float64))[0], rel=1e-5
         )
         assert np.abs((fine.triangles[mine] - corners[0]) @ normal).max() < 1e-6
         face = np.cross(*(fine.triangles[mine][:, i] - fine.triangles[mine][:, 0] for i in (1, 2)))
@@ -47,7 +48,7 @@ def test_the_count_is_exact_and_each_material_keeps_its_area_and_its_plane(count
 @pytest.mark.parametrize("count", [100, 1000])
 def test_triangles_come_to_be_of_one_size_and_lights_stay_whole(count: int) -> None:
     fine = tessellated(scene(), count)
-    size = areas(fine.triangles.astype(np.float64))[~fine.emitters]
+    size = triangle_areas(fine.triangles.astype(np.float64))[~fine.emitters]
     assert size.max() <= 4 * size.min() * 1.001
     assert fine.emitters.sum() == 1
 
