@@ -1,9 +1,9 @@
-"""What a small model should be, on two cores: each trial changes one thing of `tiny` and is trained from scratch.
+"""Compares small architectures: each trial changes one setting of `tiny` and trains from scratch.
 
     python -m tests.benchmarks.architectures --data data --minutes 12          # a dataset of rf gen-data
 
-The trials take turns by processor time of one thread, have a schedule of equal seconds each, and are validated at
-quarters of it, on scenes that none learns from. Prints a line each time.
+All trials get the same processor time of one thread, and alternate step by step. Each is validated at every quarter of
+its time on held-out scenes, and prints one line per validation.
 """
 
 import argparse
@@ -14,21 +14,29 @@ import torch
 
 from rfcli.model import PRESETS
 from rfcli.training.initialise import new_model
-from tests.benchmarks.equal_seconds import Side, take_turns, training_data
+from tests.benchmarks.equal_seconds import TimedRun, train_alternately, training_data
 
-PARTS, RATE = 4, 1e-3
+VALIDATIONS, LEARNING_RATE = 4, 1e-3
 
 TINY = PRESETS["tiny"]
 TRIALS = {
-    "tiny": (TINY, "muon", RATE),
-    "visibility attention": (replace(TINY, visibility="attention", channels="together", light="given"), "muon", RATE),
-    "channels together": (replace(TINY, channels="together"), "muon", RATE),
-    "light given": (replace(TINY, light="given"), "muon", RATE),
-    "AdamW": (TINY, "adamw", RATE),
-    "rate 2e-3": (TINY, "muon", 2 * RATE),
-    "patches of 4": (replace(TINY, patch_size=4), "muon", RATE),
-    "8 layers of triangles": (replace(TINY, num_layers=8), "muon", RATE),
-    "6 layers of rays": (replace(TINY, view_transformer_n_layers=6, dpt_out_layers=(0, 1, 3, 5)), "muon", RATE),
+    "tiny": (TINY, "muon", LEARNING_RATE),
+    "visibility attention": (
+        replace(TINY, visibility="attention", channels="together", light="given"),
+        "muon",
+        LEARNING_RATE,
+    ),
+    "channels together": (replace(TINY, channels="together"), "muon", LEARNING_RATE),
+    "light given": (replace(TINY, light="given"), "muon", LEARNING_RATE),
+    "AdamW": (TINY, "adamw", LEARNING_RATE),
+    "rate 2e-3": (TINY, "muon", 2 * LEARNING_RATE),
+    "patches of 4": (replace(TINY, patch_size=4), "muon", LEARNING_RATE),
+    "8 view-independent layers": (replace(TINY, num_layers=8), "muon", LEARNING_RATE),
+    "6 view-dependent layers": (
+        replace(TINY, view_transformer_n_layers=6, dpt_out_layers=(0, 1, 3, 5)),
+        "muon",
+        LEARNING_RATE,
+    ),
     "192 wide, 3 heads": (
         replace(
             TINY,
@@ -40,7 +48,7 @@ TRIALS = {
             view_transformer_ffn_hidden_dim=384,
         ),
         "muon",
-        RATE,
+        LEARNING_RATE,
     ),
 }
 
@@ -48,16 +56,16 @@ TRIALS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=12.0, help="of each trial")
+    parser.add_argument("--minutes", type=float, default=12.0, help="processor time of each trial")
     parser.add_argument("--only", nargs="+", choices=TRIALS, default=list(TRIALS))
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    data = training_data(told.data, TINY)
-    sides = []
-    for name in told.only:
+    data = training_data(arguments.data, TINY)
+    runs = []
+    for name in arguments.only:
         config, optimizer, rate = TRIALS[name]
-        sides.append(Side(name, new_model(config, 0), None, data, optimizer, rate))
-    take_turns(sides, 60 * told.minutes, PARTS)
+        runs.append(TimedRun(name, new_model(config, 0), None, data, optimizer, rate))
+    train_alternately(runs, 60 * arguments.minutes, VALIDATIONS)
 
 
 if __name__ == "__main__":

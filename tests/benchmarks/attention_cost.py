@@ -1,13 +1,13 @@
-"""What the mechanisms cost beside softmax, as ratios in one run: `python tests/benchmarks/attention_cost.py`.
+"""Compares the cost of the mechanisms with softmax, in one run: `python -m tests.benchmarks.attention_cost`.
 
-Six heads of 128 channels on a random scene, one thread of the CPU, float32. Softmax above LARGEST_SOFTMAX triangles is
-taken to grow as N^2 from there, and is marked. All that is compared takes turns, and the fastest turn of each counts,
-in processor time, so that other work on the machine hardly matters. `--most 16384` ends sooner.
+Six heads of 128 channels on a random scene, one thread of the CPU, float32. Softmax above MAX_SOFTMAX triangles is
+extrapolated as N^2 and marked with an asterisk. The mechanisms alternate, and the fastest run of each counts, in
+processor time, so that other work on the machine hardly matters. `--max-triangles 16384` is shorter.
 
-Where performer-pytorch is installed (never a dependency: `pip install --target FOLDER performer-pytorch`, and FOLDER in
-PYTHONPATH), its attention with its own defaults is timed at the largest count too. Last, a layer of the base model runs
-over a million triangles, each mechanism in a process of its own, which wants 16 GB free and takes long; `--layer 0`
-leaves that out.
+If performer-pytorch is installed (not a dependency: `pip install --target FOLDER performer-pytorch`, and FOLDER in
+PYTHONPATH), its attention with default options is timed at the largest count. Finally, one layer of the base model runs
+on a million triangles, each mechanism in its own process. This needs 16 GB of free memory and takes long; `--layer 0`
+leaves it out.
 """
 
 import argparse
@@ -30,9 +30,9 @@ from rfcli.study.measure.memory import PeakMemory, high_water
 from rfcli.study.scenes.random_triangles import triangle_soup
 
 HEADS, DIM = 6, 128
-LARGEST_SOFTMAX = 16384
-LEAST_TURNS = 5
-THEIRS = "performer-pytorch"
+MAX_SOFTMAX = 16384
+MIN_RUNS, MAX_RUNS = 5, 20
+PERFORMER_PYTORCH = "performer-pytorch"
 CPU = torch.device("cpu")
 MECHANISMS: dict[str, tuple[str, dict[str, int]]] = {
     "sdpa": ("sdpa", {}),
@@ -42,8 +42,8 @@ MECHANISMS: dict[str, tuple[str, dict[str, int]]] = {
 }
 
 
-def mechanism_in(label: str, scene: SceneBatch) -> tuple[nn.Module, Context]:
-    """The mechanism, and its context in that scene with the plan."""
+def mechanism_for(label: str, scene: SceneBatch) -> tuple[nn.Module, Context]:
+    """The mechanism, and its context for that scene with its plan."""
     name, options = MECHANISMS[label]
     layer = create(name, heads=HEADS, head_dim=DIM, **options)
     context = Context(emitters=scene.emitters, features=surface_features(scene, 0))
@@ -53,48 +53,50 @@ def mechanism_in(label: str, scene: SceneBatch) -> tuple[nn.Module, Context]:
 
 
 def operation(label: str, triangles: int) -> tuple[nn.Module, list[Tensor], Context]:
-    """The mechanism, q, k and v, and its context with the plan."""
-    layer, context = mechanism_in(label, triangle_soup(triangles, 0, CPU))
+    """The mechanism, random q, k and v, and its context with its plan."""
+    layer, context = mechanism_for(label, triangle_soup(triangles, 0, CPU))
     generator = torch.Generator().manual_seed(0)
     return layer, [torch.randn(1, HEADS, triangles, DIM, generator=generator) for _ in range(3)], context
 
 
 def fastest(work: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
-    """Seconds of the fastest turn of each; at least five turns each, for about `seconds` in all."""
+    """Seconds of the fastest run of each; at least MIN_RUNS runs each, for about `seconds` in total."""
     best = dict.fromkeys(work, math.inf)
-    begun, turns = time.perf_counter(), 0
-    while turns < LEAST_TURNS or (time.perf_counter() - begun < seconds and turns < 20):
+    begin, runs = time.perf_counter(), 0
+    while runs < MIN_RUNS or (time.perf_counter() - begin < seconds and runs < MAX_RUNS):
         for label, run in work.items():
             start = time.process_time()
             run()
             best[label] = min(best[label], time.process_time() - start)
-        turns += 1
+        runs += 1
     return best
 
 
-def forward_seconds(triangles: int, theirs: Callable[..., Tensor] | None) -> dict[str, float]:
-    """Seconds of one call of each mechanism, and of performer-pytorch's if given; of softmax, scaled as N^2 from
-    LARGEST_SOFTMAX triangles where there are more. Linear ones write into memory that is there, as in the model."""
-    made = {
-        label: operation(label, min(triangles, LARGEST_SOFTMAX) if label == "sdpa" else triangles)
-        for label in MECHANISMS
+def forward_seconds(triangles: int, performer_pytorch: Callable[..., Tensor] | None) -> dict[str, float]:
+    """Seconds of one call of each mechanism, and of performer-pytorch if given.
+
+    Softmax is extrapolated as N^2 above MAX_SOFTMAX triangles. Linear mechanisms write into an existing buffer, as in
+    the model.
+    """
+    operations = {
+        label: operation(label, min(triangles, MAX_SOFTMAX) if label == "sdpa" else triangles) for label in MECHANISMS
     }
-    room = torch.zeros_like(made["performer"][1][0])
+    buffer = torch.zeros_like(operations["performer"][1][0])
 
-    def into_room(layer: nn.Module, inputs: list[Tensor], context: Context) -> None:
-        layer(*inputs, context, **({"out": room} if getattr(layer, "takes_out", False) else {}))
+    def into_buffer(layer: nn.Module, inputs: list[Tensor], context: Context) -> None:
+        layer(*inputs, context, **({"out": buffer} if getattr(layer, "takes_out", False) else {}))
 
-    work: dict[str, Callable[[], object]] = {label: lambda m=made[label]: into_room(*m) for label in MECHANISMS}
-    if theirs is not None:
-        work[THEIRS] = lambda: theirs(*made["performer"][1])
+    work: dict[str, Callable[[], object]] = {label: lambda m=operations[label]: into_buffer(*m) for label in MECHANISMS}
+    if performer_pytorch is not None:
+        work[PERFORMER_PYTORCH] = lambda: performer_pytorch(*operations["performer"][1])
     with torch.inference_mode():
-        found = fastest(work, 8.0)
-    found["sdpa"] *= max(1, triangles / LARGEST_SOFTMAX) ** 2
-    return found
+        seconds = fastest(work, 8.0)
+    seconds["sdpa"] *= max(1, triangles / MAX_SOFTMAX) ** 2
+    return seconds
 
 
-def performer_pytorch() -> Callable[..., Tensor] | None:
-    """Its attention with its defaults; None where it is not installed."""
+def load_performer_pytorch() -> Callable[..., Tensor] | None:
+    """The attention of performer-pytorch with its defaults; None if it is not installed."""
     try:
         from performer_pytorch import FastAttention
     except ImportError:
@@ -105,35 +107,35 @@ def performer_pytorch() -> Callable[..., Tensor] | None:
 
 
 def backward_seconds(triangles: int) -> dict[str, float]:
-    """Seconds of forward and backward together."""
+    """Seconds of a forward and a backward pass together."""
 
     def run(layer: nn.Module, inputs: list[Tensor], context: Context) -> None:
         leaves = [x.requires_grad_() for x in inputs]
         torch.autograd.grad(layer(*leaves, context).sum(), leaves)
 
-    made = {label: operation(label, triangles) for label in MECHANISMS}
-    return fastest({label: lambda m=made[label]: run(*m) for label in MECHANISMS}, 8.0)
+    operations = {label: operation(label, triangles) for label in MECHANISMS}
+    return fastest({label: lambda m=operations[label]: run(*m) for label in MECHANISMS}, 8.0)
 
 
-class _Nothing(nn.Module):
+class _NoAttention(nn.Module):
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
         return v
 
 
-def turned_soup(triangles: int) -> tuple[SceneBatch, Rotation]:
-    """A random scene, and the rotation of its tokens in the base model."""
+def random_scene(triangles: int) -> tuple[SceneBatch, Rotation]:
+    """A random scene, and the RoPE rotation of its tokens in the base model."""
     scene = triangle_soup(triangles, 0, CPU)
     frequencies = torch.linspace(1, 5, PRESETS["base"].vertex_pe_num_freqs // 2)
     return scene, rope_rotation(token_vertices(scene.triangles, scene.mask, 0), frequencies, DIM)
 
 
 def layer_seconds(triangles: int) -> dict[str, float]:
-    """A whole layer of the base model; `without` has no attention: products, norms and RoPE alone."""
-    scene, rotation = turned_soup(triangles)
+    """Seconds of a layer of the base model; `without` has no attention, only matrix products, norms and RoPE."""
+    scene, rotation = random_scene(triangles)
     x = torch.randn(1, triangles, PRESETS["base"].latent_dim)
     work: dict[str, Callable[[], object]] = {}
     for label in ["without", "performer", "nearfar 1024", "nearfar 512"]:
-        mechanism, context = (_Nothing(), Context()) if label == "without" else mechanism_in(label, scene)
+        mechanism, context = (_NoAttention(), Context()) if label == "without" else mechanism_for(label, scene)
         layer = Layer(PRESETS["base"], mechanism)
         work[label] = lambda layer=layer, context=context: layer(x, rotation, context)
     with torch.inference_mode():
@@ -141,15 +143,15 @@ def layer_seconds(triangles: int) -> dict[str, float]:
 
 
 def layer_bytes(label: str, triangles: int) -> int:
-    """Largest resident memory of a process that runs a layer of the base model, all included."""
+    """Peak resident memory of a process that runs one layer of the base model."""
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(_measure_layer, (label, triangles))
 
 
 def _measure_layer(label: str, triangles: int) -> int:
     torch.set_num_threads(1)
-    scene, rotation = turned_soup(triangles)
-    mechanism, context = mechanism_in(label, scene)
+    scene, rotation = random_scene(triangles)
+    mechanism, context = mechanism_for(label, scene)
     layer = Layer(PRESETS["base"], mechanism)
     x = torch.randn(1, triangles, PRESETS["base"].latent_dim)
     with torch.inference_mode():
@@ -158,7 +160,7 @@ def _measure_layer(label: str, triangles: int) -> int:
 
 
 def extra_bytes(label: str, triangles: int) -> int:
-    """Peak memory of plan and call beyond q, k, v and out, in a process of its own."""
+    """Peak memory of plan and call beyond q, k, v and out, measured in a new process."""
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(_measure_extra, (label, triangles))
 
@@ -178,7 +180,7 @@ def _measure_extra(label: str, triangles: int) -> int:
 
 
 def growth(measured: dict[int, dict[str, float]], label: str) -> float:
-    """Exponent of the operation from 4k (or the smallest above) to the largest count."""
+    """Exponent of the seconds from 4k triangles (or the smallest count above) to the largest count."""
     counts = [n for n in sorted(measured) if n >= 4096]
     first, last = counts[0], counts[-1]
     return math.log(measured[last][label] / measured[first][label]) / math.log(last / first)
@@ -186,23 +188,25 @@ def growth(measured: dict[int, dict[str, float]], label: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--most", type=int, default=65536, help="largest number of triangles")
-    parser.add_argument("--layer", type=int, default=1 << 20, help="triangles of the layer that must fit into 16 GB")
-    told = parser.parse_args()
+    parser.add_argument("--max-triangles", type=int, default=65536, help="largest number of triangles")
+    parser.add_argument(
+        "--layer", type=int, default=1 << 20, help="triangles of the layer whose memory is measured; 0 for none"
+    )
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    counts = [n for n in (1024, 1536, 2048, 4096, 8192, 16384, 32768, 65536) if n <= told.most]
-    most, theirs = counts[-1], performer_pytorch()
+    counts = [n for n in (1024, 1536, 2048, 4096, 8192, 16384, 32768, 65536) if n <= arguments.max_triangles]
+    largest, theirs = counts[-1], load_performer_pytorch()
     linear = [label for label in MECHANISMS if label != "sdpa"]
 
     print(f"processor seconds, {HEADS} heads x {DIM}, float32, torch {torch.__version__}")
     print(f"{'triangles':>10}" + "".join(f"{label:>14}" for label in MECHANISMS), flush=True)
     measured: dict[int, dict[str, float]] = {}
     for count in counts:
-        measured[count] = forward_seconds(count, theirs if count == most else None)
-        cells = [f"{measured[count]['sdpa']:.3f}{'*' if count > LARGEST_SOFTMAX else ''}"]
+        measured[count] = forward_seconds(count, theirs if count == largest else None)
+        cells = [f"{measured[count]['sdpa']:.3f}{'*' if count > MAX_SOFTMAX else ''}"]
         cells += [f"{measured[count][label]:.3f}" for label in linear]
         print(f"{count:>10}" + "".join(f"{cell:>14}" for cell in cells), flush=True)
-    print("* by N^2\n\ntimes faster than softmax")
+    print("* extrapolated as N^2\n\ntimes faster than softmax")
     for count in counts:
         ratios = [f"{measured[count]['sdpa'] / measured[count][label]:.1f}" for label in linear]
         print(f"{count:>10}{'':>14}" + "".join(f"{ratio:>14}" for ratio in ratios))
@@ -210,27 +214,27 @@ def main() -> None:
     def line(title: str, values: dict[str, str]) -> None:
         print(f"{title}: " + ", ".join(f"{label} {value}" for label, value in values.items()), flush=True)
 
-    if most > 4096:
+    if largest > 4096:
         line("exponent from 4k", {label: f"{growth(measured, label):.2f}" for label in linear})
     if theirs is None:
-        print(f"{THEIRS} is not installed, so nothing is compared with it.")
+        print(f"{PERFORMER_PYTORCH} is not installed; no comparison with it.")
     else:
-        seconds = measured[most][THEIRS]
-        ratios = {label: f"{seconds / measured[most][label]:.1f}x" for label in linear}
-        line(f"times faster than {THEIRS} ({seconds:.1f} s) at {most}", ratios)
-    both = backward_seconds(min(8192, most))
+        seconds = measured[largest][PERFORMER_PYTORCH]
+        ratios = {label: f"{seconds / measured[largest][label]:.1f}x" for label in linear}
+        line(f"times faster than {PERFORMER_PYTORCH} ({seconds:.1f} s) at {largest}", ratios)
+    both = backward_seconds(min(8192, largest))
     ratios = {label: f"{both['sdpa'] / both[label]:.1f}x" for label in linear}
-    line(f"forward and backward at {min(8192, most)}, times faster than softmax", ratios)
-    whole = layer_seconds(most)
-    shares = {label: f"{whole[label] / whole['without']:.2f}" for label in linear}
-    line(f"layer of the base model at {most} against the same without attention", shares)
-    memory = {label: f"{extra_bytes(label, most) / most / 1000:.2f} kB" for label in linear}
-    line(f"memory at {most} beyond q, k, v and out, a triangle", memory)
-    if told.layer:
-        whole_memory = {
-            label: f"{layer_bytes(label, told.layer) / 1e9:.2f} GB" for label in ["performer", "nearfar 1024"]
+    line(f"forward and backward at {min(8192, largest)}, times faster than softmax", ratios)
+    layer = layer_seconds(largest)
+    shares = {label: f"{layer[label] / layer['without']:.2f}" for label in linear}
+    line(f"layer of the base model at {largest} against the same without attention", shares)
+    memory = {label: f"{extra_bytes(label, largest) / largest / 1000:.2f} kB" for label in linear}
+    line(f"memory at {largest} beyond q, k, v and out, per triangle", memory)
+    if arguments.layer:
+        layer_memory = {
+            label: f"{layer_bytes(label, arguments.layer) / 1e9:.2f} GB" for label in ["performer", "nearfar 1024"]
         }
-        line(f"memory of a process with a layer of the base model at {told.layer}", whole_memory)
+        line(f"memory of a process with a layer of the base model at {arguments.layer}", layer_memory)
 
 
 if __name__ == "__main__":

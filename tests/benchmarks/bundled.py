@@ -1,7 +1,7 @@
-"""What the bundled models draw, as a figure: `python -m tests.benchmarks.bundled`.
+"""Writes .github/pictures/bundled.png, pictures by the bundled models: `python -m tests.benchmarks.bundled`.
 
-Scenes of examples/, which are none of those that the models learned from, by path tracing, by the softmax model, by its
-linear twin, and by the softmax model with near-far attention and no training. The number is PSNR against truth.
+Scenes of examples/, which are not in the training data, rendered by the path tracer, the softmax model, its linear
+twin, and the softmax model with near-far attention, untrained. The number is the PSNR against the path tracer.
 """
 
 import argparse
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import rfcli
 from rfcli.model import convert
-from tests.benchmarks.side_by_side import TRUTH, draw
+from tests.benchmarks.side_by_side import TRUTH, write_figure
 
 SCENES = ("cornell-box", "chess", "still-life", "vase")
 
@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--keys", type=int, default=128)
     parser.add_argument("--resolution", type=int, default=256)
     parser.add_argument("--paths", type=int, default=256)
-    parser.add_argument("--out", type=Path, default=Path("bundled.png"))
+    parser.add_argument("--out", type=Path, default=Path(".github/pictures/bundled.png"))
     arguments = parser.parse_args()
     softmax = rfcli.load_model("tiny")
     models = {
@@ -28,7 +28,7 @@ def main() -> None:
         "linear (performer)": rfcli.load_model("tiny-performer"),
         f"near-far, {arguments.keys} keys": convert(softmax, "nearfar", keys=arguments.keys),
     }
-    draw(arguments.scenes, models, TRUTH, arguments.resolution, arguments.paths, arguments.out)
+    write_figure(arguments.scenes, models, TRUTH, arguments.resolution, arguments.paths, arguments.out)
 
 
 if __name__ == "__main__":

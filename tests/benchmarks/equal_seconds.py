@@ -1,4 +1,4 @@
-"""Ways of training that take turns by processor time, so that each has the same seconds on the same machine."""
+"""Trains several configurations alternately, so that each gets the same processor time on the same machine."""
 
 import time
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from rfcli.dataset.batching import is_validation
 from rfcli.dataset.manifest import read_manifest
-from rfcli.dataset.split import is_validation
 from rfcli.model import RenderFormer, RenderFormerConfig
 from rfcli.training.losses import step_loss
 from rfcli.training.options import TrainOptions
@@ -16,20 +16,20 @@ from rfcli.training.scenes import TrainingData, read_scenes
 from rfcli.training.schedule import learning_rate
 from rfcli.training.validation import validate
 
-WARMUP, DECAY = 0.03, 0.99  # share of the seconds until the highest rate; of the moving average of weights
-RESOLUTION, TRIANGLES, HELD_OUT = 64, (256, 1024), 16
+WARMUP_SHARE, EMA_DECAY = 0.03, 0.99  # warm-up as a share of the time; decay of the averaged weights
+RESOLUTION, TRIANGLES, VALIDATION_SCENES = 64, (256, 1024), 16
 
 
-def training_data(folder: Path, config: RenderFormerConfig, most: int | None = None) -> TrainingData:
-    """A dataset's scenes of 256 to 1,024 triangles, the first `most` to learn from and 16 others to be judged by."""
+def training_data(folder: Path, config: RenderFormerConfig, max_scenes: int | None = None) -> TrainingData:
+    """Scenes of 256 to 1,024 triangles: at most `max_scenes` for training, and 16 for validation."""
     entries = [entry for entry in read_manifest(folder) if TRIANGLES[0] <= entry.triangles <= TRIANGLES[1]]
-    learned = [entry for entry in entries if not is_validation(entry.index)][:most]
-    held_out = [entry for entry in entries if is_validation(entry.index)][:HELD_OUT]
-    return TrainingData(*(read_scenes(folder, some, RESOLUTION, config)[0] for some in (learned, held_out)))
+    training = [entry for entry in entries if not is_validation(entry.index)][:max_scenes]
+    validation = [entry for entry in entries if is_validation(entry.index)][:VALIDATION_SCENES]
+    return TrainingData(*(read_scenes(folder, part, RESOLUTION, config)[0] for part in (training, validation)))
 
 
-class Side:
-    """One way of training a model, by its own clock."""
+class TimedRun:
+    """A training run that counts its own processor time."""
 
     def __init__(
         self,
@@ -41,45 +41,45 @@ class Side:
         rate: float,
     ) -> None:
         steps = 10**6
-        told = TrainOptions(
-            Path(), Path(), resolution=RESOLUTION, steps=steps, ema=DECAY, optimizer=optimizer,
+        options = TrainOptions(
+            Path(), Path(), resolution=RESOLUTION, steps=steps, ema=EMA_DECAY, optimizer=optimizer,
             transfer=steps if teacher else 0,
         )  # fmt: skip
-        self.name, self.rate, self.teacher, self.run = name, rate, teacher, Run(model, teacher, data, told)
+        self.name, self.rate, self.teacher = name, rate, teacher
+        self.run = Run(model, teacher, data, options)
         self.run.model.train()
         self.seconds, self.steps = 0.0, 0
 
     def step(self, share: float) -> None:
-        """One step, `share` of the whole of its seconds being over."""
+        """One optimiser step; `share` (0 to 1) of its time is used up, which sets the learning rate."""
         start, run = time.thread_time(), self.run
         run.optimizer.zero_grad()
         batch, _ = run.batch(self.steps)
         step_loss(run.model, self.teacher, batch, run.perceptual, torch.float32)["loss"].backward()
         nn.utils.clip_grad_norm_([p for p in run.model.parameters() if p.grad is not None], CLIP)
-        run.optimizer.set_rate(learning_rate(int(9999 * min(share, 1)), 10000, int(10000 * WARMUP), self.rate))
+        run.optimizer.set_rate(learning_rate(int(9999 * min(share, 1)), 10000, int(10000 * WARMUP_SHARE), self.rate))
         run.optimizer.step()
         run.average.update_parameters(run.model)
         self.steps += 1
         self.seconds += time.thread_time() - start
 
-    def quality(self) -> float:
-        """dB of the averaged weights on the validation scenes."""
+    def psnr(self) -> float:
+        """PSNR (dB) of the averaged weights on the validation scenes."""
         judged = self.run.judged()
         assert judged is not None
         return validate(judged, self.run.data.validation, RESOLUTION).psnr
 
 
-def take_turns(sides: list[Side], seconds: float, parts: int) -> None:
-    """Train each for that long, and print its quality at every one of `parts` equal parts of its time."""
-    seen = dict.fromkeys((side.name for side in sides), 0)
-    while under_way := [side for side in sides if side.seconds < seconds]:
-        side = min(under_way, key=lambda one: one.seconds)
-        side.step(side.seconds / seconds)
-        while seen[side.name] < int(parts * side.seconds / seconds):
-            seen[side.name] += 1
-            weights = sum(p.numel() for p in side.run.model.parameters() if p.requires_grad)
+def train_alternately(runs: list[TimedRun], seconds: float, validations: int) -> None:
+    """Train each run for `seconds`; print its PSNR at `validations` equally spaced times."""
+    validated = dict.fromkeys((run.name for run in runs), 0)
+    while unfinished := [run for run in runs if run.seconds < seconds]:
+        run = min(unfinished, key=lambda run: run.seconds)
+        run.step(run.seconds / seconds)
+        while validated[run.name] < int(validations * run.seconds / seconds):
+            validated[run.name] += 1
+            weights = sum(p.numel() for p in run.run.model.parameters() if p.requires_grad)
             print(
-                f"{side.name:>24}: {weights:,} weights, {side.seconds:4.0f} s, {side.steps:4d} steps: "
-                f"{side.quality():.2f} dB",
+                f"{run.name:>24}: {weights:,} weights, {run.seconds:4.0f} s, {run.steps:4d} steps: {run.psnr():.2f} dB",
                 flush=True,
             )

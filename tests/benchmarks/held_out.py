@@ -1,8 +1,8 @@
-"""How good models are on scenes and shapes that nothing was trained on: `python tests/benchmarks/held_out.py`.
+"""Measures models on the test split: `python -m tests.benchmarks.held_out`.
 
-Makes the test split where it is not there yet (`rf gen-data --split test --scenes 64`, about three minutes; the same
-bytes anywhere), renders it as `rf render` does with each model, and prints tables for model cards. A model is a name or
-folder, with an attention mechanism and its keys where it is to be rendered with others: `tiny tiny@nearfar:128
+Its scenes and shapes are in no training data. Makes the test split if it is missing (`rf gen-data --split test --scenes
+64`, about three minutes), renders it with each model as `rf render` does, and prints the tables of the model cards. A
+model is a name or folder, optionally with another attention mechanism and its number of keys: `tiny tiny@nearfar:128
 runs/finetune`.
 """
 
@@ -26,18 +26,18 @@ from rfcli.training.scenes import read_scenes
 from rfcli.training.validation import radiance, silenced_attention
 
 Images = npt.NDArray[np.float32]
-COLUMNS = ("PSNR [0, 1]", "PSNR log2", "SSIM", "FLIP", "silenced")
-BOUNDS = (0, 512, 1024, 1 << 30)
+COLUMNS = ("PSNR [0, 1]", "PSNR log2", "SSIM", "FLIP", "no attention")
+TRIANGLE_BOUNDS = (0, 512, 1024, 1 << 30)
 
 
 def clamped_psnr(image: Images, truth: Images) -> float:
-    """dB, of radiance clamped to 0..1."""
+    """PSNR (dB) of radiance clamped to 0..1."""
     error = np.clip(image, 0, 1) - np.clip(truth, 0, 1)
     return float(-10 * np.log10(max(float((error**2).mean()), 1e-10)))
 
 
-def named(text: str) -> RenderFormer:
-    """The model of MODEL, MODEL@ATTENTION or MODEL@nearfar:KEYS."""
+def parse_model(text: str) -> RenderFormer:
+    """Load MODEL, MODEL@ATTENTION or MODEL@nearfar:KEYS."""
     name, _, attention = text.partition("@")
     model = load(name)
     if not attention:
@@ -46,19 +46,19 @@ def named(text: str) -> RenderFormer:
     return convert(model, mechanism, **({"keys": int(keys)} if keys else {}))
 
 
-def measured(model: RenderFormer, scene: TrainingScene, resolution: int) -> list[float]:
-    """One number for each of COLUMNS, means over the scene's views."""
+def measure(model: RenderFormer, scene: TrainingScene, resolution: int) -> list[float]:
+    """One number per entry of COLUMNS, averaged over the views of the scene."""
     batch = collate([scene], torch.device("cpu"))
 
-    def pictures() -> Images:
+    def render() -> Images:
         views = render_views(model, batch.scenes, batch.c2w, batch.fov, resolution)
         return torch.cat([view[0] for view, _, _ in views]).numpy()
 
-    prediction, truth = pictures(), radiance(batch.truth[0])
+    prediction, truth = render(), radiance(batch.truth[0])
     with silenced_attention(model):
-        deaf = pictures()
+        without_attention = render()
     rows = []
-    for image, reference, silent in zip(prediction, truth, deaf, strict=True):
+    for image, reference, silent in zip(prediction, truth, without_attention, strict=True):
         scores, _ = score(image, reference)
         psnr = clamped_psnr(image, reference)
         rows.append([psnr, scores.psnr, scores.ssim, scores.flip, clamped_psnr(silent, reference)])
@@ -79,17 +79,21 @@ def main() -> None:
     print("| model | triangles | scenes | " + " | ".join(COLUMNS) + " |")
     print("|---" * (3 + len(COLUMNS)) + "|")
     for text in arguments.models:
-        model = named(text)
+        model = parse_model(text)
         rows: dict[tuple[int, int], list[list[float]]] = defaultdict(list)
         with torch.inference_mode():
             scenes, _ = read_scenes(arguments.data, entries, arguments.resolution, model.config)
             for scene in scenes:
                 count = len(scene.triangles)
-                bound = next(i for i in range(3) if count < BOUNDS[i + 1])
-                rows[bound, bound + 1].append(measured(model, scene, arguments.resolution))
+                bound = next(i for i in range(3) if count < TRIANGLE_BOUNDS[i + 1])
+                rows[bound, bound + 1].append(measure(model, scene, arguments.resolution))
         rows = dict(sorted(rows.items())) | {(0, 3): [row for part in rows.values() for row in part]}
         for (low, high), values in rows.items():
-            span = "all" if (low, high) == (0, 3) else f"{BOUNDS[low]:,} to {min(BOUNDS[high], 99_999):,}"
+            span = (
+                "all"
+                if (low, high) == (0, 3)
+                else f"{TRIANGLE_BOUNDS[low]:,} to {min(TRIANGLE_BOUNDS[high], 99_999):,}"
+            )
             numbers = " | ".join(f"{x:.3f}" if 0 <= x < 1 else f"{x:.2f}" for x in np.mean(values, axis=0))
             print(f"| {text} | {span} | {len(values)} | {numbers} |", flush=True)
 

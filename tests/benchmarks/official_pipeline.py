@@ -1,19 +1,18 @@
-"""rf beside the official pipeline, as ratios in one run.
+"""Compares rf with the official pipeline, in one run.
 
     git clone https://github.com/microsoft/renderformer && pip install -r renderformer/requirements.txt
-    python tests/benchmarks/official_pipeline.py --official renderformer
+    python -m tests.benchmarks.official_pipeline --official renderformer
 
-Three parts, in which both sides take turns; medians count, in processor time of one thread, so that other work on the
-machine hardly matters. `--only tensors|render|cold` runs one of them.
+Three parts. In each, rf and the official code alternate; medians count, in processor time of one thread, so that other
+work on the machine hardly matters. `--only tensors|render|cold` runs one part.
 
-tensors  a scene file to tensors in memory: the official converter and its HDF5 file there, `rfcli.load_scene` here.
-         Time, and how far the process's memory rises above what it held before; imports are done by then.
-render   the same random weights of the base model, the same scene of --triangles triangles, 256 x 256, float32; the
-         official code reads textures, as its converter makes them, rf materials; rf with exact softmax and with
-         near-far attention. Largest deviation of the images. Nine tenths of rf's time with exact softmax is torch's
-         products and softmax kernel, which both sides call: in float32 little is left to win but by attention.
-cold     `rf render` of the bundled model, from the start of the process to its end, once everything was imported
-         before (Python has compiled it).
+tensors  From a scene file to tensors in memory: the official converter and its HDF5 file, and `rfcli.load_scene`.
+         Seconds, and the rise of the process's memory; imports are not counted.
+render   The same random weights of the base model, the same scene of --triangles triangles, 256 x 256, float32. The
+         official code reads textures, as made by its converter; rf reads materials. rf with exact softmax and with
+         near-far attention. Also the largest deviation of the images. With exact softmax, nine tenths of the time of rf
+         is in torch's matrix products and softmax kernel, which the official code calls as well.
+cold     `rf render` with the bundled model, from the start of the process to its end, with compiled bytecode in place.
 """
 
 import argparse
@@ -42,18 +41,19 @@ SCENES = ("cornell-box", "still-life", "chess")
 TARGETS = {"tensors, time": 20.0, "tensors, memory": 20.0, "render": 1.3, "render, near-far": 1.3}
 COLD_SECONDS = 4.0
 RESOLUTION = 256
-MODULES = ("dacite", "roma", "trimesh", "pymeshlab", "h5py", "einops", "huggingface_hub")  # that its code imports
+# Imports of the official code:
+MODULES = ("dacite", "roma", "trimesh", "pymeshlab", "h5py", "einops", "huggingface_hub")
 
 
 def find_official(folder: Path) -> None:
-    """Make the clone importable. Ends the run in a sentence where it, or a package that it needs, is absent."""
+    """Make the clone importable. Exits with a message if it, or a package that it needs, is missing."""
     for name in ("renderformer/pipelines/rendering_pipeline.py", "scene_processor/scene_mesh.py"):
         if not (folder / name).is_file():
             sys.exit(
                 f"--official {folder}: there is no {name}; clone https://github.com/microsoft/renderformer and give "
                 "the clone's folder."
             )
-    os.environ["ATTN_IMPL"] = "sdpa"  # its own path for machines without flash-attn
+    os.environ["ATTN_IMPL"] = "sdpa"  # its path for machines without flash-attn
     sys.path += [str(folder), str(folder / "scene_processor")]
     missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
     if missing:
@@ -63,7 +63,7 @@ def find_official(folder: Path) -> None:
 
 
 def official_tensors(scene: Path) -> dict[str, torch.Tensor]:
-    """As the official scripts do it: JSON, a mesh file for each object, HDF5, float32 tensors."""
+    """As in the official scripts: JSON, a mesh file per object, HDF5, float32 tensors."""
     import h5py
     from dacite import Config, from_dict
     from scene_config import SceneConfig
@@ -79,42 +79,42 @@ def official_tensors(scene: Path) -> dict[str, torch.Tensor]:
             return {name: torch.from_numpy(np.array(stored[name]).astype(np.float32)) for name in stored}
 
 
-def our_tensors(scene: Path) -> dict[str, torch.Tensor]:
+def rf_tensors(scene: Path) -> dict[str, torch.Tensor]:
     import rfcli
 
     loaded = rfcli.load_scene(scene)
     return {name: torch.from_numpy(getattr(loaded, name)) for name in ("triangles", "vn", "material", "c2w", "fov")}
 
 
-SIDES: dict[str, Callable[[Path], dict[str, torch.Tensor]]] = {"official": official_tensors, "rf": our_tensors}
+CONVERTERS: dict[str, Callable[[Path], dict[str, torch.Tensor]]] = {"official": official_tensors, "rf": rf_tensors}
 
 
-def measure_tensors(side: str, scene: Path) -> tuple[float, int, int]:
-    """Seconds, bytes above what the process held, and triangles; in a process that does nothing else."""
+def measure_tensors(code: str, scene: Path) -> tuple[float, int, int]:
+    """Seconds, bytes allocated, and triangles. Runs in a process that does nothing else."""
     from rfcli.study.measure.memory import PeakMemory
 
     peak = PeakMemory(torch.device("cpu"))
     start = time.process_time()
-    tensors = SIDES[side](scene)
+    tensors = CONVERTERS[code](scene)
     return time.process_time() - start, peak.bytes() or 0, len(tensors["triangles"])
 
 
 def compare_tensors(folder: Path, scenes: list[Path], turns: int) -> dict[str, float]:
-    """The smallest ratios of all scenes."""
+    """The smallest ratios over all scenes."""
     worst = {"tensors, time": float("inf"), "tensors, memory": float("inf")}
     spawn = get_context("spawn")
     for scene in scenes:
-        found: dict[str, list[tuple[float, int, int]]] = {side: [] for side in SIDES}
+        found: dict[str, list[tuple[float, int, int]]] = {code: [] for code in CONVERTERS}
         with contextlib.ExitStack() as stack:
-            workers = {side: stack.enter_context(spawn.Pool(1, find_official, (folder,))) for side in SIDES}
-            for side, worker in workers.items():
-                worker.apply(measure_tensors, (side, ROOT / "examples" / "vase.json"))  # imports
+            workers = {code: stack.enter_context(spawn.Pool(1, find_official, (folder,))) for code in CONVERTERS}
+            for code, worker in workers.items():
+                worker.apply(measure_tensors, (code, ROOT / "examples" / "vase.json"))  # imports
             for _ in range(turns):
-                for side, worker in workers.items():
-                    found[side].append(worker.apply(measure_tensors, (side, scene)))
-        seconds = {side: statistics.median(turn[0] for turn in found[side]) for side in SIDES}
-        # a second turn finds the first one's memory still in the process: the largest rise is the true one
-        memory = {side: max(turn[1] for turn in found[side]) for side in SIDES}
+                for code, worker in workers.items():
+                    found[code].append(worker.apply(measure_tensors, (code, scene)))
+        seconds = {code: statistics.median(turn[0] for turn in found[code]) for code in CONVERTERS}
+        # Later runs reuse memory of the first one, so the largest rise is the right one.
+        memory = {code: max(turn[1] for turn in found[code]) for code in CONVERTERS}
         faster = statistics.median(a[0] / b[0] for a, b in zip(found["official"], found["rf"], strict=True))
         smaller = memory["official"] / memory["rf"]
         print(
@@ -128,7 +128,7 @@ def compare_tensors(folder: Path, scenes: list[Path], turns: int) -> dict[str, f
 
 
 def compare_render(triangles: int, turns: int) -> dict[str, float]:
-    """Base size, the same weights, one scene, one camera."""
+    """Ratios of render time: base model, the same weights, one scene, one camera."""
     from renderformer import RenderFormer as OfficialModel
     from renderformer import RenderFormerRenderingPipeline
     from renderformer.models.config import RenderFormerConfig as OfficialConfig
@@ -147,13 +147,13 @@ def compare_render(triangles: int, turns: int) -> dict[str, float]:
     c2w = torch.tensor([[1.0, 0, 0, 0], [0, 0, -1, -1.8], [0, 1, 0, 0], [0, 0, 0, 1]])[None, None]
     fov = torch.tensor([[[45.0]]])
 
-    def run(side: str, count: int) -> tuple[torch.Tensor, float]:
+    def run(code: str, count: int) -> tuple[torch.Tensor, float]:
         scene = triangle_soup(count, 0, torch.device("cpu"))
         assert scene.material is not None
-        if side in models:
+        if code in models:
             start = time.process_time()
             image = render(
-                models[side], scene.triangles, scene.vn, c2w, fov, material=scene.material, resolution=RESOLUTION
+                models[code], scene.triangles, scene.vn, c2w, fov, material=scene.material, resolution=RESOLUTION
             )
             return image, time.process_time() - start
         texture = scene.material[..., None, None] * triangular_mask(32)
@@ -162,22 +162,22 @@ def compare_render(triangles: int, turns: int) -> dict[str, float]:
         image = pipeline(*inputs, resolution=RESOLUTION, torch_dtype=torch.float32)
         return image, time.process_time() - start
 
-    seconds: dict[str, list[float]] = {side: [] for side in ("official", *models)}
-    for side in seconds:
-        run(side, 64)
+    seconds: dict[str, list[float]] = {code: [] for code in ("official", *models)}
+    for code in seconds:
+        run(code, 64)
     for _ in range(turns):
         images = {}
-        for side, found in seconds.items():
-            images[side], spent = run(side, triangles)
+        for code, found in seconds.items():
+            images[code], spent = run(code, triangles)
             found.append(spent)
     ratios = {}
-    for side in models:
-        pairs = zip(seconds["official"], seconds[side], strict=True)
-        ratios[side] = statistics.median(official / ours for official, ours in pairs)
-        deviation = (images[side] - images["official"]).abs().max() / images["official"].abs().max()
+    for code in models:
+        pairs = zip(seconds["official"], seconds[code], strict=True)
+        ratios[code] = statistics.median(official / ours for official, ours in pairs)
+        deviation = (images[code] - images["official"]).abs().max() / images["official"].abs().max()
         print(
-            f"base model, {triangles:,} triangles at {RESOLUTION} x {RESOLUTION}, {side}: render {ratios[side]:.2f}x "
-            f"faster ({statistics.median(seconds['official']):.1f} s, {statistics.median(seconds[side]):.1f} s), "
+            f"base model, {triangles:,} triangles at {RESOLUTION} x {RESOLUTION}, {code}: render {ratios[code]:.2f}x "
+            f"faster ({statistics.median(seconds['official']):.1f} s, {statistics.median(seconds[code]):.1f} s), "
             f"deviation {deviation:.1e} of the largest value",
             flush=True,
         )
@@ -185,7 +185,7 @@ def compare_render(triangles: int, turns: int) -> dict[str, float]:
 
 
 def cold_seconds(turns: int) -> float:
-    """Median of the wall seconds of `rf render`; the processor's are told too."""
+    """Median wall-clock seconds of `rf render`; prints processor seconds too."""
     command = [sys.executable, "-c", "from rfcli.cli.app import main; main()", "render"]
     wall: list[float] = []
     processor: list[float] = []
@@ -205,25 +205,25 @@ def cold_seconds(turns: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--official", type=Path, required=True, metavar="DIR", help="a clone of microsoft/renderformer")
-    parser.add_argument("--scene", type=Path, action="append", help="scene files to convert; three examples by default")
-    parser.add_argument("--triangles", type=int, default=4096, help="of the scene that is rendered")
-    parser.add_argument("--turns", type=int, default=3, help="of each side, in each part")
-    parser.add_argument("--only", choices=("tensors", "render", "cold"), help="one part instead of all three")
-    told: Any = parser.parse_args()
-    folder = told.official.resolve()
+    parser.add_argument("--scene", type=Path, action="append", help="scene files to convert (default: three examples)")
+    parser.add_argument("--triangles", type=int, default=4096, help="triangles of the rendered scene")
+    parser.add_argument("--turns", type=int, default=3, help="runs of each code, in each part")
+    parser.add_argument("--only", choices=("tensors", "render", "cold"), help="run one part instead of all three")
+    arguments: Any = parser.parse_args()
+    folder = arguments.official.resolve()
     find_official(folder)
 
     ratios: dict[str, float] = {}
-    if told.only in (None, "tensors"):
-        scenes = told.scene or [ROOT / "examples" / f"{name}.json" for name in SCENES]
-        ratios |= compare_tensors(folder, [scene.resolve() for scene in scenes], told.turns)
-    if told.only in (None, "render"):
-        ratios |= compare_render(told.triangles, told.turns)
+    if arguments.only in (None, "tensors"):
+        scenes = arguments.scene or [ROOT / "examples" / f"{name}.json" for name in SCENES]
+        ratios |= compare_tensors(folder, [scene.resolve() for scene in scenes], arguments.turns)
+    if arguments.only in (None, "render"):
+        ratios |= compare_render(arguments.triangles, arguments.turns)
     for name, ratio in ratios.items():
-        print(f"{name}: {ratio:.2f}x, wanted {TARGETS[name]:g}x: {'yes' if ratio >= TARGETS[name] else 'NO'}")
-    if told.only in (None, "cold"):
-        seconds = cold_seconds(told.turns)
-        print(f"cold: {seconds:.1f} s, wanted below {COLD_SECONDS:g} s: {'yes' if seconds < COLD_SECONDS else 'NO'}")
+        print(f"{name}: {ratio:.2f}x, target {TARGETS[name]:g}x: {'yes' if ratio >= TARGETS[name] else 'NO'}")
+    if arguments.only in (None, "cold"):
+        seconds = cold_seconds(arguments.turns)
+        print(f"cold: {seconds:.1f} s, target below {COLD_SECONDS:g} s: {'yes' if seconds < COLD_SECONDS else 'NO'}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What a render needs beside the model's weights: `python tests/benchmarks/render_memory.py --triangles 4k,16k,64k`.
+"""Measures the memory of a render: `python -m tests.benchmarks.render_memory --triangles 4k,16k,64k`.
 
-The base model with random weights and linear attention draws one view of 256 x 256 pixels of a random scene; each
-point in a process of its own. Growth is the peak of resident memory above what was held with model and scene in place,
-in bytes a triangle; the peak in all is the process's high-water mark. What a layer needs does not depend on how many
-there are: `--layers 1` measures the growth of the whole model in a twelfth of the time (the view stage keeps 4 of its
-6 layers then, as many as its head reads).
+The base model with random weights and linear attention renders one view of 256 x 256 pixels of a random scene, each
+point in its own process. Growth is the peak of resident memory above the memory held before the render (model and
+scene), also per triangle; peak is the high-water mark of the process. The memory of a layer does not depend on the
+number of layers, so `--layers 1` measures the growth of the whole model in a twelfth of the time. The view-dependent
+stage then keeps 4 of its 6 layers, the number that its head reads.
 """
 
 import argparse
@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 
 def measure(attention: str, triangles: int, layers: int | None, views: int) -> tuple[int, int, float, float]:
-    """Bytes of growth and in all, and seconds of the two stages (the latter a view)."""
+    """Bytes of growth and of the peak; seconds of the view-independent and, per view, of the view-dependent stage."""
     torch.set_num_threads(1)
     config = with_attention(PRESETS["base"], attention)
     if layers is not None:
@@ -43,15 +43,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--triangles", default="4k,16k")
     parser.add_argument("--attention", default="nearfar,performer")
-    parser.add_argument("--layers", type=int, help="of the view-independent stage, instead of 12")
+    parser.add_argument("--layers", type=int, help="layers of the view-independent stage (default: 12)")
     parser.add_argument("--views", type=int, default=1)
-    told = parser.parse_args()
-    print(f"{'attention':>10}{'triangles':>10}{'growth MB':>11}{'kB each':>9}{'peak MB':>9}{'scene s':>9}{'view s':>8}")
-    for attention in told.attention.split(","):
-        for count in triangle_counts("--triangles", told.triangles):
+    arguments = parser.parse_args()
+    print(
+        f"{'attention':>10}{'triangles':>10}{'growth MB':>11}{'kB / tri':>9}{'peak MB':>9}{'scene s':>9}{'view s':>8}"
+    )
+    for attention in arguments.attention.split(","):
+        for count in triangle_counts("--triangles", arguments.triangles):
             start = time.perf_counter()
             with get_context("spawn").Pool(1) as pool:
-                point = (attention, count, told.layers, told.views)
+                point = (attention, count, arguments.layers, arguments.views)
                 growth, total, scene, view = pool.apply(measure, point)
             row = f"{attention:>10}{count:>10}{growth / 1e6:>11.0f}{growth / count / 1e3:>9.1f}{total / 1e6:>9.0f}"
             print(f"{row}{scene:>9.1f}{view:>8.1f}   ({time.perf_counter() - start:.0f} s)", flush=True)

@@ -1,4 +1,4 @@
-"""One figure for many models: a row a scene, truth first, each picture with its PSNR against one of the columns."""
+"""A figure of many models: one row per scene, ground truth first, each picture with its PSNR against one column."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,11 +17,14 @@ Image = npt.NDArray[np.float32]
 TRUTH = "path tracer"
 
 
-def draw(
+def write_figure(
     scenes: Sequence[str], models: Mapping[str, RenderFormer], against: str, resolution: int, paths: int, out: Path
 ) -> None:
-    """Write the figure. models: by the titles of their columns. against: the title to compare with, `TRUTH` or another;
-    PSNR is on clamp(log2(1 + radiance), 0, 1)."""
+    """Render the first view of each scene with each model, and write the figure.
+
+    models: column title -> model. against: column title to compare with, `TRUTH` or a key of models. The PSNR is on
+    clamp(log2(1 + radiance), 0, 1). paths: samples per pixel of the path tracer.
+    """
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,24 +1,24 @@
-"""Steps of `rf train` beside those of a plain loop over the official modules, as ratios in one run.
+"""Compares the speed of `rf train` with a plain training loop over the official modules, in one run.
 
     git clone https://github.com/microsoft/renderformer && pip install -r renderformer/requirements.txt
-    python tests/benchmarks/training_speed.py --official renderformer
+    python -m tests.benchmarks.training_speed --official renderformer
 
-Both sides train models of the same architecture, from the same weights, on the same scenes, an epoch at a time and by
-turns; medians count, in processor time of one thread, so that other work on the machine hardly matters. Views,
-resolution and scenes in a batch are the same, and so are the loss, AdamW and the clipping of gradients.
+Both train models of the same architecture, from the same weights, on the same scenes, alternating after every epoch.
+Medians count, in processor time of one thread, so that other work on the machine hardly matters. Views, resolution,
+scenes per batch, loss, AdamW and gradient clipping are the same.
 
-official        a plain loop: scenes in random order, padded to the longest of their batch, materials as the textures of
-                13 x 32 x 32 that the official data loader gives, float32. They are in memory before the clock starts.
-official, rf's  the same in the batches of `rf train`, which holds scenes of like size together: what is left is the
-  batches       modules alone.
-rf              `Run.step`, all included: order, augmentation, collation, moving average, in the number format that it
-                chooses by itself; and again in float32, where it has chosen another.
+official        A plain loop: scenes in random order, padded to the longest of their batch, materials as the textures of
+                13 x 32 x 32 of the official data loader, float32. Data are in memory before the clock starts.
+official, rf's  The same with the batches of `rf train`, which groups scenes of similar size. The remaining difference
+  batches       is due to the modules alone.
+rf              `Run.step` with everything included: order, augmentation, collation, moving average, in the precision
+                that it chooses; and in float32, if it has chosen another one.
 
-Two architectures: base, as published, and tiny, as `--model tiny` is where the official code can represent it
-(visibility by attention, no weights of keys, no positions added to tokens).
+Two architectures: base, as published, and tiny, with the settings that the official code has (visibility by attention,
+no key weights, no positions added to tokens).
 
-Then, in rf's own steps: the share of time in which data are made ready; and, in processes of their own, the most memory
-that a step of the base model needs at 4,096 triangles, with and without --recompute.
+Then the share of a step of rf spent on data; and the peak memory of a step of the base model at 4,096 triangles, with
+and without --recompute, each in its own process.
 """
 
 import argparse
@@ -33,7 +33,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from official_pipeline import find_official
 
 from rfcli.dataset.batching import epoch_batches
 from rfcli.dataset.training_scene import TrainingScene, with_views
@@ -49,16 +48,17 @@ from rfcli.training.losses import image_loss
 from rfcli.training.options import TrainOptions
 from rfcli.training.run import CLIP, Run
 from rfcli.training.scenes import TrainingData
+from tests.benchmarks.official_pipeline import find_official
 
 CPU = torch.device("cpu")
-RATE, TEXTURE, CAMERAS = 1e-4, 32, 4
-FASTER, DATA_SHARE, MEMORY = 1.5, 0.05, 12e9  # wanted
+LEARNING_RATE, TEXTURE, CAMERAS = 1e-4, 32, 4
+TARGET_RATIO, MAX_DATA_SHARE, MAX_MEMORY = 1.5, 0.05, 12e9
 MEMORY_TRIANGLES = 4096
 
 
 @dataclass(frozen=True)
 class Trial:
-    """An architecture, and what an epoch of it is: scenes of triangles low to high, uniformly."""
+    """An architecture and an epoch of it: scenes of `low` to `high` triangles, uniformly distributed."""
 
     config: RenderFormerConfig
     scenes: int
@@ -84,7 +84,7 @@ TRIALS = {
 
 
 def random_scenes(trial: Trial) -> list[TrainingScene]:
-    """Random triangles and images: what a step costs depends on neither."""
+    """Scenes of random triangles and images; the cost of a step depends on neither."""
     rng = np.random.default_rng(0)
     scenes = []
     for index in range(trial.scenes):
@@ -100,7 +100,7 @@ def random_scenes(trial: Trial) -> list[TrainingScene]:
 
 
 class PlainLoop:
-    """The official modules, trained as one would without this project."""
+    """A plain training loop over the official modules."""
 
     def __init__(self, trial: Trial, scenes: list[TrainingScene], bucketed: bool) -> None:
         from renderformer import RenderFormer as OfficialModel
@@ -111,13 +111,13 @@ class PlainLoop:
         self.model = OfficialModel(OfficialConfig(**ours.config.to_dict()))
         self.model.load_state_dict(ours.state_dict())
         self.model.train()
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=RATE)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=LEARNING_RATE)
         self.rays, self.perceptual = RayGenerator(), Structural()
         self.trial, self.scenes, self.bucketed = trial, scenes, bucketed
         self.epochs = 0
 
     def batches(self) -> list[Any]:
-        """Scenes of the next epoch's batches."""
+        """Scene indices of each batch of the next epoch."""
         sizes, batch = np.array([len(scene.triangles) for scene in self.scenes]), self.trial.batch
         if self.bucketed:
             return epoch_batches(sizes, batch, 0, self.epochs)
@@ -145,7 +145,7 @@ class PlainLoop:
         self.optimizer.step()
 
     def images(self, batch: TrainingBatch, texture: torch.Tensor) -> torch.Tensor:
-        """[B, V, H, H, 3] log10(1 + radiance): what the official pipeline does, but with gradients."""
+        """[B, V, H, H, 3] log10(1 + radiance), as in the official pipeline, but with gradients."""
         from renderformer.utils.transform import trans_to_cam_coord
 
         scenes, config, (count, views) = batch.scenes, self.model.config, batch.fov.shape
@@ -170,8 +170,8 @@ class PlainLoop:
         return out.permute(0, 1, 3, 4, 2)
 
 
-class Ours:
-    """`rf train`, without its validations."""
+class RfTrain:
+    """`rf train` without validations."""
 
     def __init__(
         self, trial: Trial, scenes: list[TrainingScene], precision: torch.dtype | None, optimizer: str
@@ -184,7 +184,7 @@ class Ours:
             steps=steps,
             batch=trial.batch,
             views=trial.views,
-            rate=RATE,
+            rate=LEARNING_RATE,
             optimizer=optimizer,
         )
         self.run = Run(new_model(trial.config, seed=0), None, TrainingData(scenes, scenes), self.options)
@@ -219,81 +219,84 @@ class Ours:
 
 
 def compare_speed(name: str, trial: Trial, turns: int) -> tuple[float, float]:
-    """How many times as many steps rf takes, and what share of its time data take."""
+    """Ratio of steps per second, rf to official, and the share of a step of rf spent on data."""
     scenes = random_scenes(trial)
-    ours = Ours(trial, scenes, None, "adamw")
+    ours = RfTrain(trial, scenes, None, "adamw")
     chosen = str(ours.run.precision).removeprefix("torch.")
-    sides: dict[str, PlainLoop | Ours] = {
+    trainers: dict[str, PlainLoop | RfTrain] = {
         "official": PlainLoop(trial, scenes, bucketed=False),
         "official, rf's batches": PlainLoop(trial, scenes, bucketed=True),
         f"rf, {chosen}": ours,
     }
     if ours.run.precision != torch.float32:
-        sides["rf, float32"] = Ours(trial, scenes, torch.float32, "adamw")
-    sides[f"rf, {chosen}, muon"] = Ours(trial, scenes, None, "muon")
-    seconds: dict[str, list[float]] = {side: [] for side in sides}
+        trainers["rf, float32"] = RfTrain(trial, scenes, torch.float32, "adamw")
+    trainers[f"rf, {chosen}, muon"] = RfTrain(trial, scenes, None, "muon")
+    seconds: dict[str, list[float]] = {trainer: [] for trainer in trainers}
     for turn in range(turns + 1):
-        for side, loop in sides.items():
-            spent = loop.epoch() if turn else loop.epoch()[:0]  # the first epoch is for caches and buffers
+        for trainer, loop in trainers.items():
+            spent = loop.epoch() if turn else loop.epoch()[:0]  # the first epoch is warm-up
             if turn:
-                seconds[side].append(sum(spent) / len(spent))
-    median = {side: statistics.median(found) for side, found in seconds.items()}
+                seconds[trainer].append(sum(spent) / len(spent))
+    median = {trainer: statistics.median(found) for trainer, found in seconds.items()}
     print(
         f"{name}: batches of {trial.batch} scenes of {trial.low:,} to {trial.high:,} triangles, {trial.views} views of "
         f"{trial.resolution} x {trial.resolution}; {turns} turns"
     )
-    for side, found in median.items():
-        spread = (max(seconds[side]) - min(seconds[side])) / found
+    for trainer, found in median.items():
+        spread = (max(seconds[trainer]) - min(seconds[trainer])) / found
         print(
-            f"  {side:>24}: {found:7.3f} s a step (+-{spread / 2:.0%}), {median['official'] / found:.2f}x", flush=True
+            f"  {trainer:>24}: {found:7.3f} s a step (+-{spread / 2:.0%}), {median['official'] / found:.2f}x",
+            flush=True,
         )
     total = sum(seconds[f"rf, {chosen}"]) * ours.steps
     return median["official"] / median[f"rf, {chosen}"], ours.data_seconds / total * turns / (turns + 1)
 
 
 def step_memory(recompute: bool, resolution: int) -> int:
-    """Most resident memory of a process that takes a step of the base model, bytes; in a process of its own."""
+    """Peak resident memory in bytes of a process that takes a step of the base model; call it in a new process."""
     torch.set_num_threads(1)
-    muon.orthogonalised = lambda matrices: matrices  # a minute's work, when the memory of activations is free again
+    muon.orthogonalised = lambda matrices: matrices  # skipped: takes a minute, after activations are freed
     trial = Trial(PRESETS["base"], 1, 1, MEMORY_TRIANGLES, MEMORY_TRIANGLES, resolution)
-    ours = Ours(trial, random_scenes(replace(trial, low=64, high=64, resolution=16)), None, "muon")
+    ours = RfTrain(trial, random_scenes(replace(trial, low=64, high=64, resolution=16)), None, "muon")
     ours.run.model.transformer.recompute = ours.run.model.view_transformer.transformer.recompute = recompute
-    ours.run.step(0)  # of a small scene: from now on the optimiser's own numbers are in memory
+    ours.run.step(0)  # of a small scene: allocates the state of the optimiser
     ours.run.data.train[:] = random_scenes(trial)
     ours.run.step(1)
     return high_water()
 
 
-def verdict(what: str, met: bool) -> None:
+def print_verdict(what: str, met: bool) -> None:
     print(f"{what}: {'yes' if met else 'NO'}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--official", type=Path, metavar="DIR", help="a clone of microsoft/renderformer")
-    parser.add_argument("--model", choices=tuple(TRIALS), action="append", help="one of them instead of both")
-    parser.add_argument("--turns", type=int, default=3, help="epochs of each side, after one that does not count")
-    parser.add_argument("--scenes", type=int, help="in an epoch, in place of 32 of tiny and 8 of base")
-    parser.add_argument("--resolution", type=int, default=256, help="of the step whose memory is measured")
-    parser.add_argument("--only", choices=("speed", "memory"), help="one part instead of both")
-    told: Any = parser.parse_args()
+    parser.add_argument("--model", choices=tuple(TRIALS), action="append", help="run one of them instead of both")
+    parser.add_argument("--turns", type=int, default=3, help="measured epochs of each, after one of warm-up")
+    parser.add_argument("--scenes", type=int, help="scenes per epoch (default: 32 for tiny, 8 for base)")
+    parser.add_argument("--resolution", type=int, default=256, help="image size of the step whose memory is measured")
+    parser.add_argument("--only", choices=("speed", "memory"), help="run one part instead of both")
+    arguments: Any = parser.parse_args()
     torch.set_num_threads(1)
-    if told.only != "memory":
-        if told.official is None:
+    if arguments.only != "memory":
+        if arguments.official is None:
             sys.exit("--official is missing; clone https://github.com/microsoft/renderformer and give the folder.")
-        find_official(told.official.resolve())
-        for name in told.model or TRIALS:
-            trial = replace(TRIALS[name], scenes=told.scenes or TRIALS[name].scenes)
-            ratio, share = compare_speed(name, trial, told.turns)
-            verdict(f"{name}: {ratio:.2f}x the steps, wanted {FASTER:g}x", ratio >= FASTER)
-            verdict(f"{name}: {share:.1%} of a step for data, wanted below {DATA_SHARE:.0%}", share < DATA_SHARE)
-    if told.only != "speed":
+        find_official(arguments.official.resolve())
+        for name in arguments.model or TRIALS:
+            trial = replace(TRIALS[name], scenes=arguments.scenes or TRIALS[name].scenes)
+            ratio, share = compare_speed(name, trial, arguments.turns)
+            print_verdict(f"{name}: {ratio:.2f}x the steps, target {TARGET_RATIO:g}x", ratio >= TARGET_RATIO)
+            print_verdict(
+                f"{name}: {share:.1%} of a step for data, target below {MAX_DATA_SHARE:.0%}", share < MAX_DATA_SHARE
+            )
+    if arguments.only != "speed":
         for recompute in (False, True):
             with get_context("spawn").Pool(1) as pool:
-                most = pool.apply(step_memory, (recompute, told.resolution))
-            what = f"base, {MEMORY_TRIANGLES:,} triangles, 2 views of {told.resolution} x {told.resolution}"
+                peak = pool.apply(step_memory, (recompute, arguments.resolution))
+            what = f"base, {MEMORY_TRIANGLES:,} triangles, 2 views of {arguments.resolution} x {arguments.resolution}"
             how = " with --recompute" if recompute else ""
-            verdict(f"{what}{how}: {most / 1e9:.1f} GB, wanted below {MEMORY / 1e9:g} GB", most < MEMORY)
+            print_verdict(f"{what}{how}: {peak / 1e9:.1f} GB, target below {MAX_MEMORY / 1e9:g} GB", peak < MAX_MEMORY)
 
 
 if __name__ == "__main__":

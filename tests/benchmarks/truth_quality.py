@@ -1,13 +1,13 @@
-"""How near the default images come to the truth: `python tests/benchmarks/truth_quality.py`.
+"""Measures the error of the images of `rf gen-data`: `python -m tests.benchmarks.truth_quality`.
 
-Random scenes of the default recipe, one view of each at the default 128 x 128, rendered and denoised as `rf gen-data`
-does with several numbers of paths, against `--paths` 4,096 undenoised ones with other random numbers. The latter cost
-nearly all of the time, so they are traced for a sample of the pixels: one square of 8 x 8, at a random place, in each
-of 16 cells that tile the picture, a sixteenth of it and from everywhere (`--square 32`: the whole picture).
+Random scenes with default options, one view of each at 128 x 128, rendered and denoised as in `rf gen-data` with
+several numbers of paths per pixel. The reference has `--paths` 4,096 paths per pixel with other random numbers, not
+denoised. It takes nearly all of the time, so only a sixteenth of its pixels is traced: one square of 8 x 8 at a random
+place in each of 16 cells that tile the image (`--square 32`: the whole image).
 
-Printed: PSNR (peak 1, mean over scenes) on log10(1 + radiance), on clamp(log2(1 + radiance), 0, 1), which metrics and
-papers use, and on the PNG's tone mapping; and what it would be if the noise of the 4,096 paths, known from the
-difference of their halves, were not counted as the image's error (10 dB at most). About ten seconds a scene and core.
+Prints PSNR (peak 1, mean over scenes) on log10(1 + radiance), on clamp(log2(1 + radiance), 0, 1) as in the metrics, and
+on the tone mapping of the PNG; in brackets, the PSNR after subtracting the noise of the reference, which is estimated
+from the difference of its two halves (by 10 dB at most). About ten seconds per scene on one core.
 """
 
 import argparse
@@ -33,66 +33,66 @@ CURVES: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def places(rng: np.random.Generator, side: int) -> list[tuple[int, int]]:
-    """Corners (column, row) of one square of `side` pixels in each cell of the picture."""
+def square_corners(rng: np.random.Generator, side: int) -> list[tuple[int, int]]:
+    """Corner (column, row) of one square of `side` pixels in each cell of the image."""
     cells = range(0, RESOLUTION, CELL)
     return [
         (x + int(dx), y + int(dy)) for x in cells for y in cells for dx, dy in [rng.integers(0, CELL - side + 1, 2)]
     ]
 
 
-def traced(scene: TriangleScene, corners: list[tuple[int, int]], side: int, paths: int, seed: int) -> Floats:
-    """[S, side, side, 3] the squares of the scene's first view by that many paths, not denoised."""
+def trace_squares(scene: TriangleScene, corners: list[tuple[int, int]], side: int, paths: int, seed: int) -> Floats:
+    """[S, side, side, 3] squares of the first view, with `paths` paths per pixel, not denoised."""
     world = to_mitsuba(scene, RESOLUTION)
-    light = mi.load_dict({"type": "path", "max_depth": MAX_DEPTH, "rr_depth": RUSSIAN_ROULETTE_DEPTH})
+    integrator = mi.load_dict({"type": "path", "max_depth": MAX_DEPTH, "rr_depth": RUSSIAN_ROULETTE_DEPTH})
     camera = sensor(scene.c2w[0], float(scene.fov[0]), RESOLUTION)
     squares = []
     for number, (x, y) in enumerate(corners):
-        place = {"crop_offset_x": x, "crop_offset_y": y, "crop_width": side, "crop_height": side}
-        eye = mi.load_dict({**camera, "film": {**camera["film"], **place}})
-        squares.append(mi.render(world, integrator=light, sensor=eye, spp=paths, seed=seed + number))
+        crop = {"crop_offset_x": x, "crop_offset_y": y, "crop_width": side, "crop_height": side}
+        cropped = mi.load_dict({**camera, "film": {**camera["film"], **crop}})
+        squares.append(mi.render(world, integrator=integrator, sensor=cropped, spp=paths, seed=seed + number))
     return np.array([np.array(square, float) for square in squares])
 
 
-def decibels(squared_error: float) -> float:
-    return -10 * np.log10(max(squared_error, 1e-12))
+def psnr(mean_squared_error: float) -> float:
+    return -10 * np.log10(max(mean_squared_error, 1e-12))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--scenes", type=int, default=20)
-    parser.add_argument("--paths", type=int, default=4096, help="a pixel, of the truth")
-    parser.add_argument("--square", type=int, default=8, help="side of the squares that are compared, pixels, to 32")
-    parser.add_argument("--spp", type=int, nargs="+", default=[32, 64], help="of the images that are judged")
-    parser.add_argument("--seed", type=int, default=1000, help="of the scenes")
-    told = parser.parse_args()
+    parser.add_argument("--paths", type=int, default=4096, help="paths per pixel of the reference")
+    parser.add_argument("--square", type=int, default=8, help="side of the compared squares in pixels, at most 32")
+    parser.add_argument("--spp", type=int, nargs="+", default=[32, 64], help="paths per pixel of the images")
+    parser.add_argument("--seed", type=int, default=1000, help="seed of the scenes")
+    arguments = parser.parse_args()
 
-    look = PathTracer(8, denoise=False, threads=1)
-    tracers = {spp: PathTracer(spp, threads=1) for spp in told.spp}
-    source = RenderedScenes(told.seed, SceneOptions(views=1), RESOLUTION, look, tracers[told.spp[0]])
-    rng = np.random.default_rng(told.seed)
+    preview = PathTracer(8, denoise=False, threads=1)
+    tracers = {spp: PathTracer(spp, threads=1) for spp in arguments.spp}
+    source = RenderedScenes(arguments.seed, SceneOptions(views=1), RESOLUTION, preview, tracers[arguments.spp[0]])
+    rng = np.random.default_rng(arguments.seed)
     rows: list[Floats] = []  # [spp, curve, with and without the truth's own noise]
-    for index in range(told.scenes):
+    for index in range(arguments.scenes):
         scene, first, _ = source(index)
-        corners = places(rng, told.square)
-        halves = [traced(scene, corners, told.square, told.paths // 2, 1000 * half) for half in range(2)]
+        corners = square_corners(rng, arguments.square)
+        halves = [
+            trace_squares(scene, corners, arguments.square, arguments.paths // 2, 1000 * half) for half in range(2)
+        ]
         truth = (halves[0] + halves[1]) / 2
         row = []
         for spp, tracer in tracers.items():
-            image = (first if spp == told.spp[0] else tracer.render(scene, RESOLUTION))[0].astype(float)
-            image = np.array([image[y : y + told.square, x : x + told.square] for x, y in corners])
+            image = (first if spp == arguments.spp[0] else tracer.render(scene, RESOLUTION))[0].astype(float)
+            image = np.array([image[y : y + arguments.square, x : x + arguments.square] for x, y in corners])
             errors = [float(((curve(image) - curve(truth)) ** 2).mean()) for curve in CURVES.values()]
             noise = [float(((curve(halves[0]) - curve(halves[1])) ** 2).mean()) / 4 for curve in CURVES.values()]
-            row.append(
-                np.array([(decibels(e), decibels(max(e - n, e / 10))) for e, n in zip(errors, noise, strict=True)])
-            )
+            row.append(np.array([(psnr(e), psnr(max(e - n, e / 10))) for e, n in zip(errors, noise, strict=True)]))
         rows.append(np.array(row))
-        shown = [f"{spp} spp " + " / ".join(f"{x:.1f}" for x in row[i][:, 0]) for i, spp in enumerate(told.spp)]
+        shown = [f"{spp} spp " + " / ".join(f"{x:.1f}" for x in row[i][:, 0]) for i, spp in enumerate(arguments.spp)]
         print(f"scene {index}, {len(scene)} triangles: {', '.join(shown)} dB", flush=True)
     values = np.stack(rows)
-    print(f"\nmean (lowest) PSNR of {told.scenes} scenes in dB; in brackets without the truth's own noise")
+    print(f"\nmean (lowest) PSNR of {arguments.scenes} scenes in dB; in brackets without the noise of the reference")
     print(f"{'spp':>5}" + "".join(f"{name:>26}" for name in CURVES))
-    for i, spp in enumerate(told.spp):
+    for i, spp in enumerate(arguments.spp):
         cells = [
             f"{with_noise.mean():.1f} ({with_noise.min():.1f}) [{without.mean():.1f}]"
             for with_noise, without in (values[:, i, j].T for j in range(len(CURVES)))
