@@ -1,6 +1,37 @@
-"""Every attention mechanism, behind one call."""
+"""Attention mechanisms behind one interface; `registry.py` lists them.
 
-from rfcli.attention.context import Context
-from rfcli.attention.registry import create, names
+Importing this package does not import torch.
+"""
 
-__all__ = ["Context", "create", "names"]
+from typing import TYPE_CHECKING, Any
+
+from rfcli.attention.mechanism import LayerSpec, Mechanism, Option
+from rfcli.attention.registry import create, find_mechanism, mechanisms, names
+
+if TYPE_CHECKING:
+    from rfcli.attention.context import Context
+    from rfcli.attention.layer import AttentionLayer
+
+__all__ = [
+    "AttentionLayer",
+    "Context",
+    "LayerSpec",
+    "Mechanism",
+    "Option",
+    "create",
+    "find_mechanism",
+    "mechanisms",
+    "names",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "AttentionLayer":
+        from rfcli.attention.layer import AttentionLayer
+
+        return AttentionLayer
+    if name == "Context":
+        from rfcli.attention.context import Context
+
+        return Context
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

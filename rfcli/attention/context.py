@@ -47,7 +47,8 @@ class Context:
 
     def repeated(self, times: int) -> "Context":
         """For a batch in which each sequence stands `times` times in a row; without features and plan, which speak of
-        triangles as queries."""
+        triangles as queries.
+        """
         if times == 1:
             return self
 

@@ -37,7 +37,7 @@ def attend_by_features(
     group: Any = None,
     exact: Tensor | None = None,
 ) -> Tensor:
-    """q [B, H, M, D], k, v [B, H, N, D]; bias [B, N] log weights of the keys, -inf = padding -> [B, H, M, D].
+    """Q [B, H, M, D], k, v [B, H, N, D]; bias [B, N] log weights of the keys, -inf = padding -> [B, H, M, D].
 
     out: where the result is put if no gradients are wanted; may be q. group: the processes whose keys are summed over,
     each of which has its own q, k and v; without gradients. exact: values [B, H, E, D] of keys that are a feature each;
@@ -87,7 +87,8 @@ def _counted(v: Tensor) -> Tensor:
 
 def _of_all_processes(summary: Tensor, largest: Tensor, group: Any) -> tuple[Tensor, Tensor]:
     """The summary of the keys of all processes, and M_f among them: one reduction for the units, one for the sums, of
-    m (D + 9) numbers a head, however many keys there are."""
+    m (D + 9) numbers a head, however many keys there are.
+    """
     common = largest.clone()
     dist.all_reduce(common, dist.ReduceOp.MAX, group)
     reference = common.masked_fill(common == float("-inf"), 0.0)

@@ -21,23 +21,23 @@ from torch import Tensor, nn
 from rfcli.attention.context import Context
 from rfcli.attention.exact_keys import STRIDE, USUAL_BALANCE, ExactKeys, set_apart
 from rfcli.attention.feature_sums import Exponents, attend_by_features
+from rfcli.attention.layer import AttentionLayer
+from rfcli.attention.mechanism import LayerSpec
 
 
-class Hedgehog(nn.Module):
+class Hedgehog(AttentionLayer):
     """Linear attention: feature maps query_map, key_map [H, D, D] are learned; registers and emitters are exact."""
 
-    takes_out = True
-    sums_over_keys = True
-
-    def __init__(self, heads: int, head_dim: int) -> None:
-        super().__init__()
-        self.query_map = nn.Parameter(torch.eye(head_dim).repeat(heads, 1, 1))
-        self.key_map = nn.Parameter(torch.eye(head_dim).repeat(heads, 1, 1))
-        self.balance = nn.Parameter(torch.zeros(heads))  # [H] how far b has moved, in strides
+    def __init__(self, spec: LayerSpec) -> None:
+        super().__init__(spec)
+        self.query_map = nn.Parameter(torch.eye(spec.head_dim).repeat(spec.heads, 1, 1))
+        self.key_map = nn.Parameter(torch.eye(spec.head_dim).repeat(spec.heads, 1, 1))
+        self.balance = nn.Parameter(torch.zeros(spec.heads))  # [H] how far b has moved, in strides
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context, out: Tensor | None = None) -> Tensor:
-        """q [B, H, M, D], k, v [B, H, N, D] -> [B, H, M, D] in q's dtype; inside, float32 or better. out: memory that
-        may be used for the result where no gradients are wanted; may be q's."""
+        """Q [B, H, M, D], k, v [B, H, N, D] -> [B, H, M, D] in q's dtype; inside, float32 or better. out: memory that
+        may be used for the result where no gradients are wanted; may be q's.
+        """
         dtype = q.dtype
         with torch.autocast(q.device.type, enabled=False):
             wide = torch.float64 if dtype == torch.float64 else torch.float32
@@ -68,6 +68,7 @@ def log_spikes(rows: Tensor, x: Tensor) -> Tensor:
 
 def with_logits(features: Exponents, beside: Tensor, exact: ExactKeys, x: Tensor) -> Tensor:
     """[B, H, n, D] -> [B, H, n, 2D + E], logarithms of the features and behind them those of the exact keys, relative
-    to `beside` [H, 1, 1], the logarithm of what the features are to be multiplied by."""
+    to `beside` [H, 1, 1], the logarithm of what the features are to be multiplied by.
+    """
     logits = x @ exact.k.mT * x.shape[-1] ** -0.5 + exact.log_weight.to(x)[:, None, None] - beside
     return torch.cat([features(x), logits], -1)

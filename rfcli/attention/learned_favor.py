@@ -26,35 +26,33 @@ from torch import Tensor, nn
 from rfcli.attention.context import Context
 from rfcli.attention.exact_keys import STRIDE, USUAL_BALANCE, ExactKeys, set_apart
 from rfcli.attention.feature_sums import attend_by_features
+from rfcli.attention.layer import AttentionLayer
+from rfcli.attention.mechanism import LayerSpec
 from rfcli.attention.orthogonal import orthogonal_gaussian
 
 GAIN = 0.5  # of queries and keys
 
 
-class LearnedFavor(nn.Module):
+class LearnedFavor(AttentionLayer):
     """Linear attention of m learned features per head beside exact registers and emitters.
 
     features: m. seed: of the directions that learning starts from.
     """
 
-    takes_out = True
-    sums_over_keys = True
-
-    def __init__(self, heads: int, head_dim: int, features: int = 256, seed: int = 0) -> None:
-        super().__init__()
-        if features < 1:
-            raise ValueError(f"performer needs at least one feature, got {features}.")
-        generator = torch.Generator().manual_seed(seed)
-        drawn = [orthogonal_gaussian(features, head_dim, generator) for _ in range(heads)]
+    def __init__(self, spec: LayerSpec, features: int = 256, seed: int = 0) -> None:
+        super().__init__(spec)
+        generator = torch.Generator().manual_seed(seed + spec.index)
+        drawn = [orthogonal_gaussian(features, spec.head_dim, generator) for _ in range(spec.heads)]
         # About as long as 1, so that the rate that suits the other weights suits these
-        directions = torch.stack(drawn) * head_dim**-0.5
+        directions = torch.stack(drawn) * spec.head_dim**-0.5
         self.query_directions = nn.Parameter(directions)  # [H, m, D]
         self.key_directions = nn.Parameter(directions.clone())
-        self.balance = nn.Parameter(torch.zeros(heads))  # [H] how far b has moved, in strides
+        self.balance = nn.Parameter(torch.zeros(spec.heads))  # [H] how far b has moved, in strides
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context, out: Tensor | None = None) -> Tensor:
-        """q [B, H, M, D], k, v [B, H, N, D] -> [B, H, M, D] in q's dtype; inside, float32 or better. out: memory that
-        may be used for the result where no gradients are wanted; may be q's."""
+        """Q [B, H, M, D], k, v [B, H, N, D] -> [B, H, M, D] in q's dtype; inside, float32 or better. out: memory that
+        may be used for the result where no gradients are wanted; may be q's.
+        """
         dtype = q.dtype
         with torch.autocast(q.device.type, enabled=False):
             wide = torch.float64 if dtype == torch.float64 else torch.float32

@@ -1,56 +1,140 @@
-"""Attention mechanisms by name: ours, and those that other packages offer as entry points."""
+"""Attention mechanisms by name: our own, and those that other packages declare as entry points."""
 
-from collections.abc import Callable
-from importlib.metadata import entry_points
-from typing import Any
+from __future__ import annotations
 
-from torch import nn
+import contextlib
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
 
-from rfcli.attention.hedgehog import Hedgehog
-from rfcli.attention.learned_favor import LearnedFavor
-from rfcli.attention.nearfar import NearFar
-from rfcli.attention.performer import Performer
-from rfcli.attention.sdpa import SoftmaxAttention
+from rfcli.attention.mechanism import LayerSpec, Mechanism, Option
+from rfcli.errors import InputError
 
-ENTRY_POINTS = (
-    "rfcli.attention"  # group: name = "package.module:factory", called as factory(heads, head_dim, **options)
+if TYPE_CHECKING:
+    from rfcli.attention.layer import AttentionLayer
+
+ENTRY_POINT_GROUP = "rfcli.attention"  # NAME = "package.module:mechanism", which is a Mechanism called NAME
+
+OWN_MECHANISMS = (
+    Mechanism(
+        name="sdpa",
+        layer="rfcli.attention.sdpa:SoftmaxAttention",
+        summary="Exact softmax attention.",
+        cost="N^2",
+        needs_training=False,
+    ),
+    Mechanism(
+        name="performer",
+        layer="rfcli.attention.performer:performer_layer",
+        summary="Linear attention with exponential features; registers and emitters are attended exactly.",
+        cost="N",
+        needs_training=True,
+        splits_over_processes=True,
+        takes_output_buffer=True,
+        options=(
+            Option(
+                "feature_map",
+                str,
+                "learned",
+                "Features of queries and keys. favor: the random features of the paper, for all keys.",
+                choices=("learned", "favor"),
+            ),
+            Option("features", int, 256, "Number of features per head.", minimum=1, maximum=1 << 16),
+        ),
+    ),
+    Mechanism(
+        name="hedgehog",
+        layer="rfcli.attention.hedgehog:Hedgehog",
+        summary="Linear attention with learned softmax features; registers and emitters are attended exactly.",
+        cost="N",
+        needs_training=True,
+        splits_over_processes=True,
+        takes_output_buffer=True,
+    ),
+    Mechanism(
+        name="nearfar",
+        layer="rfcli.attention.nearfar:NearFar",
+        summary="Softmax over a fixed number of keys per query: near triangles, and clusters of far ones.",
+        cost="N",
+        needs_training=False,
+        takes_output_buffer=True,
+        options=(Option("keys", int, 1024, "Keys per query: 512 draft, 2048 fine.", minimum=1, maximum=1 << 20),),
+    ),
 )
-
-Factory = Callable[..., nn.Module]
-
-
-def _softmax(heads: int, head_dim: int) -> nn.Module:
-    return SoftmaxAttention()
-
-
-def _performer(heads: int, head_dim: int, feature_map: str = "learned", **options: Any) -> nn.Module:
-    if feature_map not in FEATURE_MAPS:
-        raise ValueError(f"performer has no feature map '{feature_map}'; choose one of: {', '.join(FEATURE_MAPS)}.")
-    return FEATURE_MAPS[feature_map](heads, head_dim, **options)
-
-
-FEATURE_MAPS: dict[str, Factory] = {"learned": LearnedFavor, "favor": Performer}  # favor: the paper's own
-OURS: dict[str, Factory] = {"sdpa": _softmax, "performer": _performer, "hedgehog": Hedgehog, "nearfar": NearFar}
+_OWN = {mechanism.name: mechanism for mechanism in OWN_MECHANISMS}
 
 
 def names() -> tuple[str, ...]:
-    """Every mechanism that `create` knows."""
-    theirs = sorted(point.name for point in entry_points(group=ENTRY_POINTS))
-    return (*OURS, *(name for name in theirs if name not in OURS))
+    """The names of all mechanisms.
 
-
-def create(name: str, heads: int, head_dim: int, **options: Any) -> nn.Module:
-    """A mechanism as a module: `layer(q, k, v, context)` with q, k, v [B, H, N, D] after RoPE -> [B, H, N, D].
-
-    heads, head_dim: H and D. options: the mechanism's own (see its class). One with `takes_out` may be told, as
-    `out`, of memory for its result; the model tells it of q's, which spares long scenes a tensor of that size. One with
-    `sums_over_keys` can be given a part of the sequence where `context.group` has the others.
-    Raises ValueError for an unknown name.
+    Returns:
+        Our own in the order of the table, then those of other packages in alphabetical order.
     """
-    factory = OURS.get(name)
-    if factory is None:
-        points = entry_points(group=ENTRY_POINTS, name=name)
-        if not points:
-            raise ValueError(f"Unknown attention '{name}'; choose one of: {', '.join(names())}.")
-        factory = next(iter(points)).load()
-    return factory(heads=heads, head_dim=head_dim, **options)
+    others = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
+    return (*_OWN, *sorted(others - _OWN.keys()))
+
+
+def find_mechanism(name: str) -> Mechanism:
+    """The mechanism of this name.
+
+    Args:
+        name: One of `names()`.
+
+    Returns:
+        Its declaration. torch is not imported.
+
+    Raises:
+        InputError: There is no such mechanism, or its package cannot be loaded.
+    """
+    if name in _OWN:
+        return _OWN[name]
+    points = entry_points(group=ENTRY_POINT_GROUP, name=name)
+    if not points:
+        raise InputError(f"Unknown attention '{name}'; choose one of: {', '.join(names())}.")
+    return _load(next(iter(points)))
+
+
+def mechanisms() -> tuple[Mechanism, ...]:
+    """All mechanisms.
+
+    Returns:
+        In the order of `names()`; those of packages that cannot be loaded are left out.
+    """
+    found = []
+    for name in names():
+        with contextlib.suppress(InputError):
+            found.append(find_mechanism(name))
+    return tuple(found)
+
+
+def _load(point: EntryPoint) -> Mechanism:
+    where = f"attention '{point.name}' ({point.value})"
+    try:
+        found = point.load()
+    except Exception as error:  # whatever the other package raises
+        raise InputError(f"{where} cannot be loaded ({error}); update or remove the package.") from error
+    if not isinstance(found, Mechanism) or found.name != point.name:
+        raise InputError(f"{where} is not a Mechanism called '{point.name}'; update or remove the package.")
+    return found
+
+
+def create(
+    name: str, heads: int, head_dim: int, *, index: int = 0, frequencies: int | None = None, **options: Any
+) -> AttentionLayer:
+    """Create an attention layer, `layer(q, k, v, context)` with q, k, v [B, H, N, D] after RoPE -> [B, H, N, D].
+
+    Args:
+        name: One of `names()`.
+        heads: Number of heads H.
+        head_dim: Channels per head D.
+        index: Number of the layer in the model, from 0; makes random seeds differ between layers.
+        frequencies: Number of RoPE frequencies that rotate queries and keys; None = unknown.
+        options: The mechanism's options by name; see `find_mechanism(name).options`.
+
+    Returns:
+        The layer, an `nn.Module`.
+
+    Raises:
+        ValueError: The name is unknown, or an option has a value that is not allowed.
+        TypeError: The mechanism has no such option.
+    """
+    return find_mechanism(name).create_layer(LayerSpec(heads, head_dim, index, frequencies), **options)

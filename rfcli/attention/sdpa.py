@@ -7,16 +7,17 @@ Vaswani et al., Attention Is All You Need, arXiv 1706.03762; Dao et al., FlashAt
 """
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from rfcli.attention.context import Context
+from rfcli.attention.layer import AttentionLayer
 
 
-class SoftmaxAttention(nn.Module):
+class SoftmaxAttention(AttentionLayer):
     """Softmax attention; no parameters, so any trained softmax checkpoint is its own."""
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
-        """q [B, H, M, D], k, v [B, H, N, D] -> [B, H, M, D]; `context` speaks of the N keys."""
+        """Q [B, H, M, D], k, v [B, H, N, D] -> [B, H, M, D]; `context` speaks of the N keys."""
         bias = context.key_bias()
         mask = None if bias is None else bias[:, None, None, :].to(q.dtype)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)

@@ -8,7 +8,8 @@ import typer
 from rfcli.cli.bench_output import compare as compare_studies
 from rfcli.cli.bench_output import redraw
 from rfcli.cli.console import Console
-from rfcli.cli.options import ConfigFile, Device, Json, Keys, Out, Quiet, Seed, Verbose, finite, triangle_counts
+from rfcli.cli.mechanism_options import NONE_GIVEN, MechanismOptions, with_mechanism_options
+from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose, finite, triangle_counts
 from rfcli.cli.receipts import study_entries
 from rfcli.errors import InputError
 from rfcli.runtime.processes import is_first
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SIZES = ("tiny", "base", "large")  # what --model knows as architectures
 
 
+@with_mechanism_options
 def bench(
     triangles: Annotated[str, typer.Option(metavar="COUNTS", help="Triangle counts: 1k-64k, 4096 or 1k,4k,20k.")] = (
         "1k-64k"
@@ -27,7 +29,7 @@ def bench(
     attention: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Mechanisms, such as sdpa,performer. (default: all)")
     ] = None,
-    keys: Keys = None,
+    mechanism_options: MechanismOptions = NONE_GIVEN,
     model: Annotated[
         str, typer.Option(metavar="SIZE", help="Architecture: tiny, base, large, a checkpoint folder or a HF id.")
     ] = "base",
@@ -85,19 +87,20 @@ def bench(
         from rfcli.attention import names
         from rfcli.cli.bench_output import live
         from rfcli.model import pick_device
+        from rfcli.model.sequence_parallel import mechanisms_over_processes
         from rfcli.runtime.processes import join
         from rfcli.study import QualitySettings, StudySettings, run_study
         from rfcli.study.measure.distributed_point import Leader, follow
         from rfcli.study.quality import quality_models
-        from rfcli.study.settings import shareable
 
         processes = join()
         if not processes.first:
             return follow()
-        every = names() if processes.count == 1 else shareable()
+        every = names() if processes.count == 1 else mechanisms_over_processes()
         chosen = every if attention is None else tuple(name.strip() for name in attention.split(","))
         if twins is not None and not quality:
             raise InputError(f"--twins {twins} draws pictures; add --quality.")
+        options = mechanism_options.of(chosen)
         trained = () if twins is None else tuple(name.strip() for name in twins.split(","))
         drawing = QualitySettings("tiny" if model in SIZES else model, trained) if quality else None
         own = None
@@ -107,10 +110,10 @@ def bench(
             own = own_scene(scene, allow_outside)
             counts = _reached(console, own, counts)
         where = pick_device(device).type
-        settings = StudySettings(model, chosen, counts, layers, where, seed, keys, drawing, processes.count)
+        settings = StudySettings(model, chosen, counts, layers, where, seed, options, drawing, processes.count)
         models = None
         if drawing:  # before anything is measured: a model that cannot be read is told at once
-            models = quality_models(drawing.model, trained, chosen, keys, settings.device)
+            models = quality_models(drawing.model, trained, chosen, options, settings.device)
         console.claim(out)
         leader = Leader() if processes.count > 1 else None
         with live(console, counts) as watch:

@@ -7,16 +7,15 @@ import typer
 
 from rfcli.cli.console import Console
 from rfcli.cli.curriculum import curriculum
+from rfcli.cli.mechanism_options import NONE_GIVEN, MechanismOptions, with_mechanism_options
 from rfcli.cli.options import (
     ConfigFile,
     Device,
     Json,
-    Keys,
     Out,
     Quiet,
     Seed,
     Verbose,
-    attention_options,
 )
 from rfcli.cli.training_options import (
     Batch,
@@ -49,18 +48,15 @@ TRAINED, BUNDLED = Path("runs/train"), "tiny"
 USUAL_STEPS = 3000
 
 
+@with_mechanism_options
 def finetune(
     performer: Annotated[
         bool, typer.Option("--performer", help="Make the attention linear: learned features, lights exactly.")
     ] = False,
-    feature_map: Annotated[
-        Literal["learned", "favor"] | None,
-        typer.Option(help="Of performer; favor: the paper's random features, for all. (default: learned)"),
-    ] = None,
     attention: Annotated[
         str | None, typer.Option(metavar="NAME", help="Or give the model another attention mechanism.")
     ] = None,
-    keys: Keys = None,
+    mechanism_options: MechanismOptions = NONE_GIVEN,
     start: Annotated[
         str | None,
         typer.Option("--from", metavar="MODEL", help="Model to start from. (default: runs/train, else tiny)"),
@@ -138,8 +134,9 @@ def finetune(
 
         from dataclasses import replace
 
+        from rfcli.attention import find_mechanism
         from rfcli.model import convert, load
-        from rfcli.model.conversion import NEED_TRAINING, deepened
+        from rfcli.model.conversion import deepened
         from rfcli.runtime.processes import join
         from rfcli.training.options import TrainOptions
 
@@ -147,13 +144,7 @@ def finetune(
         teacher = load(origin, device=device)
         final = teacher.config.attention if wanted is None else wanted
         swapped = final != teacher.config.attention
-        chosen = attention_options(final, keys)
-        if feature_map is not None:
-            if final != "performer":
-                raise InputError(
-                    f"--feature-map {feature_map} is an option of performer, not of {final}; add --performer."
-                )
-            chosen["feature_map"] = feature_map
+        chosen = mechanism_options.of([final]).get(final, {})
         model = convert(teacher, final, **chosen) if swapped or chosen else teacher
         if layers is not None:
             if swapped:
@@ -166,7 +157,7 @@ def finetune(
             light=light or model.config.light,
         )
         if transfer is None:
-            transfer = length["steps"] // 3 if swapped and final in NEED_TRAINING else 0
+            transfer = length["steps"] // 3 if swapped and find_mechanism(final).needs_training else 0
         options = TrainOptions(
             data=data,
             out=out,

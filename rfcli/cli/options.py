@@ -8,7 +8,7 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -66,25 +66,6 @@ Json = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=RUN, help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", rich_help_panel=RUN, help="Print details and tracebacks.")]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", callback=writable, help="Folder to write to.")]
-Keys = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        max=1 << 20,
-        metavar="K",
-        rich_help_panel=ATTENTION,
-        help="Keys per triangle of nearfar attention: 512 draft, 2048 fine. (default: 1024)",
-    ),
-]
-
-
-def attention_options(attention: str, keys: int | None) -> dict[str, Any]:
-    """What `--keys` means to the mechanism called `attention`. Raises InputError where it means nothing."""
-    if keys is None:
-        return {}
-    if attention != "nearfar":
-        raise InputError(f"--keys {keys} is an option of nearfar, not of {attention}; add --attention nearfar.")
-    return {"keys": keys}
 
 
 def triangle_counts(option: str, text: str) -> tuple[int, ...]:

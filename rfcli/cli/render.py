@@ -7,21 +7,20 @@ import typer
 
 import rfcli
 from rfcli.cli.console import Console
+from rfcli.cli.mechanism_options import NONE_GIVEN, MechanismOptions, with_mechanism_options
 from rfcli.cli.options import (
     ConfigFile,
     Device,
     Json,
-    Keys,
     Out,
     Quiet,
     Seed,
     Verbose,
-    attention_options,
     finite,
     triangle_range,
 )
 from rfcli.cli.receipts import model_entry
-from rfcli.cli.startup import collect_seldom
+from rfcli.cli.startup import collect_rarely
 from rfcli.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ BUNDLED = "tiny"
 LARGEST = 1024  # pixels: side of the largest images
 
 
+@with_mechanism_options
 def render(
     scenes: Annotated[
         list[str],
@@ -50,7 +50,7 @@ def render(
     attention: Annotated[
         str | None, typer.Option(metavar="NAME", help="Run with another attention mechanism than the model's own.")
     ] = None,
-    keys: Keys = None,
+    mechanism_options: MechanismOptions = NONE_GIVEN,
     view: Annotated[str | None, typer.Option(metavar="0,2", help="Render these cameras only. (default: all)")] = None,
     resolution: Annotated[
         int | None,
@@ -130,7 +130,7 @@ def render(
 
     Example: rf render "scenes/*.json" more-scenes/ --view 0,2 --out pictures
     """
-    collect_seldom()
+    collect_rarely()
     with Console("render", json=json, quiet=quiet, verbose=verbose) as console:
         from rfcli.cli.render_output import list_contents, make_pictures, make_videos
         from rfcli.pictures.inputs import find_inputs
@@ -161,7 +161,11 @@ def render(
             for sentence in pitfalls(job.whole, job.views):
                 console.warn(f"{job.path}: {sentence}")
         look = Look(exposure, tone_mapping)
-        network = None if preview else _network(console, model, attention, keys, resolution, precision, device, seed)
+        network = (
+            None
+            if preview
+            else _network(console, model, attention, mechanism_options, resolution, precision, device, seed)
+        )
         if network and compiled:
             from rfcli.model.rendering import compile_views
 
@@ -172,7 +176,7 @@ def render(
         if compare == "truth":
             reference = TruthRenderer()
         elif compare is not None:
-            reference = _network(console, compare, None, None, size, precision, device, seed)
+            reference = _network(console, compare, None, NONE_GIVEN, size, precision, device, seed)
         saved = _save(jobs[0], save_scene)
         out.mkdir(parents=True, exist_ok=True)
         studio = Studio(renderer, size, look, out)
@@ -209,7 +213,7 @@ def _network(
     console: Console,
     model: str | None,
     attention: str | None,
-    keys: int | None,
+    mechanism_options: MechanismOptions,
     resolution: int | None,
     precision: str,
     device: str,
@@ -225,8 +229,8 @@ def _network(
     torch.manual_seed(seed)  # for what a mechanism draws when it takes the place of the model's own
     name = _newest_run() if model is None else model
     network, warning = swapped(load(name, device), attention)
-    if options := attention_options(network.config.attention, keys):
-        network = convert(network, network.config.attention, **options)
+    if options := mechanism_options.of([network.config.attention]):
+        network = convert(network, network.config.attention, **options[network.config.attention])
     entry = model_entry(name, network)
     chosen = "" if model else " (the newest run)" if Path(name) in RUNS else " (bundled)"
     console.say(f"Model: {name}{chosen}, {entry['attention']} attention, {entry['parameters'] / 1e6:.1f} M parameters")

@@ -12,18 +12,16 @@ from typing import Any
 
 import torch
 
-from rfcli.attention import names
+from rfcli.attention import find_mechanism
 from rfcli.errors import InputError
 from rfcli.model.checkpoint import MECHANISM
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.renderformer import RenderFormer
 
-NEED_TRAINING = frozenset({"performer", "hedgehog"})  # mechanisms that stand in for softmax only after fine-tuning
-
 
 def wrong_until_trained(trained_with: str, attention: str) -> str | None:
     """What to say of a model that learned with one mechanism and is run with another; None where it stays right."""
-    if attention == trained_with or attention not in NEED_TRAINING:
+    if attention == trained_with or not find_mechanism(attention).needs_training:
         return None
     command = "rf finetune --performer" if attention == "performer" else f"rf finetune --attention {attention}"
     return f"this model learned with {trained_with}; with {attention} it will look wrong until fine-tuned: {command}"
@@ -41,8 +39,7 @@ def with_attention(config: RenderFormerConfig, attention: str, **options: Any) -
 
     Raises InputError for a name that no mechanism has.
     """
-    if attention not in names():
-        raise InputError(f"Unknown attention '{attention}'; choose one of: {', '.join(names())}.")
+    find_mechanism(attention)
     return dataclasses.replace(config, attention=attention, attention_options=options)
 
 

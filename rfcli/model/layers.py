@@ -17,8 +17,8 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from rfcli.attention import Context
-from rfcli.model.chunked import by_stretches
+from rfcli.attention import AttentionLayer, Context
+from rfcli.model.chunked import chunked
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.encodings import Rotation, rotate
 from rfcli.model.fused_ops import rms_norm_for_training
@@ -110,9 +110,10 @@ class GELU(FeedForward):
 
 
 def add_feed_forward(x: Tensor, norm: nn.Module, feed_forward: nn.Module, dropout: nn.Module) -> Tensor:
-    """x + dropout(feed_forward(norm(x))) [B, N, dim]. Several times as wide as x, the hidden activations of all tokens
-    would be the peak of the whole model."""
-    return by_stretches(lambda part: [x[:, part] + dropout(feed_forward(norm(x[:, part])))], x)[0]
+    """X + dropout(feed_forward(norm(x))) [B, N, dim]. Several times as wide as x, the hidden activations of all tokens
+    would be the peak of the whole model.
+    """
+    return chunked(lambda part: [x[:, part] + dropout(feed_forward(norm(x[:, part])))], x)[0]
 
 
 FEED_FORWARD: dict[str, type[FeedForward]] = {"swiglu": SwiGLU, "gelu": GELU}
@@ -169,9 +170,12 @@ class SelfAttention(nn.Module):
     are not to exist all at once.
     """
 
-    def __init__(self, dim: int, heads: int, mechanism: nn.Module, parts: LayerParts) -> None:
+    def __init__(
+        self, dim: int, heads: int, mechanism: AttentionLayer, parts: LayerParts, takes_output_buffer: bool = False
+    ) -> None:
         super().__init__()
         self.heads = heads
+        self.takes_output_buffer = takes_output_buffer
         self.in_proj = parts.linear(dim, 3 * dim)
         self.q_norm = parts.qk_norm(dim)
         self.k_norm = parts.qk_norm(dim)
@@ -179,34 +183,34 @@ class SelfAttention(nn.Module):
         self.out_proj = parts.linear(dim, dim)
 
     def queries_keys_values(self, x: Tensor, norm: nn.Module, rotation: Rotation | None) -> list[Tensor]:
-        """x [B, N, C] -> q, k, v [B, H, N, D], as the mechanism gets them."""
+        """X [B, N, C] -> q, k, v [B, H, N, D], as the mechanism gets them."""
 
         def project(part: slice) -> list[Tensor]:
             q, k, v = self.in_proj(norm(x[:, part])).chunk(3, -1)
             q, k, v = (split_heads(rows, self.heads) for rows in (self.q_norm(q), self.k_norm(k), v))
             return [rotate_part(q, rotation, part), rotate_part(k, rotation, part), v]
 
-        return by_stretches(project, x)
+        return chunked(project, x)
 
     def forward(self, x: Tensor, norm: nn.Module, rotation: Rotation | None, context: Context) -> Tensor:
-        """x [B, N, C] -> [B, N, C]."""
+        """X [B, N, C] -> [B, N, C]."""
         return self.projected(self._attended(x, norm, rotation, context))
 
     def _attended(self, x: Tensor, norm: nn.Module, rotation: Rotation | None, context: Context) -> Tensor:
         """[B, H, N, D] what the mechanism finds; written over q, which nobody else reads, by mechanisms that can."""
         q, k, v = self.queries_keys_values(x, norm, rotation)
-        over = {"out": q} if getattr(self.mechanism, "takes_out", False) else {}
-        return self.mechanism(q, k, v, context, **over)  # type: ignore[no-any-return]
+        buffer = {"out": q} if self.takes_output_buffer else {}
+        return self.mechanism(q, k, v, context, **buffer)  # type: ignore[no-any-return]
 
     def projected(self, out: Tensor) -> Tensor:
         """What the mechanism has found, [B, H, N, D] -> [B, N, C]."""
-        return by_stretches(lambda part: [self.out_proj(merge_heads(out[:, :, part]))], out)[0]
+        return chunked(lambda part: [self.out_proj(merge_heads(out[:, :, part]))], out)[0]
 
 
 class CrossAttention(nn.Module):
     """Queries from one sequence, keys and values from another, each with its own rotation."""
 
-    def __init__(self, dim: int, key_dim: int, heads: int, mechanism: nn.Module, parts: LayerParts) -> None:
+    def __init__(self, dim: int, key_dim: int, heads: int, mechanism: AttentionLayer, parts: LayerParts) -> None:
         super().__init__()
         self.heads = heads
         self.q_proj = parts.linear(dim, dim)
@@ -225,10 +229,10 @@ class CrossAttention(nn.Module):
             k, v = (split_heads(x, self.heads) for x in (self.k_norm(self.k_proj(normed)), self.v_proj(normed)))
             return [rotate_part(k, rotation, part), v]
 
-        return by_stretches(project, tokens)
+        return chunked(project, tokens)
 
     def forward(self, x: Tensor, k: Tensor, v: Tensor, rotation: Rotation | None, context: Context) -> Tensor:
-        """x [B V, M, C] -> [B V, M, C]: V consecutive sequences of queries read the same keys.
+        """X [B V, M, C] -> [B V, M, C]: V consecutive sequences of queries read the same keys.
 
         k, v [B, H, N, D], or [B V, H, N, D] where each of the V has its own. rotation: of the queries, [B V, M, D / 2].
         `context` speaks of the keys.

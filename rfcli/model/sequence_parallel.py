@@ -11,16 +11,16 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from rfcli.attention import Context
+from rfcli.attention import Context, find_mechanism, mechanisms
 from rfcli.errors import InputError
 from rfcli.model.batch import SceneBatch
 from rfcli.model.renderformer import RenderFormer
 from rfcli.model.transport import scenes_computed
 
 
-def can_spread(mechanism: object) -> bool:
-    """Whether a mechanism reads the keys of other processes as sums."""
-    return bool(getattr(mechanism, "sums_over_keys", False))
+def mechanisms_over_processes() -> tuple[str, ...]:
+    """The names of the attention mechanisms whose keys can be split over processes."""
+    return tuple(mechanism.name for mechanism in mechanisms() if mechanism.splits_over_processes)
 
 
 def share(tokens: int, rank: int, processes: int) -> slice:
@@ -35,10 +35,10 @@ def view_independent_spread(model: RenderFormer, batch: SceneBatch, group: Any) 
     All processes of the group call this with the same model and batch.
     Raises InputError where the model's mechanism reads keys one by one.
     """
-    if not can_spread(model.transformer.attentions()[0].mechanism):
+    if not find_mechanism(model.config.attention).splits_over_processes:
         raise InputError(
-            f"{model.config.attention} attention reads keys that other processes have; one process has to run it, or "
-            "use performer or hedgehog."
+            f"{model.config.attention} attention cannot be split over processes; run it in one process, or use "
+            f"{' or '.join(mechanisms_over_processes())}."
         )
     batch, _unit = scenes_computed(batch, model.config)
     tokens, rotation, context = model.tokens(batch), model.rotation(batch), model.key_context(batch)

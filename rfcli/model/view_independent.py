@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from rfcli.attention import Context, create
+from rfcli.attention import Context, LayerSpec, find_mechanism
 from rfcli.model.attention_context import surface_features
 from rfcli.model.batch import SceneBatch
 from rfcli.model.config import RenderFormerConfig
@@ -17,17 +17,21 @@ from rfcli.model.layers import LayerParts, SelfAttention, add_feed_forward
 class Layer(nn.Module):
     """Pre-norm self-attention and feed-forward."""
 
-    def __init__(self, config: RenderFormerConfig, mechanism: nn.Module) -> None:
+    def __init__(self, config: RenderFormerConfig, index: int) -> None:
         super().__init__()
         dim, parts = config.latent_dim, LayerParts(config, config.view_indep_qk_norm)
+        mechanism = find_mechanism(config.attention)
+        frequencies = config.rope_dim // 2 if config.pe_type == "rope" else 0
+        spec = LayerSpec(config.num_heads, config.head_dim, index, frequencies)
+        layer = mechanism.create_layer(spec, **config.attention_options)
         self.query_norm = parts.norm(dim)
-        self.multihead_attn = SelfAttention(dim, config.num_heads, mechanism, parts)
+        self.multihead_attn = SelfAttention(dim, config.num_heads, layer, parts, mechanism.takes_output_buffer)
         self.ffn_norm = parts.norm(dim)
         self.ffn = parts.feed_forward(dim, config.dim_feedforward)
         self.dropout = parts.dropout()
 
     def forward(self, x: Tensor, rotation: Rotation | None, context: Context) -> Tensor:
-        """x [B, R + N, C] -> the same shape."""
+        """X [B, R + N, C] -> the same shape."""
         x = x + self.dropout(self.multihead_attn(x, self.query_norm, rotation, context))
         return add_feed_forward(x, self.ffn_norm, self.ffn, self.dropout)
 
@@ -44,31 +48,16 @@ class ViewIndependentTransformer(nn.Module):
     def __init__(self, config: RenderFormerConfig) -> None:
         super().__init__()
         self.rope_emb = RopeFrequencies.of(config, config.rope_dim)
-        self.layers = nn.ModuleList(Layer(config, layer_mechanism(config, index)) for index in range(config.num_layers))
+        self.layers = nn.ModuleList(Layer(config, index) for index in range(config.num_layers))
 
     def attentions(self) -> list[SelfAttention]:
         """The attention of each layer, first to last."""
         return [cast(Layer, layer).multihead_attn for layer in self.layers]
 
     def planned(self, context: Context, batch: SceneBatch) -> Context:
-        """The context with the plan that all layers share, where the mechanism is one that makes plans."""
-        plan = getattr(self.attentions()[0].mechanism, "plan", None)
-        if plan is None:
-            return context
+        """The context with the features of every triangle and the mechanism's plan, which all layers share."""
         context = replace(context, features=surface_features(batch, context.registers))
-        return replace(context, plan=plan(context))
-
-
-def layer_mechanism(config: RenderFormerConfig, index: int) -> nn.Module:
-    """The attention of layer `index`. Random directions are drawn apart for every layer; near-far attention is told
-    how many frequencies turn its keys."""
-    options = dict(config.attention_options)
-    if config.attention == "performer":
-        options.setdefault("seed", 0)
-        options["seed"] += index
-    if config.attention == "nearfar":
-        options["frequencies"] = config.rope_dim // 2 if config.pe_type == "rope" else 0
-    return create(config.attention, heads=config.num_heads, head_dim=config.head_dim, **options)
+        return replace(context, plan=self.attentions()[0].mechanism.plan(context))
 
 
 def token_vertices(triangles: Tensor, mask: Tensor, registers: int) -> Tensor:

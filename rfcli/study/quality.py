@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from pydantic import ConfigDict
 
+from rfcli.attention import find_mechanism
 from rfcli.errors import InputError
 from rfcli.metrics.scores import score
 from rfcli.model import RenderFormer, convert, load
@@ -31,13 +32,12 @@ from rfcli.study.scenes.random_triangles import one_scene, soup_camera, triangle
 if TYPE_CHECKING:
     from rfcli.study.scenes.series import SceneSeries
 
-SAME_WEIGHTS = {"sdpa", "nearfar"}  # softmax and what computes nearly the same: they run each other's weights
-
 
 @dataclass(frozen=True)
 class QualityModel:
     """A model to judge a mechanism by. trained: its weights know the mechanism, or the mechanism needs no training;
-    else it is the plain swap of a softmax model's attention, whose pictures say little of what training would give."""
+    else it is the plain swap of a softmax model's attention, whose pictures say little of what training would give.
+    """
 
     name: str
     model: RenderFormer
@@ -45,13 +45,13 @@ class QualityModel:
 
 
 def quality_models(
-    name: str, twins: Sequence[str], attentions: Sequence[str], keys: int | None, device: str
+    name: str, twins: Sequence[str], attentions: Sequence[str], options: Mapping[str, dict[str, Any]], device: str
 ) -> dict[str, QualityModel]:
     """By mechanism, in the order of `attentions`: the twin that was trained with it, else `name` with its attention
     swapped.
 
     twins: checkpoints, each for the mechanism that its config names. Beside these, a bundled twin of the bundled model
-    is found by itself (tiny-performer). keys: of nearfar.
+    is found by itself (tiny-performer). options: of the mechanisms, by their names.
     Raises InputError where a model cannot be read, or a twin's mechanism is not among those that are studied.
     """
     base = load(name, device=device)
@@ -65,20 +65,23 @@ def quality_models(
                 "add it to --attention or leave the twin out."
             )
         trained[model.config.attention] = QualityModel(twin, model, True)
-    return {attention: trained.get(attention) or swapped(name, base, attention, keys) for attention in attentions}
+    return {
+        attention: trained.get(attention) or swapped(name, base, attention, options.get(attention, {}))
+        for attention in attentions
+    }
 
 
-def swapped(name: str, base: RenderFormer, attention: str, keys: int | None) -> QualityModel:
+def swapped(name: str, base: RenderFormer, attention: str, options: dict[str, Any]) -> QualityModel:
     """The base model with this mechanism, sharing its weights; the model itself where it is its own."""
     own = base.config.attention
-    options: dict[str, Any] = {"keys": keys} if attention == "nearfar" and keys is not None else {}
     model = base
     if attention != own or options:
         model = convert(base, attention, **options)
         weights = base.state_dict()
         shared = {name: weights[name] for name in model.state_dict() if name in weights and MECHANISM not in name}
         model.load_state_dict(shared, strict=False, assign=True)
-    return QualityModel(name, model, attention == own or {attention, own} <= SAME_WEIGHTS)
+    need_training = any(find_mechanism(mechanism).needs_training for mechanism in (attention, own))
+    return QualityModel(name, model, attention == own or not need_training)
 
 
 SOFTMAX, TRUTH = "sdpa", "truth"
@@ -214,7 +217,8 @@ class QualityMean(Judged):
 
 def means(rows: Sequence[QualityRow]) -> list[QualityMean]:
     """In the order of the rows. All points of a series, a count and a mechanism each, are means over the same scenes,
-    so that they compare: over as many as half of the points drew. A point that lacks one of them has no mean."""
+    so that they compare: over as many as half of the points drew. A point that lacks one of them has no mean.
+    """
     points: dict[tuple[str, int, str], dict[int, QualityRow]] = {}
     for row in rows:
         points.setdefault((row.scene, row.triangles, row.attention), {})[row.number] = row

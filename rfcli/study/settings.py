@@ -6,15 +6,16 @@ What a study is of: a model and its view-independent stage, mechanisms, triangle
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from rfcli.attention import create, names
+from rfcli.attention import names
 from rfcli.errors import InputError
 from rfcli.model import PRESETS, RenderFormer, RenderFormerConfig
 from rfcli.model.checkpoint import CONFIG, read_config
 from rfcli.model.hub import locate
-from rfcli.model.sequence_parallel import can_spread
+from rfcli.model.sequence_parallel import mechanisms_over_processes
 
 FP32, BF16 = "fp32", "bf16"
 FLASH, PLAIN = "flash", "plain"
@@ -23,7 +24,8 @@ FLASH, PLAIN = "flash", "plain"
 @dataclass(frozen=True)
 class Variant:
     """name: of the curve. kernel: the only one of torch's that softmax may use, None = torch's own choice.
-    precision: of the view-independent stage."""
+    precision: of the view-independent stage.
+    """
 
     name: str
     attention: str
@@ -52,11 +54,6 @@ def variants(attentions: Sequence[str], device: str) -> list[Variant]:
 
 
 PIXELS = 256  # side of the pictures of whole renders, where the model does not say at what side it is at home
-
-
-def shareable() -> tuple[str, ...]:
-    """The mechanisms whose tokens several processes can share."""
-    return tuple(name for name in names() if can_spread(create(name, heads=2, head_dim=24)))
 
 
 def stage_alone(config: RenderFormerConfig) -> RenderFormerConfig:
@@ -92,11 +89,12 @@ class StudySettings:
                model takes minutes on a small CPU. Whole renders have all of them.
     attentions, triangles: the grid of points, each ascending or in the order of the registry.
     device     cpu, cuda or mps.
-    keys       that a triangle reads with nearfar; None = as many as it reads by default.
+    options    options of the mechanisms, by the name of the mechanism: {"nearfar": {"keys": 512}}.
     quality    the pictures to be judged; None = time and memory only.
     processes  that share the tokens of every point; then the stage alone is studied.
 
-    Raises InputError for an unknown mechanism or one that several processes cannot share, keys without nearfar, or
+    Raises InputError for an unknown mechanism or one that several processes cannot share, options of a mechanism
+    that is not studied, or
     more layers than the model has.
     """
 
@@ -106,7 +104,7 @@ class StudySettings:
     layers: int
     device: str
     seed: int
-    keys: int | None = None
+    options: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     quality: QualitySettings | None = None
     processes: int = 1
 
@@ -114,15 +112,16 @@ class StudySettings:
         for name in self.attentions:
             if name not in names():
                 raise InputError(f"--attention: unknown mechanism '{name}'; choose among {', '.join(names())}.")
-            if self.processes > 1 and name not in shareable():
+            if self.processes > 1 and name not in mechanisms_over_processes():
                 raise InputError(
                     f"--attention: {name} reads keys one by one, which several processes cannot share; choose among "
-                    f"{', '.join(shareable())}, or run it without torchrun."
+                    f"{', '.join(mechanisms_over_processes())}, or run it without torchrun."
                 )
         if self.processes > 1 and self.quality is not None:
             raise InputError("--quality draws in one process; run it without torchrun.")
-        if self.keys is not None and "nearfar" not in self.attentions:
-            raise InputError(f"--keys {self.keys} is an option of nearfar, which is not among the mechanisms.")
+        for name in self.options:
+            if name not in self.attentions:
+                raise InputError(f"`options` are given for {name}, which is not among the mechanisms.")
         if not self.attentions or not self.triangles:
             raise InputError("A study needs at least one attention mechanism and one triangle count.")
         if not 1 <= self.layers <= self.architecture().num_layers:
@@ -154,8 +153,7 @@ class StudySettings:
         """The model's config with this mechanism."""
         config = self.architecture()
         options = dict(config.attention_options) if attention == config.attention else {}
-        if attention == "nearfar" and self.keys is not None:
-            options["keys"] = self.keys
+        options |= self.options.get(attention, {})
         return dataclasses.replace(config, attention=attention, attention_options=options)
 
     def stage(self, attention: str) -> RenderFormerConfig:

@@ -8,7 +8,6 @@ from typing import cast
 import numpy as np
 import torch
 
-from rfcli.attention.performer import Performer
 from rfcli.dataset.augment import apply, draw
 from rfcli.dataset.batching import epoch_batches
 from rfcli.dataset.training_scene import with_views
@@ -78,7 +77,8 @@ class Run:
 
     def judged(self) -> RenderFormer | None:
         """The model with averaged weights, in one piece; it may go on changing. All processes call this; where it is
-        sharded, only the first gets it."""
+        sharded, only the first gets it.
+        """
         return whole_model(self._averaged, self.processes.first)
 
     def enter(self, step: int) -> list[str]:
@@ -108,7 +108,8 @@ class Run:
 
     def state(self, done: int) -> TrainState:
         """Where the run stands after `done` steps; shares the tensors of the run. All processes call this; of tensors
-        that are sharded, only the first gets any."""
+        that are sharded, only the first gets any.
+        """
         keep = self.processes.first
         return TrainState(
             step=done,
@@ -214,8 +215,8 @@ class Run:
 
     def _redraw(self, step: int) -> None:
         """New random features now and then, but not in the last half, where the model settles on those it keeps: the
-        average of weights that were learned with different features is good with none of them."""
+        average of weights that were learned with different features is good with none of them.
+        """
         if step and step % REDRAW_EVERY == 0 and step < self.options.steps / 2:
-            for index, attention in enumerate(self.model.transformer.attentions()):
-                if isinstance(attention.mechanism, Performer):
-                    attention.mechanism.redraw(self.options.seed + 1000 * step + index)
+            for attention in self.model.transformer.attentions():
+                attention.mechanism.redraw(self.options.seed + 1000 * step)

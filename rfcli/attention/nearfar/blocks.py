@@ -44,7 +44,8 @@ def read_keys(q: Tensor, table: Tensor, rows: Tensor, terms: Tensor) -> Tensor:
 
 def read_keys_gradient(gradient: Tensor, q: Tensor, gathered: Tensor, terms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of q, of the rows of the table that its blocks read, `gathered`, and of the terms, from that of what
-    `read_keys` returns, computed anew. Shapes as there, or of one block without n."""
+    `read_keys` returns, computed anew. Shapes as there, or of one block without n.
+    """
     dim = q.shape[-1]
     scale = dim**-0.5
     keys, middle, values = torch.split(gathered, [dim, terms.shape[-1], dim], -1)
@@ -146,8 +147,9 @@ def chunks(plan: ScenePlan) -> Iterator[tuple[Tensor, Tensor, int]]:
 
 
 def block_queries(q: Tensor, tokens: Tensor, real: int) -> tuple[Tensor, Tensor]:
-    """q [T, D] of the tokens [n 512] of n blocks -> [n, 512, D], zero behind the first `real`, and [n, 1] how many of
-    each block are real."""
+    """Q [T, D] of the tokens [n 512] of n blocks -> [n, 512, D], zero behind the first `real`, and [n, 1] how many of
+    each block are real.
+    """
     queries = q.index_select(0, tokens)
     queries[real:] = 0
     number = queries.new_full((len(tokens) // BLOCK, 1), BLOCK)

@@ -82,7 +82,8 @@ def merge_pairs_gradient(gradient: Tensor, nodes: Tensor, share: Tensor, groups:
 
 def _pool(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, places: slice, out: Tensor) -> None:
     """A stretch of places, pooled into the smallest nodes, `out`. Variances are those of second moments: half as many
-    passes over the keys as by pairs, and keys are near enough to 0 for that."""
+    passes over the keys as by pairs, and keys are near enough to 0 for that.
+    """
     tokens = plan.order[places]
     if plan.smallest == 1:
         _place_single(k, v, tokens, out)

@@ -10,39 +10,36 @@ The design is our own; kin are Barnes & Hut's trees of masses (Nature 324, 1986)
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rfcli.attention.context import Context
+from rfcli.attention.layer import AttentionLayer
+from rfcli.attention.mechanism import LayerSpec
 from rfcli.attention.nearfar.blocks import ReadBlocks, read_blocks
 from rfcli.attention.nearfar.plan import ScenePlan, plan_scene
 from rfcli.attention.nearfar.rope_groups import COORDINATES, rope_groups
 from rfcli.attention.sdpa import SoftmaxAttention
 
-KEYS = 1024
 EXACT = 2  # a scene of up to so many times as many triangles as keys is read exactly, which takes no longer
 MOST_FREQUENCIES = 6  # of the published models
 
 
-class NearFar(nn.Module):
+class NearFar(AttentionLayer):
     """Softmax over K keys a query, triangles and clusters of them; no parameters.
 
     keys: K. A scene of up to twice as many triangles is read exactly.
-    frequencies: F, how many frequencies of RoPE turn q and k; by default as many as fit, up to the published models' 6.
+    If the number of RoPE frequencies is unknown, it is taken to be the published models' 6, or as many as fit.
     """
 
-    takes_out = True
-
-    def __init__(self, heads: int, head_dim: int, keys: int = KEYS, frequencies: int | None = None) -> None:
-        super().__init__()
-        if keys < 1:
-            raise ValueError(f"nearfar needs at least one key, got {keys}.")
+    def __init__(self, spec: LayerSpec, keys: int) -> None:
+        super().__init__(spec)
         self.keys = keys
-        self.softmax = SoftmaxAttention()
-        fitting = head_dim // (2 * COORDINATES)
-        self.frequencies = min(MOST_FREQUENCIES, fitting) if frequencies is None else frequencies
+        self.softmax = SoftmaxAttention(spec)
+        fitting = spec.head_dim // (2 * COORDINATES)
+        self.frequencies = min(MOST_FREQUENCIES, fitting) if spec.frequencies is None else spec.frequencies
         if self.frequencies > fitting:
             raise ValueError(
-                f"{frequencies} RoPE frequencies do not fit into {head_dim} channels; at most {fitting} do."
+                f"{spec.frequencies} RoPE frequencies do not fit into {spec.head_dim} channels; at most {fitting} do."
             )
 
     @torch.no_grad()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def balanced_order(points: Tensor, smallest: int) -> Tensor:
-    """points [N, F] -> [N], the point at each place: runs are halved across their widest axis down to `smallest`.
+    """Points [N, F] -> [N], the point at each place: runs are halved across their widest axis down to `smallest`.
 
     smallest: points of the smallest nodes, a power of two. Time O(N log^2 N).
     """

@@ -67,9 +67,7 @@ class OperationClock:
 
     def _watch(self, mechanism: nn.Module) -> None:
         for name in ("forward", "plan"):
-            inner = getattr(mechanism, name, None)
-            if inner is not None:
-                setattr(mechanism, name, self._timed(inner))
+            setattr(mechanism, name, self._timed(getattr(mechanism, name)))
 
     def _timed(self, inner: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*arguments: Any, **options: Any) -> Any:
