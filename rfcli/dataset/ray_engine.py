@@ -1,4 +1,4 @@
-"""Scenes made on the nodes of a Ray cluster, handed over in order and written here."""
+"""Generation of scenes on the nodes of a Ray cluster, written by this process in order of the scenes' numbers."""
 
 from collections import deque
 from collections.abc import Generator
@@ -6,79 +6,82 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from rfcli.dataset.local_engine import MAX_AHEAD, Source, write_scene
 from rfcli.dataset.manifest import Entry
-from rfcli.dataset.processes import AHEAD, Source, make
 from rfcli.errors import InputError
 from rfcli.runtime.files import replacing
 from rfcli.runtime.signals import deferred_interrupt
 
-TRIES = 20  # nodes that may be lost under one scene, before it is taken to be the scene's fault
-LOOK = 0.5  # seconds between looks at Ctrl-C and at nodes that joined
+MAX_RETRIES = 20  # of one scene whose nodes are lost, before the scene is assumed to be the cause
+POLL_SECONDS = 0.5  # between checks for Ctrl-C and for new nodes
 
 
-def made_by_ray(folder: Path, todo: list[int], source: Source, seed: int, workers: int) -> Generator[Entry, None, None]:
-    """Make the scenes in `todo` on the cluster and write them; yields their entries in that order.
+def generate_on_ray(
+    folder: Path, indices: list[int], source: Source, seed: int, workers: int
+) -> Generator[Entry, None, None]:
+    """Engine that uses a Ray cluster: the connected one, else the one on this machine or of RAY_ADDRESS.
 
-    The cluster is the one that this process is connected to, else the one that runs here or that RAY_ADDRESS names.
-    Nodes need this package and nothing on their disks (but the folder of --meshes): a scene's file comes back as
-    bytes. What a lost node was making, or had made and not handed over, is made again by another. workers: scenes made
-    at a time, 0 for as many as the cluster has cores, now and later.
-    On Ctrl-C the scenes that are finished are yielded, then KeyboardInterrupt is raised.
-    Raises InputError where Ray is not installed, there is no cluster, or nodes are lost again and again.
+    Nodes need this package, and the folder of the user's own meshes if there is one. They return a scene's file as
+    bytes. If a node is lost, its scenes are generated again on another. `workers`: scenes at a time; 0 for the number
+    of cores of the cluster, which may change.
+
+    On Ctrl-C the finished scenes are yielded, then KeyboardInterrupt is raised. Raises InputError if Ray is not
+    installed, if there is no cluster, or if nodes are lost repeatedly.
     """
-    ray = connected()
-    remote = ray.remote(num_cpus=1, max_retries=TRIES)(make_bytes)
-    shared, remaining, ahead, stopped = ray.put(source), deque(todo), deque[Any](), False
+    ray = connected_ray()
+    remote = ray.remote(num_cpus=1, max_retries=MAX_RETRIES)(_scene_bytes)
+    shared, remaining, submitted, stopped = ray.put(source), deque(indices), deque[Any](), False
     try:
         with deferred_interrupt() as interrupted:
-            while remaining or ahead:
-                at_a_time = workers or int(ray.cluster_resources().get("CPU", 1))
-                waiting = ray.wait(list(ahead), num_returns=len(ahead), timeout=0)[1] if ahead else []
-                for _ in range(min(at_a_time + 1 - len(waiting), AHEAD * at_a_time - len(ahead), len(remaining))):
-                    ahead.append(remote.remote(remaining.popleft(), shared, seed))
-                while ahead and ray.wait([ahead[0]], timeout=0)[0]:
-                    entry, content = ray.get(ahead.popleft())
-                    with replacing(folder / entry.file) as beside:
-                        beside.write_bytes(content)
+            while remaining or submitted:
+                parallel = workers or int(ray.cluster_resources().get("CPU", 1))
+                pending = ray.wait(list(submitted), num_returns=len(submitted), timeout=0)[1] if submitted else []
+                room = min(parallel + 1 - len(pending), MAX_AHEAD * parallel - len(submitted))
+                for _ in range(min(room, len(remaining))):
+                    submitted.append(remote.remote(remaining.popleft(), shared, seed))
+                while submitted and ray.wait([submitted[0]], timeout=0)[0]:
+                    entry, content = ray.get(submitted.popleft())
+                    with replacing(folder / entry.file) as temporary:
+                        temporary.write_bytes(content)
                     yield entry
                 if interrupted():
                     stopped = True
                     break
-                if ahead:
-                    ray.wait(list(ahead), timeout=LOOK)
-    except ray.exceptions.RayTaskError as error:  # what the task raised, under Ray's account of where
+                if submitted:
+                    ray.wait(list(submitted), timeout=POLL_SECONDS)
+    except ray.exceptions.RayTaskError as error:  # wraps the exception of the task
         raise error.cause from None
     except ray.exceptions.RayError as error:
         raise InputError(
-            f"The Ray cluster lost a scene for good ({type(error).__name__}); look at its nodes' memory and run the "
-            "command again, it goes on from the scenes that are finished."
+            f"The Ray cluster lost the same scene repeatedly ({type(error).__name__}); check the memory of its nodes "
+            "and run the command again. It continues after the finished scenes."
         ) from error
     finally:
-        for reference in ahead:
+        for reference in submitted:
             ray.cancel(reference, force=True)
     if stopped:
         raise KeyboardInterrupt
 
 
-def connected() -> Any:
-    """Ray, connected to a cluster. Raises InputError where there is none."""
+def connected_ray() -> Any:
+    """The module `ray`, connected to a cluster. Raises InputError if that fails."""
     try:
         import ray
     except ImportError:
-        raise InputError("--engine ray needs Ray; pip install 'rfcli[cluster]'.") from None
+        raise InputError("`engine` ray needs Ray; pip install 'rfcli[cluster]'.") from None
     if not ray.is_initialized():
         try:
             ray.init(address="auto", log_to_driver=False, configure_logging=False)
         except ConnectionError:
             raise InputError(
-                "--engine ray finds no Ray cluster; start one with `ray start --head`, or set RAY_ADDRESS."
+                "`engine` ray finds no Ray cluster; start one with ray start --head, or set RAY_ADDRESS."
             ) from None
     return ray
 
 
-def make_bytes(index: int, source: Source, seed: int) -> tuple[Entry, bytes]:
-    """Make scene `index`; its entry and the bytes of its file."""
+def _scene_bytes(index: int, source: Source, seed: int) -> tuple[Entry, bytes]:
+    """Makes scene `index`; returns its entry and the bytes of its file."""
     with TemporaryDirectory() as folder:
         (Path(folder) / "scenes").mkdir()
-        entry = make(Path(folder), index, source, seed)
+        entry = write_scene(Path(folder), index, source, seed)
         return entry, (Path(folder) / entry.file).read_bytes()

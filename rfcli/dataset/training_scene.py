@@ -1,4 +1,4 @@
-"""A scene with its images at the resolution of training, held in memory."""
+"""A scene with its images at the resolution of training, in memory."""
 
 from dataclasses import dataclass, replace
 
@@ -13,11 +13,17 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TrainingScene:
-    """One scene of N triangles and V views.
+    """A scene of N triangles with V views of H x H pixels and L lights.
 
-    triangles, vn, material, c2w, fov: as in TriangleScene. images [V, H, H, 3] linear radiance, float16.
-    visible [V, H, H] int32: the triangle that each pixel sees, -1 for none; None where nobody computed it.
-    layers [L, V, H, H, 3] float16: the images by each light alone; None where the dataset does not hold them.
+    Attributes:
+        triangles: [N, 3, 3] vertices.
+        vn: [N, 3, 3] vertex normals.
+        material: [N, 13], as in `TriangleScene`.
+        c2w: [V, 4, 4] camera-to-world matrices.
+        fov: [V] degrees.
+        images: [V, H, H, 3] float16, linear radiance.
+        visible: [V, H, H] int32, index of the first triangle behind each pixel, -1 for none; None if not computed.
+        layers: [L, V, H, H, 3] float16, the images by each light alone; None if the dataset does not hold them.
     """
 
     triangles: FloatArray
@@ -30,15 +36,25 @@ class TrainingScene:
     layers: npt.NDArray[np.float16] | None = None
 
 
-def training_scene(sample: Sample, resolution: int) -> TrainingScene:
-    """The sample with its images averaged down to `resolution`.
+def at_resolution(sample: Sample, resolution: int) -> TrainingScene:
+    """Averages the images of a sample down to a lower resolution.
 
-    Pixels hold mean radiance over their area, so the mean of a block of them is the pixel of a smaller image exactly.
-    Raises InputError where the images' size is no multiple of `resolution`.
+    A pixel is the mean radiance over its area, so the mean of a block of pixels is exactly the pixel of the smaller
+    image.
+
+    Args:
+        sample: A scene of a dataset.
+        resolution: Side H of the images in pixels; must divide the resolution of the sample.
+
+    Returns:
+        The scene without `visible`.
+
+    Raises:
+        InputError: `resolution` does not divide the resolution of the sample.
     """
     side = sample.images.shape[1]
     if side % resolution:
-        raise InputError(f"The dataset holds images of {side} pixels; --resolution {resolution} must divide that.")
+        raise InputError(f"The dataset holds images of {side} pixels; `resolution` {resolution} must divide that.")
 
     def smaller(images: npt.NDArray[np.float16]) -> npt.NDArray[np.float16]:
         block = side // resolution
@@ -52,7 +68,7 @@ def training_scene(sample: Sample, resolution: int) -> TrainingScene:
 
 
 def with_views(scene: TrainingScene, views: npt.NDArray[np.int64]) -> TrainingScene:
-    """The same triangles, seen by some of the cameras. views: their indices."""
+    """The scene with only the cameras of the given indices [v]."""
     visible = None if scene.visible is None else scene.visible[views]
     layers = None if scene.layers is None else scene.layers[:, views]
     images = scene.images[views]

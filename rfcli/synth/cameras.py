@@ -1,49 +1,52 @@
-"""Random cameras that look into a template from its open side."""
+"""Random cameras in front of the open side of a template."""
 
 from collections import Counter
 
 import numpy as np
 import numpy.typing as npt
 
-from rfcli.synth.parts import Floats, Piece
-from rfcli.synth.rays import first_hits
-from rfcli.synth.rejection import RejectedError
+from rfcli.scene.geometry import first_hits, look_at
+from rfcli.synth.draws import RejectedError
+from rfcli.synth.pieces import Floats, Piece
 from rfcli.synth.templates import FLOOR, Template
 
-TRIES = 30
+MAX_TRIES = 30  # per camera
+GRID = 6  # rays along each side of the image that test a view
+MIN_HIT_SHARE = 0.35  # of the rays
+MIN_FRONT_SHARE = 0.9  # of the hits
+MIN_DISTANCE = 0.4  # to the nearest hit, along the camera's axis
 
 
 def random_cameras(
     rng: np.random.Generator, template: Template, solid: list[Piece], views: int
 ) -> tuple[Floats, Floats]:
-    """Poses c2w [views, 4, 4] and fields of view [views] in degrees.
+    """Camera matrices c2w [views, 4, 4] and fields of view [views] in degrees.
 
-    solid: all that is not a light. Raises RejectedError, with the commonest fault, where the scene offers too few.
-
-    Distance 1.5..2, field of view 30..60, the point looked at up to 0.2 off the centre, as published.
+    As published: distance 1.5 to 2, field of view 30 to 60, target up to 0.2 from the centre along each axis. `solid`
+    are all pieces but the lights. Raises RejectedError, with the most common fault, if too few views are good.
     """
     triangles = np.concatenate([part.triangles for part in solid])
     two_sided = np.repeat([part.two_sided for part in solid], [len(part.triangles) for part in solid])
     poses: list[Floats] = []
     fovs: list[float] = []
     faults: Counter[str] = Counter()
-    for _ in range(TRIES * views):
+    for _ in range(MAX_TRIES * views):
         if len(poses) == views:
             break
-        pose, fov = random_camera(rng, template)
-        reason = fault(pose, fov, triangles, two_sided)
-        if reason is None:
+        pose, fov = _random_camera(rng, template)
+        fault = view_fault(pose, fov, triangles, two_sided)
+        if fault is None:
             poses.append(pose)
             fovs.append(fov)
         else:
-            faults[reason] += 1
+            faults[fault] += 1
     if len(poses) < views:
         raise RejectedError(faults.most_common(1)[0][0])
     return np.array(poses), np.array(fovs)
 
 
-def random_camera(rng: np.random.Generator, template: Template) -> tuple[Floats, float]:
-    """One pose [4, 4] and field of view, not yet checked."""
+def _random_camera(rng: np.random.Generator, template: Template) -> tuple[Floats, float]:
+    """One camera matrix [4, 4] and field of view in degrees, not yet tested."""
     centre, spread = template.azimuth
     azimuth = np.radians(rng.uniform(centre - spread, centre + spread))
     elevation = np.radians(rng.uniform(*template.elevation))
@@ -54,28 +57,19 @@ def random_camera(rng: np.random.Generator, template: Template) -> tuple[Floats,
     return look_at(eye, target), float(rng.uniform(30, 60))
 
 
-def look_at(eye: Floats, target: Floats) -> Floats:
-    """Camera to world [4, 4]: looks down -Z from `eye` to `target`, world's +z up on the picture."""
-    back = (eye - target) / np.linalg.norm(eye - target)
-    right = np.cross([0.0, 0.0, 1.0], back)
-    right /= np.linalg.norm(right)
-    pose = np.eye(4)
-    pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = right, np.cross(back, right), back, eye
-    return pose
+def view_fault(pose: Floats, fov: float, triangles: Floats, two_sided: npt.NDArray[np.bool_]) -> str | None:
+    """What is wrong with a view, from a coarse grid of rays; None if it is good.
 
-
-def fault(pose: Floats, fov: float, triangles: Floats, two_sided: npt.NDArray[np.bool_]) -> str | None:
-    """What is wrong with a view, by a coarse grid of rays; None where it mostly meets the scene, and from its front.
-
-    two_sided [N]: triangles that have no wrong side.
+    A good view shows enough of the scene, mostly fronts of triangles, and nothing too near. two_sided [N]: triangles
+    whose backs may be visible.
     """
-    line = np.linspace(-0.8, 0.8, 6) * np.tan(np.radians(fov) / 2)
+    line = np.linspace(-0.8, 0.8, GRID) * np.tan(np.radians(fov) / 2)
     x, y = np.meshgrid(line, line)
     rays = np.stack([x, y, -np.ones_like(x)], axis=-1).reshape(-1, 3) @ pose[:3, :3].T
     distance, front, nearest = first_hits(pose[:3, 3], rays, triangles)
     hit = np.isfinite(distance)
-    if hit.mean() <= 0.35:
+    if hit.mean() <= MIN_HIT_SHARE:
         return "camera sees nothing"
-    if (front | two_sided[nearest])[hit].mean() <= 0.9:
+    if (front | two_sided[nearest])[hit].mean() <= MIN_FRONT_SHARE:
         return "camera inside something"  # or behind a wall
-    return "camera too near" if distance.min() <= 0.4 else None
+    return "camera too near" if distance.min() <= MIN_DISTANCE else None

@@ -1,4 +1,4 @@
-"""Users' own meshes as objects of random scenes."""
+"""The user's meshes as objects of random scenes."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -10,20 +10,24 @@ import trimesh
 
 from rfcli.errors import InputError
 from rfcli.scene.mesh import read_mesh
-from rfcli.synth.rejection import RejectedError
+from rfcli.synth.draws import RejectedError, Split, split_of
 from rfcli.synth.shapes.budget import decimate
-from rfcli.synth.splits import Split, split_of
 
-SHARE = 0.5  # of the objects that have faces enough
-LEAST = 100  # faces, below which a mesh of one's own would not be recognised
-Y_UP = (".glb", ".gltf")  # formats whose vertical is y; the others are taken to stand upright along z
+OWN_SHARE = 0.5  # of the objects with enough faces
+MIN_OWN_FACES = 100  # below, a user's mesh would not be recognisable
+Y_UP = (".glb", ".gltf")  # formats whose vertical axis is y; all others are assumed to have z up
 
 
 @dataclass(frozen=True)
 class OwnMeshes:
-    """The usable mesh files of a folder and its sub-folders: their paths in it, sorted, and a hash of what they hold.
+    """The usable mesh files of a folder and its sub-folders.
 
-    others: how many belong to another split. broken: why each of the rest cannot be used.
+    Attributes:
+        folder: The folder.
+        names: Paths of the usable files relative to the folder, sorted.
+        sha256: Hash of names and contents, hexadecimal.
+        others: Number of usable files that belong to other splits.
+        broken: Reason why each other mesh file cannot be used, by name.
     """
 
     folder: Path
@@ -33,29 +37,34 @@ class OwnMeshes:
     broken: Mapping[str, str]
 
     def __str__(self) -> str:
-        """What tells one collection from another, wherever it lies."""
+        """Identifies the collection by its content, independently of its folder."""
         return f"{len(self.names)} meshes with hash {self.sha256[:16]}"
 
 
-def find_meshes(
-    folder: Path, split: Split = "train", looked_at: Callable[[str], None] = lambda name: None
-) -> OwnMeshes:
-    """Read every mesh below `folder` once, in any format that trimesh knows, and keep those that can be used.
+def find_meshes(folder: Path, split: Split = "train", on_file: Callable[[str], None] = lambda name: None) -> OwnMeshes:
+    """Reads every mesh file below a folder, in any format that trimesh supports, and keeps the usable ones of a split.
 
-    split: an eighth of the files is held out, by their content, for validation and test; training never sees them.
+    Args:
+        folder: The folder.
+        split: An eighth of the files, chosen by their content, is held out for validation and test.
+        on_file: Called with the name of each file before it is read.
 
-    looked_at: told each file's name. Raises InputError, naming --meshes, where nothing is left.
+    Returns:
+        The usable meshes.
+
+    Raises:
+        InputError: The folder does not exist or has no usable mesh for this split.
     """
     if not folder.is_dir():
-        raise InputError(f"--meshes {folder} is not a folder; give one that holds meshes.")
+        raise InputError(f"`meshes` {folder} is not a folder; give a folder of mesh files.")
     suffixes = {f".{name}" for name in trimesh.exchange.load.mesh_formats()}
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
     names, others, broken, digest = [], 0, {}, hashlib.sha256()
     for path in files:
         name = path.relative_to(folder).as_posix()
-        looked_at(name)
+        on_file(name)
         try:
-            upright(path)
+            read_upright(path)
         except InputError as error:
             broken[name] = str(error).removeprefix(f"{path}: ")
         else:
@@ -67,29 +76,29 @@ def find_meshes(
                 others += 1
     if not names and others:
         raise InputError(
-            f"--meshes {folder}: its {others} meshes belong to other splits than {split}; give more of them."
+            f"`meshes` {folder}: its {others} meshes belong to other splits than {split}; give more of them."
         )
     if not names:
         found = f"only broken meshes ({', '.join(broken)})" if broken else f"no {', '.join(sorted(suffixes))} file"
-        raise InputError(f"--meshes {folder} holds {found}; give a folder with at least one usable mesh.")
+        raise InputError(f"`meshes` {folder} holds {found}; give a folder with at least one usable mesh.")
     return OwnMeshes(folder, tuple(names), digest.hexdigest(), others, broken)
 
 
 def own_shape(rng: np.random.Generator, meshes: OwnMeshes, faces: int) -> trimesh.Trimesh:
-    """One of the meshes with at most `faces` faces, longest side 1, centred on the origin.
+    """A random one of the meshes with at most `faces` faces, longest side 1, centred on the origin.
 
-    Raises RejectedError where decimation does not bring it down to that (many loose parts).
+    Raises RejectedError if it cannot be decimated to that number, for example because of many loose parts.
     """
-    mesh = decimate(upright(meshes.folder / meshes.names[rng.integers(len(meshes.names))]), faces)
+    mesh = decimate(read_upright(meshes.folder / meshes.names[rng.integers(len(meshes.names))]), faces)
     if not 4 <= len(mesh.faces) <= faces:
         raise RejectedError("own mesh not simple enough")
-    return unit(mesh)
+    return _normalised(mesh)
 
 
-def upright(path: Path) -> trimesh.Trimesh:
-    """The mesh in the file: z up, vertices merged, faces without area left out, longest side 1, closed ones outwards.
+def read_upright(path: Path) -> trimesh.Trimesh:
+    """The mesh of a file with z up and longest side 1, without faces of no area; closed meshes have outward normals.
 
-    Raises InputError where it cannot be read, or is no surface.
+    Raises InputError if it cannot be read or is not a surface.
     """
     read = read_mesh(path)
     mesh = trimesh.Trimesh(np.asarray(read.vertices, float), np.asarray(read.faces), process=False)
@@ -97,7 +106,7 @@ def upright(path: Path) -> trimesh.Trimesh:
         mesh.vertices = mesh.vertices[:, [0, 2, 1]] * (1.0, -1.0, 1.0)
     if not np.ptp(mesh.vertices[mesh.faces.ravel()], axis=0).max() > 0:
         raise InputError(f"{path}: the mesh is a single point; export it again.")
-    mesh = unit(mesh)
+    mesh = _normalised(mesh)
     mesh.merge_vertices(digits_vertex=6)
     mesh.update_faces(mesh.nondegenerate_faces(height=1e-7) & mesh.unique_faces())
     mesh.remove_unreferenced_vertices()
@@ -105,11 +114,11 @@ def upright(path: Path) -> trimesh.Trimesh:
         raise InputError(f"{path}: the mesh has {len(mesh.faces)} faces with an area; at least 4 are needed.")
     if mesh.is_watertight and mesh.volume < 0:
         mesh.invert()
-    return unit(mesh)
+    return _normalised(mesh)
 
 
-def unit(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """The mesh without stray vertices, centred on the origin, longest side 1; in place."""
+def _normalised(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """The mesh, changed in place: no unreferenced vertices, centred on the origin, longest side 1."""
     mesh.remove_unreferenced_vertices()
     low, high = mesh.bounds
     mesh.apply_translation(-(low + high) / 2)

@@ -1,4 +1,4 @@
-"""Random scenes that make good pictures: draws are looked at before they are kept."""
+"""Random scenes with their images; draws with unusable images are rejected."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,66 +9,77 @@ import numpy as np
 import numpy.typing as npt
 
 from rfcli.scene import TriangleScene
-from rfcli.scene.light_layers import one_light_each
-from rfcli.synth.options import SceneOptions
-from rfcli.synth.random_scene import draw
-from rfcli.synth.rejection import RejectedError
+from rfcli.scene.triangle_scene import split_lights
+from rfcli.synth.draws import RejectedError
+from rfcli.synth.random_scene import MAX_DRAWS, SceneOptions, draw_scene
 
-LOOK_RESOLUTION = 32
-DARK = 0.02  # mean of log10(1 + radiance) below which a picture counts as unlit
-CONSTANT = 0.008  # standard deviation of the same below which it counts as empty
+PREVIEW_RESOLUTION = 32
+MIN_BRIGHTNESS = 0.02  # mean of log10(1 + radiance) over an image
+MIN_CONTRAST = 0.008  # standard deviation of the same
 
 Images = npt.NDArray[np.float32]
 
 
 class Renderer(Protocol):
-    """Anything that turns a scene into images [V, R, R, 3] of linear radiance."""
+    """Renders a scene to images [V, R, R, 3] of linear radiance."""
 
     def render(self, scene: TriangleScene, resolution: int) -> Images: ...
 
 
 @dataclass(frozen=True)
 class RenderedScenes:
-    """Scene and images by index, a pure function of the fields and the index.
+    """Random scenes with their images: a function from the scene's number, determined by the attributes alone.
 
-    look: a quick renderer; the images by which a draw is judged. final: the renderer of the images that are kept.
-    light_layers: render each light by itself, which takes as long as there are lights.
+    Attributes:
+        seed: Seed of the scenes.
+        options: Options of the scenes.
+        resolution: Side of the images in pixels.
+        preview: A fast renderer; its images decide whether a draw is rejected.
+        final: The renderer of the returned images.
+        light_layers: Render each light by itself; the time is proportional to the number of lights.
     """
 
     seed: int
     options: SceneOptions
     resolution: int
-    look: Renderer
+    preview: Renderer
     final: Renderer
     light_layers: bool = False
 
     def __call__(self, index: int) -> tuple[TriangleScene, Images, Mapping[str, int]]:
-        """Scene, images, and how many draws were rejected before it for each reason.
+        """Makes one scene.
 
-        Images are [V, R, R, 3], or with light layers [L, V, R, R, 3], whose sum over the lights is the image.
+        Args:
+            index: Number of the scene.
+
+        Returns:
+            The scene; its images [V, R, R, 3], or with light layers [L, V, R, R, 3], whose sum over the lights is the
+            image; and the number of rejected draws before it, by reason.
+
+        Raises:
+            RuntimeError: MAX_DRAWS draws were rejected.
         """
         rejected: Counter[str] = Counter()
-        for attempt in range(1000):
+        for attempt in range(MAX_DRAWS):
             try:
-                scene = draw(self.seed, index, attempt, self.options)
-                judge(self.look.render(scene, LOOK_RESOLUTION))
+                scene = draw_scene(self.seed, index, attempt, self.options)
+                reject_unusable(self.preview.render(scene, PREVIEW_RESOLUTION))
             except RejectedError as reason:
                 rejected[str(reason)] += 1
             else:
-                return scene, self.rendered(scene), rejected
-        raise RuntimeError(f"1000 draws of scene {index} were all rejected: {dict(rejected)}.")
+                return scene, self._render(scene), rejected
+        raise RuntimeError(f"{MAX_DRAWS} draws of scene {index} were all rejected: {dict(rejected)}.")
 
-    def rendered(self, scene: TriangleScene) -> Images:
-        """The images that are kept."""
+    def _render(self, scene: TriangleScene) -> Images:
         if not self.light_layers:
             return self.final.render(scene, self.resolution)
-        return np.stack([self.final.render(layer, self.resolution) for layer in one_light_each(scene)])
+        return np.stack([self.final.render(layer, self.resolution) for layer in split_lights(scene)])
 
 
-def judge(images: Images) -> None:
-    """Raise RejectedError where one of the pictures [V, R, R, 3] shows too little."""
-    level = np.log10(1.0 + np.minimum(images, 2.0)).mean(axis=-1)  # a light in view must not save a dark picture
-    if (level.mean(axis=(1, 2)) < DARK).any():
+def reject_unusable(images: Images) -> None:
+    """Raises RejectedError if one of the images [V, R, R, 3] is dark or uniform."""
+    level = np.log10(1.0 + np.minimum(images, 2.0)).mean(axis=-1)  # limits the weight of a visible light
+    if (level.mean(axis=(1, 2)) < MIN_BRIGHTNESS).any():
         raise RejectedError("unlit")
-    if (level.std(axis=(1, 2)) < CONSTANT).any():
+    if (level.std(axis=(1, 2)) < MIN_CONTRAST).any():
         raise RejectedError("constant image")

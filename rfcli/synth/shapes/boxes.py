@@ -1,4 +1,11 @@
-"""Closed boxes with cells of one size: one by itself, or the boards and blocks that other shapes are made of."""
+"""Closed boxes with cells of one size: one by itself, or the boards and blocks that other shapes are made of.
+
+Made of boards: a table, a chair, a shelf.
+
+Built of blocks: stairs, an arch.
+
+A piece of landscape.
+"""
 
 import numpy as np
 import trimesh
@@ -50,3 +57,59 @@ def joined(meshes: list[trimesh.Trimesh]) -> trimesh.Trimesh:
     offsets = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes[:-1])])
     faces = [mesh.faces + offset for mesh, offset in zip(meshes, offsets, strict=True)]
     return trimesh.Trimesh(np.concatenate([mesh.vertices for mesh in meshes]), np.concatenate(faces), process=False)
+
+
+def table(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
+    """A top on four legs."""
+    w, d, h = rng.uniform(0.7, 1.2), rng.uniform(0.5, 1.0), rng.uniform(0.4, 0.9)
+    return boxes([*legs(w, d, h, rng.uniform(0.05, 0.12)), ((0, 0, h), (w, d, h + rng.uniform(0.05, 0.12)))], faces)
+
+
+def chair(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
+    """A seat on four legs with a back."""
+    w, d, h, t = rng.uniform(0.45, 0.6), rng.uniform(0.45, 0.6), rng.uniform(0.4, 0.55), rng.uniform(0.05, 0.09)
+    back = ((0.0, d - t, h + t), (w, d, h + rng.uniform(0.4, 0.7)))
+    return boxes([*legs(w, d, h, t), ((0.0, 0.0, h), (w, d, h + t)), back], faces)
+
+
+def shelf(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
+    """Boards between two sides, open to front and back or with a back."""
+    w, d, h, t = rng.uniform(0.4, 1.0), rng.uniform(0.2, 0.4), rng.uniform(0.6, 1.2), rng.uniform(0.04, 0.08)
+    boards: list[Box] = [((0.0, 0.0, 0.0), (t, d, h)), ((w - t, 0.0, 0.0), (w, d, h))]
+    for z in np.linspace(0.0, h - t, int(rng.integers(2, 5))) * rng.uniform(0.85, 1.0):
+        boards.append(((t, 0.0, z), (w - t, d, z + t)))
+    if rng.random() < 0.5:
+        boards.append(((t, d, 0.0), (w - t, d + t / 2, h)))
+    return boxes(boards, faces)
+
+
+def legs(width: float, depth: float, height: float, thick: float) -> list[Box]:
+    """Four legs in the corners."""
+    return [((x, y, 0.0), (x + thick, y + thick, height)) for x in (0.0, width - thick) for y in (0.0, depth - thick)]
+
+
+def stairs(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
+    """Steps that rise to one side."""
+    count, rise, run = int(rng.integers(3, 6)), rng.uniform(0.12, 0.25), rng.uniform(0.15, 0.3)
+    width = rng.uniform(0.4, 1.0)
+    return boxes([((i * run, 0.0, 0.0), ((i + 1) * run, width, (i + 1) * rise)) for i in range(count)], faces)
+
+
+def arch(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
+    """Two posts under a beam."""
+    w, d, h, t = rng.uniform(0.6, 1.2), rng.uniform(0.2, 0.6), rng.uniform(0.5, 1.2), rng.uniform(0.12, 0.25)
+    return boxes([((0.0, 0.0, 0.0), (t, d, h)), ((w - t, 0.0, 0.0), (w, d, h)), ((0.0, 0.0, h), (w, d, h + t))], faces)
+
+
+def terrain(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
+    """A block whose top is fractal: ridged waves of falling height (Musgrave 1989), rounded hills or sharp crests."""
+    mesh = boxes([((0.0, 0.0, 0.0), (1.0, float(rng.uniform(0.6, 1.0)), 0.12))], faces)
+    ground = np.asarray(mesh.vertices)[:, :2]
+    height, sharp = np.zeros(len(ground)), rng.uniform(0.0, 1.0)
+    for octave in range(5):
+        waves = rng.normal(size=(4, 2)) * 3.0 * 1.9**octave
+        swell = np.sin(ground @ waves.T + rng.uniform(0, 2 * np.pi, 4))
+        height += 0.5**octave * (sharp * (0.64 - np.abs(swell)) + (1 - sharp) * 0.7 * swell).mean(axis=1)
+    relief = rng.uniform(0.25, 0.7) * (height - height.min())
+    mesh.vertices[:, 2] *= 1.0 + relief / 0.12  # the bottom stays at 0, the sides stretch
+    return mesh

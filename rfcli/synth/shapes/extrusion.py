@@ -19,10 +19,10 @@ def extrusion(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
     outline = radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
     height, twist = rng.uniform(0.3, 2.0), rng.choice([0.0, rng.uniform(-1.0, 1.0)])
     taper = rng.uniform(0.5, 1.0)
-    return lifted(outline, height, float(twist), taper, 2 * tips, faces)
+    return extruded(outline, height, float(twist), taper, 2 * tips, faces)
 
 
-def lifted(outline: Points, height: float, twist: float, taper: float, corners: int, faces: int) -> trimesh.Trimesh:
+def extruded(outline: Points, height: float, twist: float, taper: float, corners: int, faces: int) -> trimesh.Trimesh:
     """An outline [K, 2], star-shaped about the origin, lifted by `height` with caps of rings around the centre."""
     columns = int(np.clip(round((faces / 3) ** 0.5 / corners), 1, 8)) * corners
     columns = max(corners, min(columns, faces // (4 * corners) * corners))

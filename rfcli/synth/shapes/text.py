@@ -3,7 +3,7 @@
 import numpy as np
 import trimesh
 
-from rfcli.synth.shapes.drawing import lifted, stroke, union
+from rfcli.synth.shapes.drawing import extruded, stroke, union
 
 # Strokes of each character, a polyline each; two digits a point: x 0..4, y 0..6.
 STROKES = {
@@ -53,4 +53,4 @@ def text(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
         for line in STROKES[letter].split():
             x, y = np.array([(int(line[i]), int(line[i + 1])) for i in range(0, len(line), 2)], float).T
             strokes.append(stroke(np.stack([wide * x + slant * y + place * (4 * wide + 1.9), y], axis=1), thick))
-    return lifted(union(strokes), rng.uniform(0.8, 2.5), faces)
+    return extruded(union(strokes), rng.uniform(0.8, 2.5), faces)

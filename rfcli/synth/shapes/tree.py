@@ -6,7 +6,7 @@ import trimesh
 from rfcli.synth.shapes.boxes import joined
 from rfcli.synth.shapes.budget import shared
 from rfcli.synth.shapes.grid import Points
-from rfcli.synth.shapes.sweep import ROUND, swept
+from rfcli.synth.shapes.tubes import ROUND, swept
 
 LEAST = 24  # faces of a twig
 

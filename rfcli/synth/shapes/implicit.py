@@ -1,4 +1,9 @@
-"""Surfaces on which a function of space is zero."""
+"""Surfaces on which a function of space is zero.
+
+Blobs that flow together.
+
+A piece of a minimal surface that fills space.
+"""
 
 from collections.abc import Callable
 
@@ -61,3 +66,32 @@ def egg(points: Points, centre: Points, axes: Points) -> Points:
     length = np.linalg.norm((points - centre) / axes, axis=-1)
     result: Points = (length - 1.0) * axes.min()
     return result
+
+
+def metaball(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
+    """Level set of a sum of three to seven Gaussian blobs (Blinn 1982) along a random walk."""
+    centres = np.cumsum(rng.normal(0, 0.28, (int(rng.integers(3, 8)), 3)), axis=0)
+    widths = rng.uniform(0.18, 0.32, len(centres))
+    reach = 1.5 * widths.max()
+
+    def inside(points: np.ndarray) -> np.ndarray:
+        distance = ((points[..., None, :] - centres) ** 2).sum(-1)
+        return np.asarray(np.exp(-distance / widths**2).sum(-1) - 0.4)
+
+    return level_set(inside, centres.min(axis=0) - reach, centres.max(axis=0) + reach, faces)
+
+
+def gyroid(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
+    """A thick gyroid (Schoen 1970), turned and moved at random, cut to a superellipsoid: a sponge, a coral."""
+    finest = min(6.0, 0.19 * faces**0.5)  # waves that so few faces can follow
+    waves, thickness, power = rng.uniform(0.7, 1.0) * finest, rng.uniform(0.5, 0.8), rng.uniform(2.0, 8.0)
+    phase = rng.uniform(0, 2 * np.pi, 3)
+
+    def solid(points: Points) -> Points:
+        x, y, z = np.moveaxis(waves * points + phase, -1, 0)
+        wall = np.sin(x) * np.cos(y) + np.sin(y) * np.cos(z) + np.sin(z) * np.cos(x)
+        hull = 1.0 - (np.abs(points) ** power).sum(axis=-1) ** (1 / power)
+        inside: Points = np.minimum((thickness - np.abs(wall)) / waves, hull)
+        return inside
+
+    return level_set(solid, -np.ones(3), np.ones(3), faces)
