@@ -1,7 +1,4 @@
-"""The one exception that means: the user can mend this.
-
-What pydantic finds wrong with a file, in words.
-"""
+"""`InputError`, the exception for mistakes that the user can correct, and the wording of validation errors."""
 
 from __future__ import annotations
 
@@ -12,15 +9,25 @@ if TYPE_CHECKING:
 
 
 class InputError(ValueError):
-    """A mistake in what the user gave: a file, an option, a value.
+    """A mistake in the user's input: a file, an argument, a value.
 
-    The message is one sentence that names the file or option and says what to do. The command line prints it
-    to stderr and exits with 2; callers from Python catch it as the ValueError that it is.
+    The message is one sentence (or two) that names the file or argument and says what to do. Arguments are in
+    backticks, under the name that the Python function and the parameter of the command share:
+    "`max_triangles` must be at least 1." Nothing else is in backticks. The command line replaces such a name by the
+    option of the running command (--max-triangles), prints the message to stderr and exits with 2
+    (`rfcli.cli.errors`). Python callers catch a ValueError.
     """
 
 
-def violation(error: ValidationError) -> tuple[str, str]:
-    """The first thing that is wrong, with its field, and what to do; the rest usually follows from it."""
+def validation_message(error: ValidationError) -> tuple[str, str]:
+    """Problem and remedy in words, for the first error that pydantic found; the others usually follow from it.
+
+    Args:
+        error: Raised by a pydantic model.
+
+    Returns:
+        The problem with its field, such as "the field cameras.0.fov is missing", and the remedy, such as "add it".
+    """
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
     if first["type"] == "json_invalid":
@@ -34,5 +41,5 @@ def violation(error: ValidationError) -> tuple[str, str]:
     if first["type"] == "too_long" and "actual_length" in first["ctx"]:
         return f"{field} can be {first['ctx']['max_length']:,} at most", "remove some"
     reason = first["msg"].removeprefix("Value error, ")
-    where = f"{field}: " if field else ""  # what is wrong with all of them together has no field
+    where = f"{field}: " if field else ""  # errors of the whole document have no field
     return f"{where}{reason[0].lower()}{reason[1:]}", "correct the value"

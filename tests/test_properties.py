@@ -17,7 +17,7 @@ from rfcli.model.rendering import render_timed
 from rfcli.pictures.renderers import NetworkRenderer
 from rfcli.scene import EMISSION, FLAT_NORMAL, NORMAL, TriangleScene, load, save
 from rfcli.scene.geometry import look_at
-from rfcli.scene.limits import BRIGHTEST
+from rfcli.scene.limits import MAX_RADIANCE
 from tests.support.model_scenes import small_model
 
 EXACT = ("triangles", "vn", "c2w", "fov")
@@ -25,7 +25,7 @@ few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChec
 
 
 @st.composite
-def scenes(draw: st.DrawFn, extent: float = 0.5, brightest: float = BRIGHTEST) -> TriangleScene:
+def scenes(draw: st.DrawFn, extent: float = 0.5, brightest: float = MAX_RADIANCE) -> TriangleScene:
     """Any scene that a file may hold: triangles with and without area, some of them twice, lights of any strength."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     count, views = draw(st.integers(1, 24)), draw(st.integers(1, 2))

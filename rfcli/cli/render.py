@@ -138,7 +138,7 @@ def render(
         from rfcli.pictures.look import Look, Studio
         from rfcli.pictures.motion import motion_of
         from rfcli.pictures.renderers import RasterRenderer, Renderer, TruthRenderer
-        from rfcli.scene.pitfalls import pitfalls
+        from rfcli.scene import scene_warnings
 
         _check_resolution(resolution)
         motion = motion_of(camera_orbit, turntable_light, arc)
@@ -158,7 +158,7 @@ def render(
             console.receipt("cpu", _save(jobs[0], save_scene), scenes=contents)
             return
         for job in jobs:
-            for sentence in pitfalls(job.whole, job.views):
+            for sentence in scene_warnings(job.whole, job.views):
                 console.warn(f"{job.path}: {sentence}")
         look = Look(exposure, tone_mapping)
         network = (

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rfcli.pictures.look import Studio
     from rfcli.pictures.motion import Motion
     from rfcli.pictures.renderers import Renderer
-    from rfcli.scene.inventory import Inventory
+    from rfcli.scene import Inventory
 
 Made = tuple[list[Path], list[dict[str, Any]]]  # files, and what the receipt says of each picture or video
 
@@ -66,11 +66,11 @@ def make_videos(console: Console, studio: "Studio", jobs: "Sequence[Job]", motio
 
 def list_contents(console: Console, jobs: "Sequence[Job]") -> list[dict[str, Any]]:
     """Print what is in the scenes; for the receipt, the same of each."""
-    from rfcli.scene.inventory import inventory
+    from rfcli.scene import scene_inventory
 
     scenes = []
     for job in jobs:
-        found = inventory(job.whole, job.path)
+        found = scene_inventory(job.whole, job.path)
         show_scene(console, job.path, len(job.whole), found)
         scenes.append({"scene": job.path, "triangles": len(job.whole), **asdict(found)})
     return scenes

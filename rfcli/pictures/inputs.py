@@ -1,20 +1,24 @@
-"""Which files a person means: paths, quoted globs, folders."""
+"""The scenes to render: files found from paths, folders and patterns, the cameras chosen, and the names of pictures."""
 
 import glob
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rfcli.errors import InputError
-from rfcli.scene.suffixes import MESHES, SCENES
+from rfcli.scene import MESH_SUFFIXES, SCENE_SUFFIXES, TriangleScene, load
+
+if TYPE_CHECKING:
+    from rfcli.scene import Up
 
 
-def find_inputs(arguments: Sequence[str]) -> list[Path]:
-    """The files that `arguments` mean, in their order, each once.
+def find_files(arguments: Sequence[str]) -> list[Path]:
+    """The files given by arguments of the command line, in their order, without duplicates.
 
-    A folder means the scenes that lie in it, or the meshes where it has no scenes. A pattern such as `scenes/*.json`
-    or `**/*.h5` means what it matches.
-    What is neither is taken as the path of a file, there or not: whoever reads it says so.
-    Raises InputError for a folder or a pattern with nothing in it.
+    A folder stands for the scenes directly in it, or for its meshes if it has no scenes. A pattern such as
+    `scenes/*.json` or `**/*.h5` stands for its matches. Anything else is the path of a file, which may not exist.
+    Raises InputError for a folder or pattern without files.
     """
     found: list[Path] = []
     for argument in arguments:
@@ -30,13 +34,12 @@ def find_inputs(arguments: Sequence[str]) -> list[Path]:
 
 def _in_folder(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    for suffixes in (SCENES, MESHES):
+    for suffixes in (SCENE_SUFFIXES, MESH_SUFFIXES):
         found = [path for path in files if path.suffix.lower() in suffixes]
         if found:
             return found
-    raise InputError(
-        f"{folder}: there is neither scene nor mesh in this folder; give another ({', '.join(SCENES + MESHES)})."
-    )
+    known = ", ".join(SCENE_SUFFIXES + MESH_SUFFIXES)
+    raise InputError(f"{folder}: the folder contains no scene and no mesh; give another ({known}).")
 
 
 def _matches(pattern: str) -> list[Path]:
@@ -44,3 +47,86 @@ def _matches(pattern: str) -> list[Path]:
     if not files:
         raise InputError(f"{pattern}: no file matches this pattern; correct it.")
     return files
+
+
+def camera_numbers(text: str) -> tuple[int, ...]:
+    """The numbers in `0,2`, ascending, without duplicates. Raises InputError for any other text."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and len(part) < 10 for part in parts):
+        raise InputError(f"`view` '{text}' is not a list of cameras; write 0 or 0,2.")
+    return tuple(sorted({int(part) for part in parts}))
+
+
+@dataclass(frozen=True)
+class SceneInput:
+    """A scene with the cameras to render.
+
+    Attributes:
+        path: File of the scene.
+        scene: The scene with all its cameras.
+        views: Numbers of the cameras to render.
+        names: Names of their pictures, without folder and suffix.
+        notes: Sentences about the preparation of a mesh, such as its decimation.
+    """
+
+    path: Path
+    scene: TriangleScene
+    views: Sequence[int]
+    names: Sequence[str]
+    notes: Sequence[str] = ()
+
+    def with_chosen_cameras(self) -> TriangleScene:
+        """The scene with the cameras to render only."""
+        return with_cameras(self.scene, self.views)
+
+
+def with_cameras(scene: TriangleScene, views: Sequence[int]) -> TriangleScene:
+    """The scene with these of its cameras only."""
+    return replace(scene, c2w=scene.c2w[list(views)], fov=scene.fov[list(views)])
+
+
+def read_inputs(
+    paths: Sequence[Path],
+    views: Sequence[int] | None = None,
+    up: "Up" = "auto",
+    max_triangles: int = 4096,
+    allow_outside: bool = False,
+) -> list[SceneInput]:
+    """Read all scenes before the first is rendered, so that an error in the last is found at once.
+
+    Args:
+        paths: Scene and mesh files.
+        views: Numbers of the cameras to render of every scene; None = all.
+        up: Vertical axis of meshes.
+        max_triangles: Limit for a mesh with its backdrop; larger meshes are decimated.
+        allow_outside: As in `rfcli.load_scene`.
+
+    Raises:
+        InputError: A file cannot be read, a camera does not exist, or two pictures have the same name.
+    """
+    inputs = []
+    for path in paths:
+        if path.suffix.lower() in MESH_SUFFIXES:
+            from rfcli.scene import place_on_backdrop
+
+            placed = place_on_backdrop(path, up, max_triangles)
+            inputs.append(_with_names(path, placed.scene, views, placed.notes))
+        else:
+            inputs.append(_with_names(path, load(path, allow_outside), views))
+    names = [name for item in inputs for name in item.names]
+    duplicates = [name for name in names if names.count(name) > 1]
+    if duplicates:
+        raise InputError(f"Two scenes would both be written to {duplicates[0]}.png; render them into two `out`.")
+    return inputs
+
+
+def _with_names(
+    path: Path, scene: TriangleScene, views: Sequence[int] | None, notes: Sequence[str] = ()
+) -> SceneInput:
+    cameras = len(scene.c2w)
+    absent = [view for view in views or () if view >= cameras]
+    if absent:
+        raise InputError(f"`view` {absent[0]}: {path} has {cameras} cameras, numbered from 0; lower it.")
+    chosen = range(cameras) if views is None else views
+    names = [path.stem if cameras == 1 else f"{path.stem}-view{number}" for number in chosen]
+    return SceneInput(path, scene, chosen, names, notes)

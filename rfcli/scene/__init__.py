@@ -1,16 +1,66 @@
-"""Scenes: the official JSON schema, meshes, cameras, `TriangleScene`, HDF5 in and out."""
+"""Scenes: the official JSON schema, meshes, `TriangleScene`, and HDF5 files.
 
-from rfcli.scene.storage import load, save
-from rfcli.scene.triangle_scene import DIFFUSE, EMISSION, FLAT_NORMAL, NORMAL, ROUGHNESS, SPECULAR, TriangleScene
+Importing this package does not import numpy; each name below is imported on first use.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rfcli.scene.backdrop import Up, place_on_backdrop
+    from rfcli.scene.inventory import Inventory, scene_inventory
+    from rfcli.scene.storage import load, save
+    from rfcli.scene.triangle_scene import (
+        DIFFUSE,
+        EMISSION,
+        FLAT_NORMAL,
+        NORMAL,
+        ROUGHNESS,
+        SPECULAR,
+        TriangleScene,
+        light_indices,
+        split_lights,
+    )
+    from rfcli.scene.warnings import scene_warnings
 
 __all__ = [
     "DIFFUSE",
     "EMISSION",
     "FLAT_NORMAL",
+    "HDF5_SUFFIXES",
+    "MESH_SUFFIXES",
     "NORMAL",
     "ROUGHNESS",
+    "SCENE_SUFFIXES",
     "SPECULAR",
+    "Inventory",
     "TriangleScene",
+    "Up",
+    "light_indices",
     "load",
+    "place_on_backdrop",
     "save",
+    "scene_inventory",
+    "scene_warnings",
+    "split_lights",
 ]
+
+HDF5_SUFFIXES = (".h5", ".hdf5")
+SCENE_SUFFIXES = (".json", *HDF5_SUFFIXES)
+MESH_SUFFIXES = (".obj", ".ply", ".glb", ".stl", ".off")
+
+_MODULES = {
+    **dict.fromkeys(("Up", "place_on_backdrop"), "backdrop"),
+    **dict.fromkeys(("Inventory", "scene_inventory"), "inventory"),
+    **dict.fromkeys(("load", "save"), "storage"),
+    **dict.fromkeys(("DIFFUSE", "EMISSION", "FLAT_NORMAL", "NORMAL", "ROUGHNESS", "SPECULAR"), "triangle_scene"),
+    **dict.fromkeys(("TriangleScene", "light_indices", "split_lights"), "triangle_scene"),
+    "scene_warnings": "warnings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""What is in a scene, in numbers, and what of it lies beyond what published models have learned."""
+"""Contents of a scene in numbers: objects or materials, lights, cameras, warnings (`rf render --show-scene`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,20 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rfcli.scene.geometry import triangle_areas
-from rfcli.scene.pitfalls import pitfalls
-from rfcli.scene.schema import read_description
 from rfcli.scene.triangle_scene import DIFFUSE, EMISSION, ROUGHNESS, SPECULAR, TriangleScene
-from rfcli.scene.triangulate import shaded_mesh
+from rfcli.scene.warnings import scene_warnings, training_range_warnings
 
-BOX = 0.5  # half the side of the cube that a scene fills; lights stand outside
-STRETCHED = 1.35 - BOX + 1e-3  # how far published walls reach: they stand on the floor, up to 1.35 high
-MOST = 4096  # triangles of the largest published training scenes
-MOST_MATERIALS = 12  # rows of a table of materials; the others are summed up
+MAX_MATERIALS = 12  # listed one by one; the others are summed up
 
 
 @dataclass(frozen=True)
 class Part:
-    """An object of a scene file, or all dark triangles of one material: means over the triangles, colours rgb."""
+    """An object of a scene file, or all triangles of one material that do not emit; means over the triangles."""
 
     name: str
     triangles: int
@@ -34,7 +29,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Light:
-    """All emitting triangles of one radiance (mean of rgb): how many, their area, the distance of their centre."""
+    """All emitting triangles of one radiance (mean of rgb): count, total area, distance of their centre from 0."""
 
     triangles: int
     radiance: float
@@ -43,8 +38,8 @@ class Light:
 
 
 @dataclass(frozen=True)
-class Eye:
-    """A camera: where it is, where it looks, its field of view in degrees."""
+class Camera:
+    """Position, viewing direction, and field of view in degrees."""
 
     position: tuple[float, float, float]
     direction: tuple[float, float, float]
@@ -53,23 +48,43 @@ class Eye:
 
 @dataclass(frozen=True)
 class Inventory:
-    """by_object: the parts are objects with their names, not materials."""
+    """Contents of a scene.
+
+    Attributes:
+        by_object: True if `parts` are the objects of the scene file, False if they are materials.
+        parts: Objects in the order of the file, or materials, the one with the most triangles first.
+        lights: In ascending order of radiance.
+        cameras: In the order of the file.
+        warnings: Sentences about black images, cameras inside objects, and differences from published scenes.
+    """
 
     by_object: bool
     parts: Sequence[Part]
     lights: Sequence[Light]
-    cameras: Sequence[Eye]
+    cameras: Sequence[Camera]
     warnings: Sequence[str]
 
 
-def inventory(scene: TriangleScene, path: Path) -> Inventory:
-    """The inventory of a scene that was read from `path`; only a .json file knows its objects."""
+def scene_inventory(scene: TriangleScene, path: Path) -> Inventory:
+    """Contents of a scene.
+
+    Args:
+        scene: The scene.
+        path: The file it was read from; a .json file names its objects.
+
+    Returns:
+        The inventory.
+    """
     by_object = path.suffix == ".json"
     parts = _objects(scene, path) if by_object else _materials(scene)
-    return Inventory(by_object, parts, _lights(scene), _cameras(scene), _warnings(scene))
+    warnings = [*scene_warnings(scene, range(len(scene.c2w))), *training_range_warnings(scene)]
+    return Inventory(by_object, parts, _lights(scene), _cameras(scene), warnings)
 
 
 def _objects(scene: TriangleScene, path: Path) -> list[Part]:
+    from rfcli.scene.schema import read_description
+    from rfcli.scene.triangulate import shaded_mesh
+
     description = read_description(path)
     counts = [len(shaded_mesh(part, path.parent).faces) for part in description.objects.values()]
     groups = np.split(np.arange(len(scene)), np.cumsum(counts)[:-1])
@@ -77,15 +92,14 @@ def _objects(scene: TriangleScene, path: Path) -> list[Part]:
 
 
 def _materials(scene: TriangleScene) -> list[Part]:
-    """The materials with the most triangles first."""
     dark = np.flatnonzero(~scene.emitters)
     _, group, counts = np.unique(scene.material[dark], axis=0, return_inverse=True, return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    members = [dark[group.ravel() == number] for number in order[:MOST_MATERIALS]]
+    members = [dark[group.ravel() == number] for number in order[:MAX_MATERIALS]]
     parts = [_part(scene, f"material {number}", member) for number, member in enumerate(members, 1)]
-    others = dark[np.isin(group.ravel(), order[MOST_MATERIALS:])]
+    others = dark[np.isin(group.ravel(), order[MAX_MATERIALS:])]
     if len(others):
-        parts.append(_part(scene, f"{len(order) - MOST_MATERIALS:,} more", others))
+        parts.append(_part(scene, f"{len(order) - MAX_MATERIALS:,} more", others))
     return parts
 
 
@@ -113,26 +127,11 @@ def _lights(scene: TriangleScene) -> list[Light]:
     return lights
 
 
-def _cameras(scene: TriangleScene) -> list[Eye]:
+def _cameras(scene: TriangleScene) -> list[Camera]:
     return [
-        Eye(_triple(pose[:3, 3]), _triple(-pose[:3, 2]), float(fov))
+        Camera(_triple(pose[:3, 3]), _triple(-pose[:3, 2]), float(fov))
         for pose, fov in zip(scene.c2w, scene.fov, strict=True)
     ]
-
-
-def _warnings(scene: TriangleScene) -> list[str]:
-    emits = scene.emitters
-    centres, reach = scene.triangles.mean(axis=1), np.abs(scene.triangles).max(axis=(1, 2))
-    inside = int((emits & (np.abs(centres) <= BOX).all(axis=1)).sum())
-    outside = int((~emits & (reach > STRETCHED)).sum())
-    warnings = pitfalls(scene, range(len(scene.c2w)))
-    if inside:
-        warnings.append(f"Light triangles inside [-0.5, 0.5]^3: {inside:,}; published models learned them outside.")
-    if len(scene) > MOST:
-        warnings.append(f"{len(scene):,} triangles are beyond the {MOST:,} that published models learned from.")
-    if outside:
-        warnings.append(f"Triangles outside [-0.5, 0.5]^3, farther than published walls reach: {outside:,}.")
-    return warnings
 
 
 def _triple(values: npt.NDArray[np.float32]) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Meshes: read, normalised, remeshed and placed, with faces kept in the order of the file."""
+"""Meshes: read, normalised, remeshed and placed; faces keep the order of the file."""
 
 import codecs
 from pathlib import Path
@@ -11,37 +11,36 @@ from rfcli.errors import InputError
 from rfcli.scene.mesh_size import check_count, check_mesh_size
 from rfcli.scene.schema import Transform
 
-WHOLE = {".obj": {"skip_materials": True}, ".glb": {"skip_materials": True}, ".ply": {}, ".stl": {}, ".off": {}}
-ARCHIVES = (".zip", ".gz", ".bz2", ".tar", ".7z")
-FARTHEST_VERTEX = 1e9  # before the mesh is placed: files in micrometres exist, numbers beyond are garbage
+# Options of trimesh's readers. These formats are read without their material files, which could be any file.
+READ_OPTIONS = {".obj": {"skip_materials": True}, ".glb": {"skip_materials": True}, ".ply": {}, ".stl": {}, ".off": {}}
+ARCHIVE_SUFFIXES = (".zip", ".gz", ".bz2", ".tar", ".7z")  # a small archive can hold gigabytes
+MAX_VERTEX_COORDINATE = 1e9  # before placing: files in micrometres exist, larger values are garbage
 
 
 def read_mesh(path: Path) -> trimesh.Trimesh:
-    """Read a mesh file in any format that trimesh knows; quads and polygons become triangles.
+    """Read a mesh file in any format of trimesh; quads and polygons become triangles.
 
-    Vertices and faces are left as they are: merging them would change the smoothing groups and the faces' order.
-    The formats in WHOLE are read without their material files, which could be any file of the reader's; archives,
-    which can be small and hold much, not at all.
-    Raises InputError where the file is missing, broken or too large (`rfcli.scene.limits`), has no faces, or has
-    vertices that are not finite.
+    Vertices and faces are not merged: that would change the smoothing groups and the order of the faces.
+    Raises InputError if the file is missing, broken, an archive or too large (`rfcli.scene.limits`), has no faces, or
+    has vertices that are not finite.
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such mesh; correct mesh_path, which is relative to the scene file.")
     suffix = path.suffix.lower()
-    if suffix in ARCHIVES:
-        raise InputError(f"{path}: meshes are not read out of archives; unpack it.")
+    if suffix in ARCHIVE_SUFFIXES:
+        raise InputError(f"{path}: meshes are not read from archives; unpack it.")
     check_mesh_size(path)
     try:
-        if suffix in WHOLE:
+        if suffix in READ_OPTIONS:
             with path.open("rb") as file:
-                if file.read(3) != codecs.BOM_UTF8:  # which editors on Windows put in front of text
+                if file.read(3) != codecs.BOM_UTF8:  # which editors on Windows write in front of text
                     file.seek(0)
-                mesh = trimesh.load(file, file_type=suffix[1:], process=False, force="mesh", **WHOLE[suffix])
+                mesh = trimesh.load(file, file_type=suffix[1:], process=False, force="mesh", **READ_OPTIONS[suffix])
         else:
             mesh = trimesh.load(path, process=False, force="mesh")
     except MemoryError:
         raise
-    except Exception as error:  # trimesh's readers raise whatever the parsing met
+    except Exception as error:  # trimesh's readers raise all kinds of errors
         raise InputError(f"{path}: the mesh is broken or of an unknown format; export it again as .obj.") from error
     if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
         raise InputError(f"{path}: the mesh has no faces; export it again with triangles.")
@@ -50,10 +49,10 @@ def read_mesh(path: Path) -> trimesh.Trimesh:
         raise InputError(f"{path}: the mesh has faces of vertices that it does not have; export it again.")
     if mesh.vertices.shape[1:] != (3,):
         raise InputError(f"{path}: the mesh has vertices of {mesh.vertices.shape[-1]} coordinates; export it again.")
-    if np.isfinite(mesh.vertices).all() and np.abs(mesh.vertices).max() > FARTHEST_VERTEX:
-        raise InputError(f"{path}: the mesh has vertices farther than {FARTHEST_VERTEX:g} from 0; scale it down.")
     if not np.isfinite(mesh.vertices).all():
         raise InputError(f"{path}: the mesh has vertices that are not finite numbers (NaN or infinity); repair it.")
+    if np.abs(mesh.vertices).max() > MAX_VERTEX_COORDINATE:
+        raise InputError(f"{path}: the mesh has vertices farther than {MAX_VERTEX_COORDINATE:g} from 0; scale it down.")
     return mesh
 
 
@@ -65,8 +64,9 @@ def normalize(mesh: trimesh.Trimesh) -> None:
 
 
 def remesh(mesh: trimesh.Trimesh, target_faces: int) -> trimesh.Trimesh:
-    """A mesh of the same shape with about `target_faces` faces: split in four until there are enough, then decimated
-    by quadric error (fast_simplification).
+    """A mesh of the same shape with about `target_faces` faces.
+
+    Faces are split in four until there are enough, then decimated by quadric error (fast_simplification).
     """
     dense = mesh.copy()
     dense.merge_vertices(merge_tex=True, merge_norm=True)

@@ -9,12 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from rfcli.errors import InputError, violation
-from rfcli.scene.limits import FARTHEST, LARGEST_SCENE, LARGEST_TEXT, MOST_PARTS
+from rfcli.errors import InputError, validation_message
+from rfcli.scene.limits import MAX_COORDINATE, MAX_ENTRIES, MAX_SCENE_BYTES, MAX_TRIANGLES
 
-# The official texture is stored in half precision, whose largest number this is.
-LARGEST_EMISSION = 65504.0
-NEARLY_FLAT = 179.0  # degrees of the widest camera: at 180 a pinhole's image has no end
+MAX_EMISSION = 65504.0  # the largest number in half precision, in which the official texture is stored
+MAX_FOV = 179.0  # degrees; at 180 the image of a pinhole camera is infinite
 
 
 def _not_zero(value: float) -> float:
@@ -29,25 +28,25 @@ def _no_null(value: str) -> str:
     return value
 
 
-Coordinate = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST)]
+Coordinate = Annotated[float, Field(ge=-MAX_COORDINATE, le=MAX_COORDINATE)]
 Vector = tuple[Coordinate, Coordinate, Coordinate]
 Factor = Annotated[Coordinate, AfterValidator(_not_zero)]
 MeshPath = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_no_null)]
 Unit = Annotated[float, Field(ge=0, le=1)]
 Reflectance = tuple[Unit, Unit, Unit]
-Radiance = Annotated[float, Field(ge=0, le=LARGEST_EMISSION)]
+Radiance = Annotated[float, Field(ge=0, le=MAX_EMISSION)]
 
 
 class Description(BaseModel):
-    """Every part of a scene file: unknown fields, NaN, infinity and numbers in quotes are errors."""
+    """Base of all parts of a scene file: unknown fields, NaN, infinity and numbers in quotes are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Transform(Description):
-    """How a mesh is placed: normalised, then rotated, scaled, translated, all along the world's axes.
+    """Placement of a mesh: normalised, rotated, scaled, translated, in this order, along the world's axes.
 
-    rotation: degrees about x, then y, then z. normalize: centre the vertices' mean and fit a sphere of diameter 1.
+    rotation: degrees about x, then y, then z. normalize: move the vertices' mean to 0 and fit a sphere of diameter 1.
     """
 
     translation: Vector
@@ -57,11 +56,11 @@ class Transform(Description):
 
 
 class Material(Description):
-    """A diffuse and a GGX lobe, added, and emission; constant over the object unless diffuse is drawn at random.
+    """Sum of a diffuse and a GGX lobe, and emission; constant over the object unless diffuse colours are random.
 
-    With rand_tri_diffuse_seed, each triangle or shading group draws its diffuse colour from 0..random_diffuse_max.
-    Triangles coloured one by one are shaded flat, whatever smooth_shading says: the official converter takes the mesh
-    apart to colour them.
+    With rand_tri_diffuse_seed, each triangle or shading group gets a random diffuse colour in 0..random_diffuse_max.
+    Triangles with colours of their own are shaded flat, whatever smooth_shading is: the official converter separates
+    them to colour them.
     """
 
     diffuse: Reflectance
@@ -75,18 +74,18 @@ class Material(Description):
 
     @property
     def colours_every_triangle(self) -> bool:
-        """Whether each triangle draws a colour of its own."""
+        """Whether each triangle has a random colour of its own."""
         return self.rand_tri_diffuse_seed is not None and self.random_diffuse_type == "per-triangle"
 
 
 class Object(Description):
-    """One mesh file, its material and its place; remesh asks for about remesh_target_face_num even triangles."""
+    """One mesh file, its material and placement; remesh: use about remesh_target_face_num even faces instead."""
 
     mesh_path: MeshPath
     material: Material
     transform: Transform
     remesh: bool = False
-    remesh_target_face_num: Annotated[int, Field(ge=4, le=LARGEST_SCENE)] = 2048
+    remesh_target_face_num: Annotated[int, Field(ge=4, le=MAX_TRIANGLES)] = 2048
 
 
 class Camera(Description):
@@ -95,7 +94,7 @@ class Camera(Description):
     position: Vector
     look_at: Vector
     up: Vector
-    fov: Annotated[float, Field(gt=0, le=NEARLY_FLAT)]
+    fov: Annotated[float, Field(gt=0, le=MAX_FOV)]
 
 
 class Scene(Description):
@@ -103,22 +102,22 @@ class Scene(Description):
 
     scene_name: str
     version: str
-    objects: Annotated[dict[str, Object], Field(min_length=1, max_length=MOST_PARTS)]
-    cameras: Annotated[list[Camera], Field(min_length=1, max_length=MOST_PARTS)]
+    objects: Annotated[dict[str, Object], Field(min_length=1, max_length=MAX_ENTRIES)]
+    cameras: Annotated[list[Camera], Field(min_length=1, max_length=MAX_ENTRIES)]
 
 
 def read_description(path: Path) -> Scene:
-    """Read and check a scene file; raises InputError naming the file, the field, and what is wrong with it.
+    """Read and check a scene file. Raises InputError naming the file, the field and the problem.
 
-    A byte order mark in front, which editors on Windows write, is overlooked (RFC 8259, sec. 8.1).
+    A byte order mark, which editors on Windows write, is ignored (RFC 8259, sec. 8.1).
     """
     try:
         size = path.stat().st_size
-        if size > LARGEST_TEXT:
+        if size > MAX_SCENE_BYTES:
             raise InputError(f"{path}: {size / 1e6:,.0f} MB are too much for a scene file; put meshes into files.")
         return Scene.model_validate_json(path.read_bytes().removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
-        wrong, remedy = violation(error)
-        raise InputError(f"{path}: {wrong}; {remedy}.") from error
+        problem, remedy = validation_message(error)
+        raise InputError(f"{path}: {problem}; {remedy}.") from error
     except OSError as error:
         raise InputError(f"{path}: the file cannot be read ({error.strerror}); check its permissions.") from error

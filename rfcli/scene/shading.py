@@ -1,8 +1,8 @@
 """Shading normals: flat, or smooth up to a crease angle.
 
-The official converter smooths with `trimesh.graph.smooth_shade`. The groups made here are the same; the faces inside
-a group keep the order of the mesh, where smooth_shade leaves them as numpy's unstable sort does, which differs
-between processors (AVX2, AVX-512, others) and would deal random colours differently on each.
+The official converter smooths with `trimesh.graph.smooth_shade`. The smoothing groups here are the same, but faces
+inside a group keep the order of the mesh. smooth_shade orders them by numpy's unstable sort, which differs between
+processors (AVX2, AVX-512, others), so that random colours would be assigned differently on each.
 """
 
 import numpy as np
@@ -10,23 +10,23 @@ import numpy.typing as npt
 import trimesh
 
 CREASE = np.radians(30)  # neighbours whose normals differ by less are smoothed together
-LARGE_FACET = 0.1  # a coplanar region with more than this share of the area stays flat whatever its neighbours are
+LARGE_FACET = 0.1  # a coplanar region with more than this share of the area stays flat, whatever its neighbours
 
 Indices = npt.NDArray[np.int64]
 
 
 def flat(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """Every triangle with three vertices of its own, so that vertex normals are face normals."""
+    """The mesh with three separate vertices per triangle, so that vertex normals are face normals."""
     corners = mesh.triangles.reshape(-1, 3)
     return trimesh.Trimesh(corners, np.arange(len(corners)).reshape(-1, 3), process=False)
 
 
 def smooth(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """Smoothing groups that share no vertices with each other, so that vertex normals are smooth only within a group.
+    """The mesh as smoothing groups without common vertices, so that vertex normals are smooth within a group only.
 
-    Faces come group by group: connected groups, large facets, lone faces.
-    A mesh whose every edge is sharper than the crease (a tetrahedron) stays as it is: all of it is smoothed, as the
-    official converter does.
+    Faces come group by group: connected groups, large facets, single faces.
+    A mesh whose edges are all sharper than the crease (a tetrahedron) stays unchanged: all of it is smoothed, as in
+    the official converter.
     """
     if len(mesh.face_adjacency) == 0:
         return mesh.copy()
@@ -35,23 +35,25 @@ def smooth(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
     free[[face for facet in facets for face in facet]] = False
     pairs = mesh.face_adjacency[mesh.face_adjacency_angles < CREASE]
     label = _components(pairs[free[pairs].all(axis=1)], len(mesh.faces))
-    lone = free & (np.bincount(label)[label] == 1)
-    connected = _split(np.flatnonzero(free & ~lone), label)
+    single = free & (np.bincount(label)[label] == 1)
+    connected = _by_label(np.flatnonzero(free & ~single), label)
     if not connected and not facets:
         return mesh.copy()
-    groups = [*connected, *facets, *np.flatnonzero(lone)[:, None]]
+    groups = [*connected, *facets, *np.flatnonzero(single)[:, None]]
     smoothed: trimesh.Trimesh = mesh.submesh(groups, only_watertight=False, append=True)  # type: ignore[assignment]
     return smoothed
 
 
 def shading_groups(mesh: trimesh.Trimesh) -> Indices:
-    """[N] the number of each face's edge-connected part, counted in the order of their first faces."""
+    """[N] index of each face's edge-connected component, numbered in the order of their first faces."""
     return _components(mesh.face_adjacency, len(mesh.faces))
 
 
-def apart(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """The same faces, with no vertex in two shading groups: groups that touch in a point do not smooth each other
-    there. The official converter takes groups apart to colour them.
+def separate_groups(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """The same faces, without vertices common to two shading groups.
+
+    Groups that touch in a point then do not smooth each other there; the official converter separates groups to
+    colour them.
     """
     owned = np.column_stack([np.repeat(shading_groups(mesh), 3), mesh.faces.ravel()])
     pairs, corners = np.unique(owned, axis=0, return_inverse=True)
@@ -59,7 +61,7 @@ def apart(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
 
 
 def _components(pairs: Indices, faces: int) -> Indices:
-    """[faces] component numbers of the graph with edges `pairs` [E, 2], counted in the order of their first faces."""
+    """[faces] components of the graph with edges `pairs` [E, 2], numbered in the order of their first faces."""
     if len(pairs) == 0:
         return np.arange(faces)
     label = trimesh.graph.connected_component_labels(pairs, node_count=faces)  # type: ignore[no-untyped-call]
@@ -68,8 +70,8 @@ def _components(pairs: Indices, faces: int) -> Indices:
     return rank[inverse]
 
 
-def _split(faces: Indices, label: Indices) -> list[Indices]:
-    """The given faces as one list per label, both ascending."""
+def _by_label(faces: Indices, label: Indices) -> list[Indices]:
+    """The given faces as one array per label, both ascending."""
     if len(faces) == 0:
         return []
     ordered = faces[np.argsort(label[faces], kind="stable")]

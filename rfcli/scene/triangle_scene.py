@@ -1,6 +1,6 @@
-"""`TriangleScene`: everything the renderers, the network and the dataset know of a scene."""
+"""`TriangleScene`, the scene that renderers, network and datasets work with, and its separation by light."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,22 +16,24 @@ ROUGHNESS = 6
 NORMAL = slice(7, 10)
 EMISSION = slice(10, 13)
 
-FLAT_NORMAL = (0.5, 0.5, 1.0)  # tangent-space normal map value that leaves the shading normal as it is
+FLAT_NORMAL = (0.5, 0.5, 1.0)  # tangent-space normal map that leaves the shading normal unchanged
 
 
 @dataclass(frozen=True)
 class TriangleScene:
-    """Triangles with constant materials, and cameras that look at them; linear units, world space, +Z up.
+    """Triangles with constant materials, and cameras; linear units, world space, +Z up.
 
-    N triangles, V views. All arrays are float32 and finite.
+    N triangles, V views. All arrays are converted to float32.
 
-    triangles [N, 3, 3]: vertex positions; the scene lies inside [-0.5, 0.5]^3, lights usually outside it.
-    vn        [N, 3, 3]: unit vertex normals.
-    material  [N, 13]: diffuse rgb, specular rgb, roughness (all 0..1), tangent normal, emitted radiance rgb (>= 0).
-    c2w       [V, 4, 4]: camera to world; the camera looks down its -Z, +Y is up, +X right.
-    fov       [V]: field of view of the square image, degrees.
+    Attributes:
+        triangles: [N, 3, 3] vertex positions; the scene lies in [-0.5, 0.5]^3, lights usually outside.
+        vn: [N, 3, 3] unit vertex normals.
+        material: [N, 13] diffuse rgb, specular rgb, roughness (all 0..1), tangent normal, emitted radiance rgb (>= 0).
+        c2w: [V, 4, 4] camera to world; the camera looks down its -Z, +Y is up, +X right.
+        fov: [V] field of view of the square image, degrees.
 
-    Raises InputError where a shape is wrong or a number is not finite.
+    Raises:
+        InputError: An array has the wrong shape or values that are not finite, or there are no triangles.
     """
 
     triangles: FloatArray
@@ -61,3 +63,40 @@ class TriangleScene:
     def emitters(self) -> npt.NDArray[np.bool_]:
         """[N] True where a triangle emits light."""
         return np.asarray((self.material[:, EMISSION] > 0).any(axis=1))
+
+
+def split_lights(scene: TriangleScene) -> list[TriangleScene]:
+    """One scene per light, with only that light on. Light is additive: their images sum to the image of the scene.
+
+    Args:
+        scene: Emitters of equal radiance are one light.
+
+    Returns:
+        Scenes in ascending order of the lights' radiances. The other lights stay in place and, as all emitters,
+        reflect nothing.
+    """
+    lights = light_indices(scene.material)
+    layers = []
+    for light in range(lights.max() + 1):
+        dark = (lights >= 0) & (lights != light)
+        material = scene.material.copy()
+        for column in (DIFFUSE, SPECULAR, EMISSION):
+            material[dark, column] = 0.0
+        layers.append(replace(scene, material=material))
+    return layers
+
+
+def light_indices(material: FloatArray) -> npt.NDArray[np.int64]:
+    """Index of each triangle's light, in the order of `split_lights`.
+
+    Args:
+        material: [N, 13].
+
+    Returns:
+        [N] index of the light, -1 for triangles that do not emit.
+    """
+    emitters = (material[:, EMISSION] > 0).any(axis=1)
+    lights = np.full(len(material), -1)
+    if emitters.any():
+        lights[emitters] = np.unique(material[emitters, EMISSION], axis=0, return_inverse=True)[1].reshape(-1)
+    return lights

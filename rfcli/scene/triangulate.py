@@ -1,4 +1,4 @@
-"""From a scene description to triangles: every object's mesh placed and shaded, its material spread over its faces."""
+"""From a scene description to triangles: meshes placed and shaded, with one row of material per face."""
 
 import math
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ import trimesh
 
 from rfcli.errors import InputError
 from rfcli.scene.geometry import look_at
-from rfcli.scene.limits import LARGEST_SCENE
+from rfcli.scene.limits import MAX_TRIANGLES
 from rfcli.scene.mesh import normalize, place, read_mesh, remesh
 from rfcli.scene.mesh_size import check_mesh_size
 from rfcli.scene.schema import Material, Object, Scene
-from rfcli.scene.shading import apart, flat, shading_groups, smooth
+from rfcli.scene.shading import flat, separate_groups, shading_groups, smooth
 from rfcli.scene.triangle_scene import (
     DIFFUSE,
     EMISSION,
@@ -27,10 +27,10 @@ from rfcli.scene.triangle_scene import (
 
 
 def triangulate(description: Scene, path: Path, allow_outside: bool = False) -> TriangleScene:
-    """The triangles and cameras of a description read from `path`, in the order of its objects.
+    """Triangles and cameras of a description read from `path`, in the order of its objects.
 
-    allow_outside: read meshes that do not lie in the scene file's folder or below, too.
-    Raises InputError naming the file and the object or camera where a mesh or a camera is not usable.
+    allow_outside: also read meshes outside the folder of the scene file.
+    Raises InputError naming the file and the object or camera if a mesh or a camera is unusable.
     """
     parts = list(description.objects.values())
     check_meshes(parts, path, allow_outside)
@@ -52,28 +52,30 @@ def triangulate(description: Scene, path: Path, allow_outside: bool = False) -> 
 
 
 def check_meshes(parts: Sequence[Object], path: Path, allow_outside: bool) -> None:
-    """Raises InputError where a mesh leads out of the scene's folder (`../`, an absolute path, a symbolic link), or
-    where all of them together announce more triangles than a scene can have; before any of them is read.
+    """Check the mesh files of a scene before any of them is read.
+
+    Raises InputError if one is outside the scene's folder (`../`, an absolute path, a symbolic link), or if all of
+    them together declare more triangles than a scene can have.
     """
-    folder, announced, triangles = path.parent.resolve(), dict[str, int](), 0
+    folder, declared, triangles = path.parent.resolve(), dict[str, int](), 0
     for part in parts:
         name, file = part.mesh_path, path.parent / part.mesh_path
-        if name not in announced:
+        if name not in declared:
             if not allow_outside and not file.resolve().is_relative_to(folder):
                 raise InputError(
-                    f"{path}: mesh_path {name} leads outside the scene's folder; move the mesh into it, or add "
-                    "--allow-outside if you trust the scene."
+                    f"{path}: mesh_path {name} leads outside the scene's folder; move the mesh into it, or set "
+                    "`allow_outside` if you trust the scene."
                 )
-            announced[name] = check_mesh_size(file) if file.is_file() else 0
-        triangles += part.remesh_target_face_num if part.remesh else announced[name]
-        if triangles > LARGEST_SCENE:
+            declared[name] = check_mesh_size(file) if file.is_file() else 0
+        triangles += part.remesh_target_face_num if part.remesh else declared[name]
+        if triangles > MAX_TRIANGLES:
             raise InputError(
-                f"{path}: its objects have {triangles:,} triangles or more; decimate them to {LARGEST_SCENE:,} at most."
+                f"{path}: its objects have {triangles:,} triangles or more; decimate them to {MAX_TRIANGLES:,} at most."
             )
 
 
 def shaded_mesh(part: Object, folder: Path) -> trimesh.Trimesh:
-    """One object in world space, its vertices split where its shading is; mesh paths start at `folder`."""
+    """One object in world space, its vertices split where its shading is; mesh paths are relative to `folder`."""
     mesh = read_mesh(folder / part.mesh_path)
     if part.transform.normalize:
         normalize(mesh)
@@ -81,16 +83,16 @@ def shaded_mesh(part: Object, folder: Path) -> trimesh.Trimesh:
         mesh = remesh(mesh, part.remesh_target_face_num)
     place(mesh, part.transform)
     if part.material.smooth_shading:
-        mesh = smooth(mesh)  # even where flat follows: colours are drawn in the order of the smoothing groups
+        mesh = smooth(mesh)  # also before flat: random colours follow the order of the smoothing groups
     if part.material.colours_every_triangle or not part.material.smooth_shading:
         return flat(mesh)
-    return mesh if part.material.rand_tri_diffuse_seed is None else apart(mesh)
+    return mesh if part.material.rand_tri_diffuse_seed is None else separate_groups(mesh)
 
 
 def material_rows(material: Material, mesh: trimesh.Trimesh) -> FloatArray:
-    """[N, 13] what the official converter stores for each face: diffuse in 256 steps, everything in half precision.
+    """[N, 13] material of each face as the official converter stores it: diffuse in 256 steps, all in half precision.
 
-    Random diffuse colours follow numpy's legacy generator (MT19937), one draw of three per group in face order.
+    Random diffuse colours come from numpy's legacy generator (MT19937), three numbers per group in face order.
     """
     rows = np.empty((len(mesh.faces), 13))
     if material.rand_tri_diffuse_seed is None:

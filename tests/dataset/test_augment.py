@@ -7,8 +7,7 @@ import pytest
 
 from rfcli.dataset.augment import Augmentation, apply, draw
 from rfcli.dataset.training_scene import TrainingScene
-from rfcli.scene import TriangleScene
-from rfcli.scene.light_layers import one_light_each
+from rfcli.scene import TriangleScene, split_lights
 from rfcli.training.scenes import seen_by_pixels
 from rfcli.truth import PathTracer
 from tests.support.model_scenes import cameras, random_batch
@@ -34,7 +33,7 @@ def scene() -> TrainingScene:
     vn = np.repeat(normals[:, None], 3, 1).astype(np.float32)
     dark = TrainingScene(triangles, vn, material, c2w[0].numpy(), fov[0].numpy(), np.zeros((2, 1, 1, 3), np.float16))
     lit = TriangleScene(triangles, vn, material, dark.c2w, dark.fov)
-    layers = np.stack([traced(dataclasses.replace(dark, material=one.material)) for one in one_light_each(lit)])
+    layers = np.stack([traced(dataclasses.replace(dark, material=one.material)) for one in split_lights(lit)])
     assert len(layers) == 2
     images, layers = layers.sum(0).astype(np.float16), layers.astype(np.float16)
     return dataclasses.replace(dark, images=images, layers=layers, visible=seen_by_pixels(dark, RESOLUTION))

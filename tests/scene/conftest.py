@@ -1,4 +1,4 @@
-"""Small scenes made by hand, written the way a user would write them."""
+"""Small scene files, as a user would write them."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
 
 
 def description(**material: Any) -> dict[str, Any]:
-    """One triangle seen by one camera, as the official schema has it."""
+    """One triangle and one camera in the official schema."""
     return {
         "scene_name": "test",
         "version": "1.0",
@@ -39,7 +39,7 @@ def description(**material: Any) -> dict[str, Any]:
 
 
 def scene_writer(folder: Path) -> Callable[..., Path]:
-    """write(scene, mesh) -> path of scene.json in the folder, with mesh as its one OBJ file."""
+    """write(scene, mesh): writes scene.json and its one OBJ file into the folder, returns the path of scene.json."""
 
     def write(scene: dict[str, Any] | str, mesh: str | bytes | None = TRIANGLE) -> Path:
         (folder / "meshes").mkdir(exist_ok=True)
@@ -55,5 +55,5 @@ def scene_writer(folder: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def write_scene(tmp_path: Path) -> Callable[..., Path]:
-    """`scene_writer` in a folder of the test's own."""
+    """`scene_writer` in a temporary folder."""
     return scene_writer(tmp_path)

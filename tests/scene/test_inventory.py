@@ -1,4 +1,4 @@
-"""The inventory of scenes whose parts are known."""
+"""The inventory against scenes of known parts."""
 
 import json
 from dataclasses import replace
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from rfcli.scene import EMISSION, TriangleScene, load
-from rfcli.scene.inventory import MOST_MATERIALS, inventory
+from rfcli.scene import EMISSION, TriangleScene, load, scene_inventory
+from rfcli.scene.inventory import MAX_MATERIALS
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "cornell-box.json"
 
@@ -29,8 +29,8 @@ def scene(triangles: int = 6) -> TriangleScene:
     return TriangleScene(corners, normals, material, pose[None], np.array([40.0]))
 
 
-def test_materials_lights_and_cameras_of_a_scene_without_objects() -> None:
-    found = inventory(scene(), Path("s.h5"))
+def test_scene_without_objects_lists_materials_lights_and_cameras() -> None:
+    found = scene_inventory(scene(), Path("s.h5"))
     assert not found.by_object
     assert [(part.name, part.triangles) for part in found.parts] == [("material 1", 3), ("material 2", 2)]
     first = found.parts[0]
@@ -46,8 +46,8 @@ def test_materials_lights_and_cameras_of_a_scene_without_objects() -> None:
     assert found.warnings == []
 
 
-def test_objects_have_their_names_and_triangles() -> None:
-    found = inventory(load(EXAMPLE), EXAMPLE)
+def test_scene_file_lists_its_objects() -> None:
+    found = scene_inventory(load(EXAMPLE), EXAMPLE)
     objects = json.loads(EXAMPLE.read_text())["objects"]
     assert found.by_object
     for part, (name, described) in zip(found.parts, objects.items(), strict=True):
@@ -58,13 +58,13 @@ def test_objects_have_their_names_and_triangles() -> None:
     assert sum(part.triangles for part in found.parts) == len(load(EXAMPLE))
 
 
-def test_many_materials_are_summed_up() -> None:
+def test_materials_beyond_the_first_are_summed_up() -> None:
     many = scene(40)
     material = many.material.copy()
     material[:30, 1] = np.linspace(0, 1, 30)
-    found = inventory(replace(many, material=material), Path("s.h5"))
-    assert len(found.parts) == MOST_MATERIALS + 1
-    assert found.parts[-1].name == "19 more"  # 30 and the 9 triangles that were left alone, less 12
+    found = scene_inventory(replace(many, material=material), Path("s.h5"))
+    assert len(found.parts) == MAX_MATERIALS + 1
+    assert found.parts[-1].name == "19 more"  # 30 changed and 1 for the 9 others, less 12
     assert sum(part.triangles for part in found.parts) == 39
 
 
@@ -79,17 +79,17 @@ def moved(index: int, offset: tuple[float, float, float]) -> TriangleScene:
     [
         (moved(-1, (-2, 0, 0)), "Light triangles inside [-0.5, 0.5]^3: 1;"),
         (moved(0, (0.7, 0, 0)), "published walls reach: 1."),
-        (moved(0, (0.6, 0, 0)), None),  # as far as published walls reach
+        (moved(0, (0.6, 0, 0)), None),  # within the reach of published walls
         (scene(4097), "4,097 triangles are beyond"),
         (replace(moved(-1, (-2, 0, 0)), material=np.zeros((6, 13), np.float32)), "Nothing emits"),
     ],
 )
-def test_warnings(changed: TriangleScene, words: str | None) -> None:
-    found = inventory(changed, Path("s.h5")).warnings
+def test_training_range_warnings(changed: TriangleScene, words: str | None) -> None:
+    found = scene_inventory(changed, Path("s.h5")).warnings
     assert len(found) == (0 if words is None else 1)
     assert words is None or words in found[0]
 
 
-def test_a_scene_of_lights_only() -> None:
+def test_scene_of_lights_has_no_parts() -> None:
     lit = replace(scene(), material=np.ones((6, 13), np.float32))
-    assert inventory(lit, Path("s.h5")).parts == []
+    assert scene_inventory(lit, Path("s.h5")).parts == []

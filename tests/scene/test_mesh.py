@@ -1,4 +1,4 @@
-"""Meshes: bad files, and placement against matrices written out by hand."""
+"""Meshes: broken files, and placement against explicit matrices."""
 
 import numpy as np
 import pytest
@@ -23,14 +23,14 @@ from tests.scene.conftest import TRIANGLE, description
         (bytes(range(256)), "part.obj"),
     ],
 )
-def test_bad_mesh_is_named(write_scene, mesh: str | bytes | None, words: str) -> None:
+def test_broken_mesh_is_refused_by_name(write_scene, mesh: str | bytes | None, words: str) -> None:
     with pytest.raises(InputError, match=words) as caught:
         load(write_scene(description(), mesh))
     assert "part.obj" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_quads_become_triangles_in_order(tmp_path) -> None:
+def test_quads_become_triangles_in_file_order(tmp_path) -> None:
     path = tmp_path / "quad.obj"
     path.write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nf 1 2 3 4\nf 1 2 3\n")
     mesh = read_mesh(path)
@@ -38,13 +38,13 @@ def test_quads_become_triangles_in_order(tmp_path) -> None:
     np.testing.assert_array_equal(mesh.faces[2] if (mesh.faces[0] == [0, 1, 2]).all() else mesh.faces[0], [0, 1, 2])
 
 
-def test_several_materials_in_one_file_are_one_mesh(tmp_path) -> None:
+def test_materials_in_one_file_are_one_mesh(tmp_path) -> None:
     path = tmp_path / "two.obj"
     path.write_text(TRIANGLE.replace("f", "usemtl a\nf") + "usemtl b\nf 3 2 1\n")
     assert len(read_mesh(path).faces) == 2
 
 
-def test_normalize_puts_the_mean_at_0_and_the_farthest_vertex_at_one_half() -> None:
+def test_normalize_moves_the_mean_to_0_and_the_farthest_vertex_to_one_half() -> None:
     mesh = trimesh.Trimesh([[0, 0, 0], [4, 0, 0], [2, 3, 0]], [[0, 1, 2]], process=False)
     normalize(mesh)
     radius = np.hypot(2, 1)  # the mean is (2, 1, 0); the first two vertices are farther from it than the third
@@ -58,7 +58,7 @@ def test_place_rotates_about_x_then_y_then_z_then_scales_then_translates() -> No
     np.testing.assert_allclose(mesh.vertices[0], [3 * 2 + 10, 2 * 3 + 20, -1 * 4 + 30], atol=1e-12)
 
 
-def test_place_by_angles_that_are_not_right() -> None:
+def test_place_matches_rotation_matrices() -> None:
     angles = np.array([30.0, -50.0, 110.0])
     cx, cy, cz = np.cos(np.deg2rad(angles))
     sx, sy, sz = np.sin(np.deg2rad(angles))
@@ -73,7 +73,7 @@ def test_place_by_angles_that_are_not_right() -> None:
 
 
 @pytest.mark.parametrize("target", [80, 320, 1000])
-def test_remesh_keeps_the_shape_and_meets_the_count(target: int) -> None:
+def test_remesh_keeps_the_volume_and_meets_the_count(target: int) -> None:
     sphere = trimesh.creation.icosphere(subdivisions=2)  # 320 faces
     result = remesh(sphere, target)
     assert abs(len(result.faces) - target) <= 0.02 * target
@@ -84,6 +84,6 @@ def test_remesh_from_a_scene_file(write_scene) -> None:
     scene = description()
     scene["objects"]["part"].update(remesh=True, remesh_target_face_num=64)
     loaded = load(write_scene(scene))
-    assert len(loaded) == 64  # three splits in four of one triangle
+    assert len(loaded) == 64  # one triangle, split in four three times
     areas = np.linalg.norm(np.cross(*(loaded.triangles[:, 1:] - loaded.triangles[:, :1]).transpose(1, 0, 2)), axis=1)
     np.testing.assert_allclose(areas / 2, 0.5 / 64, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""The nine official example scenes against what the official converter made of them."""
+"""The nine official example scenes against the output of the official converter."""
 
 import json
 import os
@@ -24,15 +24,15 @@ NAMES = [
     "init-template",
 ]
 pytestmark = pytest.mark.skipif(
-    not (FOLDER / "expected").is_dir(), reason="the official scenes are not here; set RF_OFFICIAL_SCENES"
+    not (FOLDER / "expected").is_dir(), reason="no official scenes; set RF_OFFICIAL_SCENES to their folder"
 )
 
 
 def same_triangles(scene: TriangleScene, expected: np.ndarray) -> np.ndarray:
-    """Index of each expected triangle in the scene; fails where that is not one to one.
+    """Index of each expected triangle in the scene; fails if the mapping is not one to one.
 
     The official converter orders the faces of a smoothing group by an unstable sort, whose result depends on the
-    processor (AVX2 there), so that only the order of whole groups can be compared with it.
+    processor (AVX2 there), so only the order of whole groups can be compared.
     """
     _, index = cKDTree(scene.triangles.reshape(-1, 9)).query(expected.reshape(-1, 9))
     assert len(np.unique(index)) == len(scene) == len(expected)
@@ -53,7 +53,7 @@ def test_same_triangles_normals_materials_and_cameras(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_same_order_where_the_official_order_is_defined(name: str) -> None:
-    """Objects follow each other; flat objects, single groups up to 256 faces and lights keep every face's place."""
+    """Objects are in order; flat objects, single groups up to 256 faces and lights keep the order of their faces."""
     scene = load(FOLDER / f"{name}.json")
     expected = np.load(FOLDER / "expected" / f"{name}.npz")
     index = same_triangles(scene, expected["triangles"])
@@ -61,9 +61,9 @@ def test_same_order_where_the_official_order_is_defined(name: str) -> None:
     start = 0
     for part in objects:
         faces = len(read_mesh(FOLDER / part["mesh_path"]).faces)
-        mine = index[start : start + faces]
-        assert set(mine) == set(range(start, start + faces))
+        found = index[start : start + faces]
+        assert set(found) == set(range(start, start + faces))
         if faces <= 256 or not part["material"]["smooth_shading"]:
-            np.testing.assert_array_equal(mine, np.arange(start, start + faces))
+            np.testing.assert_array_equal(found, np.arange(start, start + faces))
         start += faces
     assert start == len(scene)

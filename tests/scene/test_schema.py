@@ -1,4 +1,4 @@
-"""Every mistake in a scene file is one sentence that names the file and the field."""
+"""Each mistake in a scene file gives one sentence that names the file and the field."""
 
 import copy
 from typing import Any
@@ -14,7 +14,7 @@ PART = ("objects", "part")
 
 
 def changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
-    """The hand-made scene with one value put at `path`; None removes it."""
+    """The example description with the value at `path` replaced; None removes it."""
     scene = copy.deepcopy(description())
     inner: Any = scene
     for key in path[:-1]:
@@ -63,7 +63,7 @@ def test_light_with_random_diffuse_max_0_is_accepted(write_scene) -> None:
         (("cameras", 0, "up"), [0.0, 1.0, 0.0], ["cameras.0", "up"]),
     ],
 )
-def test_bad_value(write_scene, path: tuple[Any, ...], value: Any, words: list[str]) -> None:
+def test_invalid_value_is_named(write_scene, path: tuple[Any, ...], value: Any, words: list[str]) -> None:
     with pytest.raises(InputError) as caught:
         load(write_scene(changed(path, value)))
     message = str(caught.value)
@@ -74,11 +74,11 @@ def test_bad_value(write_scene, path: tuple[Any, ...], value: Any, words: list[s
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"scene_name": "x",}', "[1, 2]", "\x00\xff"])
-def test_broken_json(write_scene, text: str) -> None:
+def test_broken_json_names_the_file(write_scene, text: str) -> None:
     with pytest.raises(InputError, match=r"scene\.json"):
         load(write_scene(text))
 
 
-def test_error_is_a_value_error_for_callers_from_python(write_scene) -> None:
+def test_error_is_a_value_error(write_scene) -> None:
     with pytest.raises(ValueError, match="not valid JSON"):
         load(write_scene("{"))

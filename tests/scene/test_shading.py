@@ -1,4 +1,4 @@
-"""Shading normals in closed form, and the smoothing groups against trimesh's own."""
+"""Shading normals against closed forms, smoothing groups against trimesh's own."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def bumpy(seed: int) -> trimesh.Trimesh:
     return trimesh.Trimesh(sphere.vertices * noise, sphere.faces, process=False)
 
 
-def test_flat_normals_are_face_normals_in_the_order_of_the_faces() -> None:
+def test_flat_normals_are_face_normals_in_face_order() -> None:
     mesh = bumpy(0)
     shaded = flat(mesh)
     np.testing.assert_array_equal(shaded.triangles, mesh.triangles)
@@ -49,29 +49,29 @@ def test_smooth_cylinder_is_round_at_the_side_and_flat_at_the_caps() -> None:
     assert np.ptp(normals[~cap], axis=1).max() > 0.05  # not flat
 
 
-def test_tetrahedron_is_smoothed_as_a_whole_as_by_the_official_converter() -> None:
+def test_tetrahedron_is_smoothed_as_in_the_official_converter() -> None:
     points = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=float)
     mesh = trimesh.Trimesh(points, [[0, 1, 2], [0, 3, 1], [0, 2, 3], [1, 3, 2]], process=False)
     shaded = smooth(mesh)
     np.testing.assert_allclose(corner_normals(shaded), shaded.triangles / np.sqrt(3), atol=1e-9)
 
 
-def test_single_triangle_is_left_alone() -> None:
+def test_single_triangle_stays_flat() -> None:
     mesh = trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]], process=False)
     np.testing.assert_array_equal(corner_normals(smooth(mesh)), np.broadcast_to([0.0, 0, 1], (1, 3, 3)))
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_same_groups_and_normals_as_trimesh_in_an_order_that_no_processor_changes(seed: int) -> None:
+def test_groups_and_normals_match_trimesh_in_a_stable_order(seed: int) -> None:
     mesh = bumpy(seed)
-    mine, theirs = smooth(mesh), trimesh.graph.smooth_shade(mesh, angle=np.radians(30))
-    assert 1 < shading_groups(mine).max() + 1 < len(mesh.faces)
-    order_mine, order_theirs = (np.lexsort(m.triangles.reshape(-1, 9).T) for m in (mine, theirs))
-    np.testing.assert_allclose(mine.triangles[order_mine], theirs.triangles[order_theirs], atol=1e-12)
-    np.testing.assert_allclose(corner_normals(mine)[order_mine], corner_normals(theirs)[order_theirs], atol=1e-9)
+    ours, reference = smooth(mesh), trimesh.graph.smooth_shade(mesh, angle=np.radians(30))
+    assert 1 < shading_groups(ours).max() + 1 < len(mesh.faces)
+    order, reference_order = (np.lexsort(m.triangles.reshape(-1, 9).T) for m in (ours, reference))
+    np.testing.assert_allclose(ours.triangles[order], reference.triangles[reference_order], atol=1e-12)
+    np.testing.assert_allclose(corner_normals(ours)[order], corner_normals(reference)[reference_order], atol=1e-9)
     where = {tuple(t): i for i, t in enumerate(mesh.triangles.reshape(-1, 9))}
-    source = np.array([where[tuple(t)] for t in mine.triangles.reshape(-1, 9)])
-    group = shading_groups(mine)
+    source = np.array([where[tuple(t)] for t in ours.triangles.reshape(-1, 9)])
+    group = shading_groups(ours)
     assert all((np.diff(source[group == g]) > 0).all() for g in range(group.max() + 1))
 
 

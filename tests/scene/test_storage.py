@@ -1,4 +1,4 @@
-"""Round trips through HDF5, the official layout, and files that are broken."""
+"""Round trips through HDF5, the official layout, and broken files."""
 
 from pathlib import Path
 
@@ -26,24 +26,24 @@ def random_scene(triangles: int = 150, views: int = 3) -> TriangleScene:
     )
 
 
-def test_compact_round_trip_keeps_every_bit(tmp_path: Path) -> None:
+def test_compact_round_trip_is_exact(tmp_path: Path) -> None:
     scene = random_scene()
     rfcli.save_scene(scene, tmp_path / "scene.h5")
-    again = rfcli.load_scene(str(tmp_path / "scene.h5"))
+    loaded = rfcli.load_scene(str(tmp_path / "scene.h5"))
     for name in FIELDS:
-        np.testing.assert_array_equal(getattr(again, name), getattr(scene, name))
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(scene, name))
 
 
-def test_official_round_trip_keeps_half_precision(tmp_path: Path) -> None:
+def test_official_round_trip_is_exact_to_half_precision(tmp_path: Path) -> None:
     scene = random_scene()
     save(scene, tmp_path / "scene.h5", official=True)
-    again = load(tmp_path / "scene.h5")
-    np.testing.assert_array_equal(again.material, scene.material.astype(np.float16).astype(np.float32))
+    loaded = load(tmp_path / "scene.h5")
+    np.testing.assert_array_equal(loaded.material, scene.material.astype(np.float16).astype(np.float32))
     for name in ("triangles", "vn", "c2w", "fov"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(scene, name))
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(scene, name))
 
 
-def test_official_layout_is_what_the_official_code_reads(tmp_path: Path) -> None:
+def test_official_layout_has_the_names_and_texels_of_the_official_code(tmp_path: Path) -> None:
     scene = random_scene(triangles=70)
     save(scene, tmp_path / "scene.h5", official=True)
     with h5py.File(tmp_path / "scene.h5") as file:
@@ -57,7 +57,7 @@ def test_official_layout_is_what_the_official_code_reads(tmp_path: Path) -> None
         assert not texture[:, :, i, j].any()
 
 
-def test_json_scene_survives_the_official_layout_exactly(write_scene, tmp_path: Path) -> None:
+def test_materials_of_a_json_scene_fit_the_official_layout_exactly(write_scene, tmp_path: Path) -> None:
     from tests.scene.conftest import description
 
     scene = load(write_scene(description(emissive=[4321.7, 1.0, 0.1])))
@@ -65,7 +65,7 @@ def test_json_scene_survives_the_official_layout_exactly(write_scene, tmp_path: 
     np.testing.assert_array_equal(load(tmp_path / "scene.h5").material, scene.material)
 
 
-def test_datasets_of_a_training_sample_are_left_alone(tmp_path: Path) -> None:
+def test_images_in_the_file_are_ignored(tmp_path: Path) -> None:
     scene = random_scene()
     save(scene, tmp_path / "scene.h5")
     with h5py.File(tmp_path / "scene.h5", "a") as file:
@@ -74,7 +74,7 @@ def test_datasets_of_a_training_sample_are_left_alone(tmp_path: Path) -> None:
 
 
 def break_file(path: Path, how: str) -> None:
-    """Write a good scene to `path`, then break it."""
+    """Write a valid scene to `path`, then break it."""
     save(random_scene(views=1), path, official=how.startswith("texture"))
     if how == "truncated":
         path.write_bytes(path.read_bytes()[:2000])
@@ -116,7 +116,7 @@ def break_file(path: Path, how: str) -> None:
         ("texture small", r"texture has shape .* \[any, 13, 32, 32\]"),
     ],
 )
-def test_broken_file(tmp_path: Path, how: str, words: str) -> None:
+def test_broken_file_is_named(tmp_path: Path, how: str, words: str) -> None:
     path = tmp_path / "broken.h5"
     break_file(path, how)
     with pytest.raises(InputError, match=words) as caught:
@@ -126,12 +126,12 @@ def test_broken_file(tmp_path: Path, how: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["none.json", "none.h5", ""])
-def test_missing_file(tmp_path: Path, name: str) -> None:
+def test_missing_file_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="no such scene file"):
         load(tmp_path / name)
 
 
-def test_unknown_suffix(tmp_path: Path) -> None:
+def test_unknown_suffixes_and_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "scene.blend").write_text("")
     with pytest.raises(InputError, match=r"\.json or \.h5"):
         load(tmp_path / "scene.blend")

@@ -1,4 +1,4 @@
-"""A scene of one mesh: what ends up in each array, in closed form."""
+"""Arrays of scenes with one mesh, in closed form."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ TWO_PARTS = "".join(f"v {x} 0 {z}\nv {x} 1 {z}\n" for z in (0, 3) for x in (0, 1
 )
 
 
-def test_one_triangle(write_scene) -> None:
+def test_arrays_of_one_triangle(write_scene) -> None:
     scene = load(write_scene(description(emissive=[1000.3, 0, 2])))
     np.testing.assert_array_equal(scene.triangles, [[[0, 0, 0], [1, 0, 0], [0, 1, 0]]])
     np.testing.assert_array_equal(scene.vn, [[[0, 0, 1]] * 3])
@@ -31,7 +31,7 @@ def test_diffuse_is_rounded_down_to_256_steps(write_scene) -> None:
     np.testing.assert_allclose(scene.material[0, DIFFUSE], np.float16([76 / 255, 254 / 255, 1]))
 
 
-def test_objects_follow_each_other_in_the_order_of_the_file(write_scene) -> None:
+def test_objects_are_in_file_order(write_scene) -> None:
     scene = description()
     part = scene["objects"].pop("part")
     for name, height in (("zebra", 1.0), ("ant", 2.0), ("moth", 0.0)):
@@ -40,7 +40,7 @@ def test_objects_follow_each_other_in_the_order_of_the_file(write_scene) -> None
     np.testing.assert_array_equal(load(write_scene(scene)).triangles[:, 0, 2], [1, 2, 0])
 
 
-def test_mirrored_scale_turns_the_faces_so_that_normals_point_outwards(write_scene) -> None:
+def test_mirrored_scale_flips_the_faces(write_scene) -> None:
     scene = description()
     scene["objects"]["part"]["transform"]["scale"] = [-1.0, 1.0, 1.0]
     loaded = load(write_scene(scene))
@@ -49,7 +49,7 @@ def test_mirrored_scale_turns_the_faces_so_that_normals_point_outwards(write_sce
 
 
 @pytest.mark.parametrize("smooth", [False, True])
-def test_random_diffuse_per_triangle_draws_three_numbers_a_face(write_scene, smooth: bool) -> None:
+def test_random_diffuse_per_triangle_takes_three_numbers_per_face(write_scene, smooth: bool) -> None:
     options = {"rand_tri_diffuse_seed": 7, "random_diffuse_max": 0.4, "random_diffuse_type": "per-triangle"}
     scene = load(write_scene(description(smooth_shading=smooth, **options), STRIP))
     draws = np.random.RandomState(7).randint(0, 103, (10, 3))  # ceil(256 * 0.4) = 103
@@ -69,12 +69,12 @@ CONE = (
     [
         ({}, False),
         ({"rand_tri_diffuse_seed": 7, "random_diffuse_type": "per-shading-group"}, False),
-        ({"random_diffuse_type": "per-triangle"}, False),  # says nothing without a seed
+        ({"random_diffuse_type": "per-triangle"}, False),  # has no effect without a seed
         ({"rand_tri_diffuse_seed": 7, "random_diffuse_type": "per-triangle"}, True),
     ],
 )
-def test_triangles_coloured_one_by_one_are_flat(write_scene, options: dict[str, object], flat: bool) -> None:
-    """The slices of a shallow cone, smoothed together else."""
+def test_triangles_with_random_colours_are_flat(write_scene, options: dict[str, object], flat: bool) -> None:
+    """Slices of a shallow cone, which are smoothed together otherwise."""
     scene = load(write_scene(description(smooth_shading=True, **options), CONE))
     edges = scene.triangles[:, 1:] - scene.triangles[:, :1]
     faces = np.cross(edges[:, 0], edges[:, 1])
@@ -82,7 +82,7 @@ def test_triangles_coloured_one_by_one_are_flat(write_scene, options: dict[str, 
     assert np.allclose(scene.vn, faces[:, None], atol=1e-6) == flat
 
 
-def test_random_diffuse_per_shading_group_draws_three_numbers_a_group(write_scene) -> None:
+def test_random_diffuse_per_shading_group_takes_three_numbers_per_group(write_scene) -> None:
     options = {"rand_tri_diffuse_seed": 42, "random_diffuse_type": "per-shading-group", "smooth_shading": True}
     scene = load(write_scene(description(**options), TWO_PARTS))
     draws = np.random.RandomState(42).randint(0, 256, (2, 3))[[0, 0, 1, 1]]
@@ -92,7 +92,7 @@ def test_random_diffuse_per_shading_group_draws_three_numbers_a_group(write_scen
 HINGE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv -1 0 0.3\nv 0 -1 0.3\nf 1 2 3\nf 1 4 5\n"
 
 
-def test_groups_that_are_coloured_do_not_smooth_each_other_where_they_touch_in_a_point(write_scene) -> None:
+def test_coloured_groups_that_touch_in_a_point_do_not_smooth_each_other(write_scene) -> None:
     """Two triangles that share a vertex and no edge."""
     plain = load(write_scene(description(smooth_shading=True), HINGE))
     coloured = load(write_scene(description(smooth_shading=True, rand_tri_diffuse_seed=7), HINGE))
@@ -102,7 +102,7 @@ def test_groups_that_are_coloured_do_not_smooth_each_other_where_they_touch_in_a
     assert np.abs(plain.vn[:, 0] - coloured.vn[:, 0]).max() > 0.05
 
 
-def test_random_diffuse_leaves_the_global_generator_alone(write_scene) -> None:
+def test_random_diffuse_does_not_use_the_global_generator(write_scene) -> None:
     path = write_scene(description(rand_tri_diffuse_seed=7), TRIANGLE)
     np.random.seed(1)
     expected = np.random.rand()

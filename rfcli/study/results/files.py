@@ -1,7 +1,4 @@
-"""The study on disk.
-
-A study as its files hold it, checked by pydantic when they are read.
-"""
+"""Files of a study: results.json and unfinished.json, checked by pydantic when they are read, and the CSV tables."""
 
 import csv
 import json
@@ -13,26 +10,33 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self, TypedDict
 
-from rfcli.errors import InputError, violation
+from rfcli.errors import InputError, validation_message
 from rfcli.runtime.files import replacing
-from rfcli.study.quality import QualityRow
-from rfcli.study.results.measurement import Measurement
-from rfcli.study.results.schema import CHECKED, MOST_POINTS, Count, FileName, Name
-from rfcli.study.results.tables import Growth, Row
+from rfcli.study.results.fits import Growth
+from rfcli.study.results.measurement import CHECKED, MAX_POINTS, Count, FileName, Measurement, Name
+from rfcli.study.results.quality import QualityRow
+from rfcli.study.results.tables import Row
 
-UNFINISHED = "unfinished.json"  # points of a study that has not ended
 RESULTS = "results.json"
-LARGEST = 64_000_000  # bytes of it
-PICTURES = "pictures"  # folder of what the mechanisms drew
+UNFINISHED = "unfinished.json"  # measured points of a study that has not ended
+PICTURES = "pictures"  # folder of the mechanisms' pictures
+MAX_RESULTS_BYTES = 64_000_000
 
 
 @dataclass(frozen=True)
 class Results:
-    """All that a study found: figures and report are drawn from it alone, but for the pictures.
+    """Everything that a study found. Figures and report are made from it alone, except for the pictures.
 
-    setup: the settings and the environment. rows: of the view-independent stage; renders: of whole renders. fits,
-    crossings: of the stage, see `rfcli.study.results.tables`. measurements, render_measurements: the runs behind the
-    rows and the renders.
+    Attributes:
+        setup: Settings and environment.
+        rows: Table of the view-independent stage.
+        renders: Table of whole renders.
+        fits: Growth of the stage's seconds, by mechanism.
+        crossings: By "a<b": the triangle count from which mechanism a is faster than b in the stage; None = nowhere.
+        quality: Scores of the pictures.
+        measurements: The runs behind `rows`.
+        render_measurements: The runs behind `renders`.
+        crossing_intervals: 95 % interval of each crossing; None if there is no crossing.
     """
 
     setup: dict[str, Any]
@@ -46,18 +50,23 @@ class Results:
     crossing_intervals: dict[str, list[int] | None]
 
     def names(self) -> list[str]:
-        """Of all mechanisms, in their order."""
-        everywhere = [row.attention for row in self.rows] + [row.attention for row in self.quality]
-        return list(dict.fromkeys(everywhere))
+        """All mechanisms, in the order of the tables."""
+        return list(dict.fromkeys([row.attention for row in self.rows] + [row.attention for row in self.quality]))
 
     def write(self, path: Path) -> None:
-        """As JSON: the setup's fields at the top, then those of the findings."""
-        write_json(path, {**self.setup, **{name: value for name, value in asdict(self).items() if name != "setup"}})
+        """Write JSON: the setup's fields at the top level, then all others."""
+        _write_json(path, {**self.setup, **{name: value for name, value in asdict(self).items() if name != "setup"}})
 
 
 @dataclass
-class Findings:
-    """What a study has measured so far: points of the stage, whole renders, pictures."""
+class UnfinishedStudy:
+    """What a study has measured so far.
+
+    Attributes:
+        measurements: Points of the stage.
+        renders: Points of whole renders.
+        quality: Scores of pictures.
+    """
 
     measurements: list[Measurement] = field(default_factory=list)
     renders: list[Measurement] = field(default_factory=list)
@@ -65,53 +74,55 @@ class Findings:
 
 
 def read_results(path: Path) -> Results:
-    """What `Results.write` wrote. Raises InputError where there is no such file or it is not one of a study."""
+    """Read what `Results.write` wrote.
+
+    Args:
+        path: A results.json.
+
+    Returns:
+        The results.
+
+    Raises:
+        InputError: The file is missing, or is not the results.json of a study.
+    """
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-        if len(content) > LARGEST:
+            content = file.read(MAX_RESULTS_BYTES + 1)
+        if len(content) > MAX_RESULTS_BYTES:
             raise InputError(f"{path} is too large for the {RESULTS} of a study; give that of a finished study.")
-        found = StoredResults.model_validate_json(content)
+        found = _StoredResults.model_validate_json(content)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; give the {RESULTS} of a finished study.") from None
     except ValidationError as error:
-        wrong, _ = violation(error)
-        raise InputError(
-            f"{path} is not the {RESULTS} of this version's `rf bench` ({wrong}); measure again."
-        ) from error
-    findings = {one.name: getattr(found, one.name) for one in fields(Results) if one.name != "setup"}
-    return Results({name: value for name, value in found if name not in findings}, **findings)
+        wrong, _ = validation_message(error)
+        raise InputError(f"{path} is not the {RESULTS} of this version's rf bench ({wrong}); measure again.") from error
+    values = {one.name: getattr(found, one.name) for one in fields(Results) if one.name != "setup"}
+    return Results({name: value for name, value in found if name not in values}, **values)
 
 
-def read_unfinished(path: Path, setup: dict[str, Any]) -> Findings:
-    """Those of an interrupted study, if it had the same setup; else none."""
+def read_unfinished(path: Path, setup: dict[str, Any]) -> UnfinishedStudy:
+    """The points of an interrupted study with the same setup; none if there is no such study."""
     try:
-        found = StoredFindings.model_validate_json(path.read_bytes())
+        found = _StoredUnfinishedStudy.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):
-        return Findings()
+        return UnfinishedStudy()
     if found.setup != json.loads(json.dumps(setup)):
-        return Findings()
-    return Findings(found.measurements, found.renders, found.quality)
+        return UnfinishedStudy()
+    return UnfinishedStudy(found.measurements, found.renders, found.quality)
 
 
-def write_unfinished(path: Path, setup: dict[str, Any], findings: Findings) -> None:
-    """What `read_unfinished` reads."""
-    write_json(path, {"setup": setup, **asdict(findings)})
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Indented JSON, whole or not at all."""
-    with replacing(path) as beside:
-        beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+def write_unfinished(path: Path, setup: dict[str, Any], unfinished: UnfinishedStudy) -> None:
+    """Write the points so far, for `read_unfinished`."""
+    _write_json(path, {"setup": setup, **asdict(unfinished)})
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
-    """One line per row, its fields as columns; an empty field where a number is not known."""
+    """Write a line per row with its attributes as columns; unknown numbers are empty."""
     _write_table(path, [field.name for field in fields(Row)], [asdict(row) for row in rows])
 
 
 def write_quality_csv(path: Path, rows: Sequence[QualityRow]) -> None:
-    """As `write_csv`; the scores become columns such as truth_psnr and softmax_flip."""
+    """Write a line per picture; scores become columns such as truth_psnr and softmax_flip."""
     plain = ["scene", "number", "triangles", "attention", "model", "trained", "seconds"]
     metrics = list(dict.fromkeys(name for row in rows for name in row.truth))
     scores = [f"{reference}_{name}" for reference in ("truth", "softmax") for name in metrics]
@@ -124,21 +135,26 @@ def write_quality_csv(path: Path, rows: Sequence[QualityRow]) -> None:
     _write_table(path, [*plain, *scores], lines)
 
 
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
 def _write_table(path: Path, columns: list[str], lines: Sequence[dict[str, Any]]) -> None:
-    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(lines)
 
 
-Points = Annotated[list[Measurement], Field(max_length=MOST_POINTS)]
-Rows = Annotated[list[Row], Field(max_length=MOST_POINTS)]
-Pictures = Annotated[list[QualityRow], Field(max_length=MOST_POINTS)]
-Pair = Annotated[str, Field(max_length=600, pattern=r"^[^<]+<[^<]+$")]  # "a<b": a takes less time than b
+_Points = Annotated[list[Measurement], Field(max_length=MAX_POINTS)]
+_Rows = Annotated[list[Row], Field(max_length=MAX_POINTS)]
+_Pictures = Annotated[list[QualityRow], Field(max_length=MAX_POINTS)]
+_Pair = Annotated[str, Field(max_length=600, pattern=r"^[^<]+<[^<]+$")]  # "a<b": a takes less time than b
 
 
-class Environment(TypedDict):
-    """What reports say of the machine."""
+class _Environment(TypedDict):
+    """The fields of the environment that reports show."""
 
     processor: str
     threads: Count
@@ -146,14 +162,14 @@ class Environment(TypedDict):
     precision: str
 
 
-class Scene(TypedDict):
-    """What reports say of a scene of the user's own."""
+class _Scene(TypedDict):
+    """The field of the user's scene that reports show."""
 
     file: Name
 
 
-class StoredResults(BaseModel):
-    """results.json: first the setup, of which only what reports tell is checked, then the findings."""
+class _StoredResults(BaseModel):
+    """results.json. Of the setup, only the fields that reports show are checked."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="allow", protected_namespaces=())
 
@@ -161,21 +177,21 @@ class StoredResults(BaseModel):
     layers: Count
     model_layers: Count
     device: Name
-    environment: Environment
+    environment: _Environment
     pixels: Count | None = None
     processes: Count = 1
-    scene: Scene | None = None
-    rows: Rows
-    renders: Rows
+    scene: _Scene | None = None
+    rows: _Rows
+    renders: _Rows
     fits: dict[FileName, Growth]
-    crossings: dict[Pair, Count | None]
-    quality: Pictures
-    measurements: Points
-    render_measurements: Points
-    crossing_intervals: dict[Pair, tuple[Count, Count] | None]
+    crossings: dict[_Pair, Count | None]
+    quality: _Pictures
+    measurements: _Points
+    render_measurements: _Points
+    crossing_intervals: dict[_Pair, tuple[Count, Count] | None]
 
     @model_validator(mode="after")
-    def _tells_something(self) -> Self:
+    def _check_seconds(self) -> Self:
         if all(row.seconds is None for row in self.rows):
             raise ValueError("no row has seconds")
         for row in (*self.rows, *self.renders):
@@ -184,12 +200,12 @@ class StoredResults(BaseModel):
         return self
 
 
-class StoredFindings(BaseModel):
+class _StoredUnfinishedStudy(BaseModel):
     """unfinished.json."""
 
     model_config = CHECKED
 
     setup: dict[str, Any]
-    measurements: Points
-    renders: Points
-    quality: Pictures
+    measurements: _Points
+    renders: _Points
+    quality: _Pictures

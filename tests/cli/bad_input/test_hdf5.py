@@ -109,9 +109,9 @@ HDF5: list[tuple[str, Callable[[h5py.File], None], list[str]]] = [
     (
         "four-million-normals-that-nobody-wrote",
         announced("vn", (1 << 22, 3, 3), chunks=(1000, 3, 3)),
-        ["vn announces 150,994,944 bytes, of which 0 are stored"],
+        ["vn declares 150,994,944 bytes but stores 0"],
     ),
-    ("textures-that-nobody-wrote", made_up_textures, ["texture announces", "of which 0 are stored"]),
+    ("textures-that-nobody-wrote", made_up_textures, ["texture declares", "but stores 0"]),
     ("gzip-upon-gzip", twice_deflated, ["vn is stored through one filter several times"]),
     (
         "a-chunk-of-a-gigabyte",
