@@ -1,16 +1,15 @@
-"""Keys that linear attention reads one by one: the registers and emitters of each scene.
+"""Exact keys of linear attention: registers and emitters, whose softmax kernel is not approximated.
 
-A sum over features knows a key only as far as the features tell it from others. Few keys are worth more than that: a
-light weighs as much as a wall, and whether it is seen decides a picture. Next to softmax's kernel written as a sum of
-products of features,
+A kernel of features distinguishes keys only as far as the features do. That is too little for the few keys that matter
+most: a light is one key among thousands, and whether a point receives its light decides the image. So the kernel is
 
     out_i = (sum_f phi_f(q_i) S_f + sum_e exp(q_i . k_e / sqrt(D)) w_e v_e) / (the same with 1 in place of v)
 
-over the exact keys e, each of which is one feature more, of which no other key has anything; the S_f are sums over all
-other keys. Cost O(N E D) time for E exact keys.
+with exact keys e of weight w_e. Each is one more feature, which no other key has; the sums S_f are over all other keys.
+Cost O(N E D) time for E exact keys.
 
-Learned features reach softmax's kernel only up to a factor e^b of each head, which is learned with them: it says how
-much all other keys weigh beside the exact ones.
+Learned features approximate the softmax kernel up to a factor e^b per head, which is learned too: the weight of all
+other keys relative to the exact ones.
 """
 
 from dataclasses import dataclass
@@ -22,43 +21,50 @@ from torch import Tensor
 
 from rfcli.attention.context import Context
 
-SLOTS = 8  # a multiple of so many exact keys, some of them of no weight: products of such widths run faster
-USUAL_BALANCE = 1.0  # b to begin with: of logits with a standard deviation of 1.4
-STRIDE = 10.0  # of b, which has further to go than weights have at the same rate
+SLOT_MULTIPLE = 8  # exact keys are padded to a multiple of this number: products of such widths are faster
+INITIAL_LOG_SCALE = 1.0  # b before training: right for logits with a standard deviation of 1.4
+LOG_SCALE_RATE = 10.0  # b changes by more than weights do at the same learning rate
 
 
 @dataclass(frozen=True)
 class ExactKeys:
-    """k, v [B, H, E, D]; log_weight [B, E], -inf in slots that a scene leaves empty."""
+    """E exact keys per scene: k, v [B, H, E, D]; log_weight [B, E], -inf in slots that a scene leaves empty."""
 
     k: Tensor
     v: Tensor
     log_weight: Tensor
 
 
-def set_apart(k: Tensor, v: Tensor, context: Context) -> tuple[ExactKeys | None, Tensor | None]:
-    """The exact keys among k, v [B, H, N, D], None where there are none, and the log weights [B, N] of all keys without
-    them: -inf is their place in the features' sums. With `context.group`, the exact keys of all processes.
+def log_scale(balance: Tensor) -> Tensor:
+    """[H, 1, 1] the log scale b of each head, from the learned parameter `balance` [H]."""
+    return (INITIAL_LOG_SCALE + LOG_SCALE_RATE * balance)[:, None, None]
+
+
+def split_exact_keys(k: Tensor, v: Tensor, context: Context) -> tuple[ExactKeys | None, Tensor | None]:
+    """Separate the exact keys from k, v [B, H, N, D].
+
+    Returns them (of all processes of `context.group`), None if there are none, and the log weights [B, N] of all keys
+    for the sums over features: -inf for padding and exact keys; None = all weigh 1.
     """
     bias = context.key_bias()
-    exact = context.exact(k.shape[0], k.shape[2], k.device)
-    most = exact.sum(1).amax()
+    exact = context.exact_mask(k.shape[0], k.shape[2], k.device)
+    largest = exact.sum(1).amax()
     if context.group is not None:
-        dist.all_reduce(most, dist.ReduceOp.MAX, context.group)
-    if not (count := -(-int(most) // SLOTS) * SLOTS):
+        dist.all_reduce(largest, dist.ReduceOp.MAX, context.group)
+    if not (count := -(-int(largest) // SLOT_MULTIPLE) * SLOT_MULTIPLE):
         return None, bias
     bias = torch.zeros_like(exact, dtype=torch.float32) if bias is None else bias.float()
-    apart = torch.where(exact, bias, float("-inf"))
+    exact_bias = torch.where(exact, bias, float("-inf"))
     index = torch.sort(exact.int(), dim=1, descending=True, stable=True).indices[:, :count]
     rows = index[:, None, :, None].expand(-1, k.shape[1], -1, k.shape[3])
-    keys = ExactKeys(k.gather(2, rows), v.gather(2, rows), apart.gather(1, index))
+    keys = ExactKeys(k.gather(2, rows), v.gather(2, rows), exact_bias.gather(1, index))
     if context.group is not None:
-        keys = _of_all_processes(keys, count, context.group)
+        keys = _gather_from_processes(keys, count, context.group)
     return keys, bias.masked_fill(exact, float("-inf"))
 
 
-def _of_all_processes(keys: ExactKeys, count: int, group: Any) -> ExactKeys:
-    """Those of every process, one after the other; `count` slots of each, which no process has more of."""
+def _gather_from_processes(keys: ExactKeys, count: int, group: Any) -> ExactKeys:
+    """The exact keys of all processes; each sends `count` slots, the maximum over processes."""
     missing = count - keys.k.shape[2]
     pad = torch.nn.functional.pad
     own = (

@@ -1,13 +1,13 @@
-"""Linear attention: softmax's kernel as a sum of products of positive features of q and of k.
+"""Linear attention: the softmax kernel approximated by products of positive features of q and of k.
 
     out_i = sum_f phi_f(q_i) S_f / sum_f phi_f(q_i) z_f,   S_f = sum_j phi_f(k_j) v_j,   z_f = sum_j phi_f(k_j)
 
-Features are given as their logarithms, since they may span hundreds of powers of e. S and z are kept relative to M_f,
-the largest exponent of feature f over the keys, and M_f is added back to the exponent of the queries. This is exact: no
-epsilon drowns small features, and nothing overflows. Every factor of one query cancels in the fraction. Keys that are
-read one by one (`rfcli.attention.exact_keys`) are features more, with S = v, z = 1 and M = 0.
+Features are given as logarithms, since their values may differ by factors of e^100 and more. S and z are relative to
+exp(M_f), the largest value of feature f over all keys, and M_f is added to the log features of the queries. This is
+exact: nothing overflows, and no epsilon hides small features. Any factor of a single query cancels in the fraction.
+Exact keys (`rfcli.attention.exact_keys`) are further features with S = v, z = 1 and M = 0.
 
-Cost O(N m D) time; O(chunk m) memory beyond q, k, v and out.
+Cost O(N m D) time; O(chunk m) memory besides q, k, v and out.
 """
 
 import math
@@ -18,98 +18,109 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-CHUNK = 512  # tokens whose features exist at once: a few MB, and products large enough to run at full speed
-COUNTS = 8  # equal columns of z beside S: products of a multiple of 8 columns run a tenth faster than of one more
+CHUNK = 512  # tokens whose features are in memory at once: a few MB, and products large enough to run at full speed
+ONES = 8  # columns of z next to S, all equal: products of a multiple of 8 columns are 10 % faster than of one more
 LOG2_E = math.log2(math.e)
 
-# [B, H, n, D] -> [B, H, n, m], logarithms of the m features of each token, in memory that is free to be written over
-Exponents = Callable[[Tensor], Tensor]
+# [B, H, n, D] -> [B, H, n, m], logarithms of the m features of n tokens, in new memory that the caller may overwrite
+LogFeatures = Callable[[Tensor], Tensor]
 
 
 def attend_by_features(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    of_queries: Exponents,
-    of_keys: Exponents,
+    query_features: LogFeatures,
+    key_features: LogFeatures,
     bias: Tensor | None,
     out: Tensor | None = None,
     group: Any = None,
-    exact: Tensor | None = None,
+    exact_values: Tensor | None = None,
 ) -> Tensor:
-    """Q [B, H, M, D], k, v [B, H, N, D]; bias [B, N] log weights of the keys, -inf = padding -> [B, H, M, D].
+    """Linear attention of q [B, H, M, D] to k, v [B, H, N, D] -> [B, H, M, D].
 
-    out: where the result is put if no gradients are wanted; may be q. group: the processes whose keys are summed over,
-    each of which has its own q, k and v; without gradients. exact: values [B, H, E, D] of keys that are a feature each;
-    `of_queries` gives the exponents of these behind those of the m.
+    Args:
+        q: Queries.
+        k: Keys.
+        v: Values.
+        query_features: Log features of queries: m, followed by the logits of the E exact keys if there are any.
+        key_features: Log features of keys, m.
+        bias: [B, N] log weights of the keys, -inf for padding and exact keys; None = all weigh 1.
+        out: Memory for the result, used if gradients are disabled; may be `q`.
+        group: Processes, each with its own q, k and v, whose keys are summed; without gradients. None = one process.
+        exact_values: [B, H, E, D] values of the exact keys; None = there are none.
+
+    Returns:
+        [B, H, M, D].
     """
-    summary, largest = _summarise_keys(k, v, of_keys, bias)
+    sums, largest = _sum_over_keys(k, v, key_features, bias)
     if group is not None:
-        summary, largest = _of_all_processes(summary, largest, group)
-    if exact is not None:
-        summary = torch.cat([summary, _counted(exact)], 2)
-        largest = torch.nn.functional.pad(largest, (0, exact.shape[2]))
-    return _read_summary(q, summary, largest, of_queries, out)
+        sums, largest = _sum_over_processes(sums, largest, group)
+    if exact_values is not None:
+        sums = torch.cat([sums, _with_ones(exact_values)], 2)
+        largest = torch.nn.functional.pad(largest, (0, exact_values.shape[2]))
+    return _attend_to_sums(q, sums, largest, query_features, out)
 
 
-def _summarise_keys(k: Tensor, v: Tensor, exponents: Exponents, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+def _sum_over_keys(k: Tensor, v: Tensor, log_features: LogFeatures, bias: Tensor | None) -> tuple[Tensor, Tensor]:
     """S_f with z_f as last columns [B, H, m, D + 8], relative to exp(M_f), and M_f [B, H, m]."""
-    summary, largest = None, None
+    sums, largest = None, None
     for start in range(0, k.shape[2], CHUNK):
         part = slice(start, start + CHUNK)
-        exponent = exponents(k[:, :, part])
+        exponent = log_features(k[:, :, part])
         if bias is not None:
             exponent = exponent.add_(bias[:, None, part, None])
-        if summary is None or largest is None:
+        if sums is None or largest is None:
             largest = exponent.new_full((*exponent.shape[:2], exponent.shape[-1]), float("-inf"))
-            summary = exponent.new_zeros(*largest.shape, v.shape[-1] + COUNTS)
-        # The maximum only chooses units: the result does not depend on it, so no gradient flows through it.
+            sums = exponent.new_zeros(*largest.shape, v.shape[-1] + ONES)
+        # The maximum is only a unit: the result does not depend on it, so it needs no gradient.
         updated = torch.maximum(largest, exponent.detach().amax(2))
-        reference = updated.masked_fill(updated == float("-inf"), 0.0)  # so far nothing but padding
+        reference = updated.masked_fill(updated == float("-inf"), 0.0)  # only padding so far
         weights = _exp_(exponent.sub_(reference[:, :, None]))
-        part_summary = weights.transpose(-1, -2) @ _counted(v[:, :, part])
-        summary = torch.addcmul(part_summary, summary, torch.exp(largest - reference)[..., None])
+        part_sums = weights.transpose(-1, -2) @ _with_ones(v[:, :, part])
+        sums = torch.addcmul(part_sums, sums, torch.exp(largest - reference)[..., None])
         largest = updated
-    assert summary is not None
+    assert sums is not None
     assert largest is not None
-    return summary, largest
+    return sums, largest
 
 
 def _exp_(x: Tensor) -> Tensor:
-    """exp(x) in x's memory; on a CPU by way of 2^x, which torch has in half the time."""
+    """exp(x) in the memory of x; on a CPU as 2^(x log2 e), which torch computes in half the time."""
     return x.mul_(LOG2_E).exp2_() if x.device.type == "cpu" else x.exp_()
 
 
-def _counted(v: Tensor) -> Tensor:
-    """[..., D] -> [..., D + 8], values and ones to count them by."""
-    return torch.nn.functional.pad(v, (0, COUNTS), value=1.0)
+def _with_ones(v: Tensor) -> Tensor:
+    """[..., D] -> [..., D + 8], values followed by ones, whose weighted sum is z."""
+    return torch.nn.functional.pad(v, (0, ONES), value=1.0)
 
 
-def _of_all_processes(summary: Tensor, largest: Tensor, group: Any) -> tuple[Tensor, Tensor]:
-    """The summary of the keys of all processes, and M_f among them: one reduction for the units, one for the sums, of
-    m (D + 9) numbers a head, however many keys there are.
+def _sum_over_processes(sums: Tensor, largest: Tensor, group: Any) -> tuple[Tensor, Tensor]:
+    """S_f, z_f and M_f over the keys of all processes.
+
+    One reduction for the maxima and one for the sums: m (D + 9) numbers per head, independent of the number of keys.
     """
     common = largest.clone()
     dist.all_reduce(common, dist.ReduceOp.MAX, group)
     reference = common.masked_fill(common == float("-inf"), 0.0)
-    summary = summary * torch.exp(largest - reference)[..., None]
-    dist.all_reduce(summary, dist.ReduceOp.SUM, group)
-    return summary, common
+    sums = sums * torch.exp(largest - reference)[..., None]
+    dist.all_reduce(sums, dist.ReduceOp.SUM, group)
+    return sums, common
 
 
-def _read_summary(q: Tensor, summary: Tensor, largest: Tensor, exponents: Exponents, out: Tensor | None) -> Tensor:
-    """What each query reads. q [B, H, M, D] -> [B, H, M, D]."""
+def _attend_to_sums(q: Tensor, sums: Tensor, largest: Tensor, log_features: LogFeatures, out: Tensor | None) -> Tensor:
+    """The fraction for every query. q [B, H, M, D] -> [B, H, M, D]."""
 
-    def read(part: Tensor) -> tuple[Tensor, Tensor]:
-        exponent = exponents(part).add_(largest[:, :, None])
+    def fraction(part: Tensor) -> tuple[Tensor, Tensor]:
+        exponent = log_features(part).add_(largest[:, :, None])
         exponent = exponent.sub_(exponent.detach().amax(-1, keepdim=True))
-        sums = _exp_(exponent) @ summary
-        return sums[..., :-COUNTS], sums[..., -1:]
+        weighted = _exp_(exponent) @ sums
+        return weighted[..., :-ONES], weighted[..., -1:]
 
     parts = torch.split(q, CHUNK, 2)
     if torch.is_grad_enabled():
-        return torch.cat([torch.div(*read(part)) for part in parts], 2)
+        return torch.cat([torch.div(*fraction(part)) for part in parts], 2)
     out = torch.empty_like(q, memory_format=torch.contiguous_format) if out is None else out
     for part, place in zip(parts, torch.split(out, CHUNK, 2), strict=True):
-        torch.div(*read(part), out=place)
+        torch.div(*fraction(part), out=place)
     return out

@@ -1,13 +1,13 @@
-"""Hedgehog attention: linear attention whose features are learned to spike as softmax does.
+"""Hedgehog attention: linear attention with learned features that are as peaked as softmax.
 
     phi(x) = [softmax(W x), softmax(-W x)],   W [D, D] per head, one for queries and one for keys
 
-(Zhang et al., arXiv 2402.04347); `rfcli.attention.feature_sums` has the sums over the features. W starts as the
-identity, learns to imitate the layers of a softmax model, and then with the whole model.
+(Zhang et al., arXiv 2402.04347); `rfcli.attention.feature_sums` computes the sums over features. W starts as the
+identity, is trained to imitate the layers of a softmax model, and then with the whole model.
 
-The paper's features are for all keys. Here registers and emitters are read one by one (`rfcli.attention.exact_keys`),
-and the features give the others, times e^b D / 2: features that tell nothing apart make phi(q) . phi(k) = 2 / D, where
-softmax's kernel is about e^b. Each head learns its b.
+The paper uses these features for all keys. Here registers and emitters are exact keys (`rfcli.attention.exact_keys`),
+and the kernel of all other keys is e^b D / 2 phi(q) . phi(k). The factor D / 2 sets the unit: features that do not
+distinguish any keys have phi(q) . phi(k) = 2 / D, where the softmax kernel is about e^b. Each head learns its b.
 
 Cost O(N (D + E) D) time for E registers and emitters.
 """
@@ -19,56 +19,56 @@ import torch
 from torch import Tensor, nn
 
 from rfcli.attention.context import Context
-from rfcli.attention.exact_keys import STRIDE, USUAL_BALANCE, ExactKeys, set_apart
-from rfcli.attention.feature_sums import Exponents, attend_by_features
+from rfcli.attention.exact_keys import ExactKeys, log_scale, split_exact_keys
+from rfcli.attention.feature_sums import LogFeatures, attend_by_features
 from rfcli.attention.layer import AttentionLayer
 from rfcli.attention.mechanism import LayerSpec
 
 
 class Hedgehog(AttentionLayer):
-    """Linear attention: feature maps query_map, key_map [H, D, D] are learned; registers and emitters are exact."""
+    """Linear attention with learned feature maps `query_map`, `key_map` [H, D, D]; registers and emitters are exact."""
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         self.query_map = nn.Parameter(torch.eye(spec.head_dim).repeat(spec.heads, 1, 1))
         self.key_map = nn.Parameter(torch.eye(spec.head_dim).repeat(spec.heads, 1, 1))
-        self.balance = nn.Parameter(torch.zeros(spec.heads))  # [H] how far b has moved, in strides
+        self.balance = nn.Parameter(torch.zeros(spec.heads))  # [H], b of each head by `log_scale`
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context, out: Tensor | None = None) -> Tensor:
-        """Q [B, H, M, D], k, v [B, H, N, D] -> [B, H, M, D] in q's dtype; inside, float32 or better. out: memory that
-        may be used for the result where no gradients are wanted; may be q's.
-        """
+        """q, k, v [B, H, N, D] -> [B, H, N, D] in the dtype of q; computed in float32 or float64."""
         dtype = q.dtype
         with torch.autocast(q.device.type, enabled=False):
             wide = torch.float64 if dtype == torch.float64 else torch.float32
-            of_queries, of_keys = (partial(log_spikes, rows.to(wide)) for rows in (self.query_map, self.key_map))
+            query_features: LogFeatures = partial(log_softmax_features, self.query_map.to(wide))
+            key_features = partial(log_softmax_features, self.key_map.to(wide))
             q, k, v = q.to(wide), k.to(wide), v.to(wide)
-            apart, bias = set_apart(k, v, context)
-            if apart is not None:
-                beside = USUAL_BALANCE + STRIDE * self.balance.to(wide) + math.log(q.shape[-1] / 2)
-                of_queries = partial(with_logits, of_queries, beside[:, None, None], apart)
+            exact, bias = split_exact_keys(k, v, context)
+            if exact is not None:
+                scale = log_scale(self.balance.to(wide)) + math.log(q.shape[-1] / 2)
+                query_features = partial(features_and_logits, query_features, scale, exact)
             return attend_by_features(
                 q,
                 k,
                 v,
-                of_queries,
-                of_keys,
+                query_features,
+                key_features,
                 bias,
                 out if dtype == wide else None,
                 context.group,
-                None if apart is None else apart.v,
+                None if exact is None else exact.v,
             ).to(dtype)
 
 
-def log_spikes(rows: Tensor, x: Tensor) -> Tensor:
-    """[..., D] -> [..., 2D], log of [softmax(W x), softmax(-W x)]. rows [D, D]: W."""
-    answers = x @ rows.transpose(-1, -2)
-    return torch.cat([answers.log_softmax(-1), (-answers).log_softmax(-1)], -1)
+def log_softmax_features(weight: Tensor, x: Tensor) -> Tensor:
+    """[B, H, n, D] -> [B, H, n, 2D], log of [softmax(W x), softmax(-W x)]. weight [H, D, D]: W."""
+    projected = x @ weight.transpose(-1, -2)
+    return torch.cat([projected.log_softmax(-1), (-projected).log_softmax(-1)], -1)
 
 
-def with_logits(features: Exponents, beside: Tensor, exact: ExactKeys, x: Tensor) -> Tensor:
-    """[B, H, n, D] -> [B, H, n, 2D + E], logarithms of the features and behind them those of the exact keys, relative
-    to `beside` [H, 1, 1], the logarithm of what the features are to be multiplied by.
+def features_and_logits(features: LogFeatures, scale: Tensor, exact: ExactKeys, x: Tensor) -> Tensor:
+    """[B, H, n, D] -> [B, H, n, 2D + E], log features of queries, then the logits of the exact keys minus `scale`.
+
+    scale [H, 1, 1]: log of the factor of the features' kernel, which is divided out of the whole fraction.
     """
-    logits = x @ exact.k.mT * x.shape[-1] ** -0.5 + exact.log_weight.to(x)[:, None, None] - beside
+    logits = x @ exact.k.mT * x.shape[-1] ** -0.5 + exact.log_weight.to(x)[:, None, None] - scale
     return torch.cat([features(x), logits], -1)

@@ -1,9 +1,10 @@
-"""FAVOR+ attention: softmax through positive random features, at a cost that grows as N.
+"""Performer attention: linear attention with the positive random features of FAVOR+, or with learned ones.
 
     exp(q . k / sqrt(D)) = E_w[ phi_w(q) phi_w(k) ],   phi_w(x) = exp(w . x' - |x'|^2 / 2),   x' = x / D^(1/4)
 
-with m directions w, orthogonal in blocks (Choromanski et al., arXiv 2009.14794); `rfcli.attention.feature_sums` has the
-sums over them.
+with m random directions w, orthogonal in blocks (Choromanski et al., arXiv 2009.14794).
+`rfcli.attention.feature_sums` computes the sums over features, `rfcli.attention.learned_favor` learns the directions.
+
 Cost O(N m D) time.
 """
 
@@ -22,46 +23,44 @@ from rfcli.attention.orthogonal import orthogonal_gaussian
 
 
 def performer_layer(spec: LayerSpec, feature_map: str, **options: Any) -> AttentionLayer:
-    """The layer of the mechanism `performer` for a feature map."""
-    return {"learned": LearnedFavor, "favor": Performer}[feature_map](spec, **options)
+    """A layer of the mechanism `performer`; feature_map: learned or favor."""
+    return {"learned": LearnedFavor, "favor": Favor}[feature_map](spec, **options)
 
 
-class Performer(AttentionLayer):
-    """FAVOR+.
+class Favor(AttentionLayer):
+    """FAVOR+ with m = `features` random directions per head, for all keys.
 
-    features: m, random directions per head. seed: of the directions, which are stored in the checkpoint.
+    seed: of the directions, which are stored in the checkpoint.
     """
 
     directions: Tensor  # [H, m, D]
 
-    def __init__(self, spec: LayerSpec, features: int = 256, seed: int = 0) -> None:
+    def __init__(self, spec: LayerSpec, features: int, seed: int = 0) -> None:
         super().__init__(spec)
         self.register_buffer("directions", torch.empty(spec.heads, features, spec.head_dim))
         self.redraw(seed)
 
     def redraw(self, seed: int) -> None:
-        """Draw new directions: a model that trains with one set for ever learns the errors of that set."""
+        """Draw new directions: a model trained with one fixed set adapts to the errors of that set."""
         heads, features, head_dim = self.directions.shape
         generator = torch.Generator().manual_seed(seed + self.spec.index)
         drawn = [orthogonal_gaussian(features, head_dim, generator) for _ in range(heads)]
         self.directions.copy_(torch.stack(drawn))
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context, out: Tensor | None = None) -> Tensor:
-        """Q [B, H, M, D], k, v [B, H, N, D] -> [B, H, M, D] in q's dtype; inside, float32 or better. out: memory that
-        may be used for the result where no gradients are wanted; may be q's.
-        """
+        """q, k, v [B, H, N, D] -> [B, H, N, D] in the dtype of q; computed in float32 or float64."""
         dtype = q.dtype
         with torch.autocast(q.device.type, enabled=False):
             wide = torch.float64 if dtype == torch.float64 else torch.float32
             directions = self.directions.to(wide).transpose(-1, -2) * q.shape[-1] ** -0.25
-            of_keys = partial(softmax_exponents, directions)
-            of_queries = partial(torch.matmul, other=directions)  # |q|^2 is a factor of one query, which cancels
+            key_features = partial(log_features, directions)
+            query_features = partial(torch.matmul, other=directions)  # |q'|^2 cancels in the fraction
             q, k, v, bias = q.to(wide), k.to(wide), v.to(wide), context.key_bias()
             out = out if dtype == wide else None
-            return attend_by_features(q, k, v, of_queries, of_keys, bias, out, context.group).to(dtype)
+            return attend_by_features(q, k, v, query_features, key_features, bias, out, context.group).to(dtype)
 
 
-def softmax_exponents(directions: Tensor, x: Tensor) -> Tensor:
-    """[..., D] -> [..., m], w . x' - |x'|^2 / 2. directions [D, m], divided by D^(1/4)."""
-    halved_norm: Tensor = 0.5 * x.shape[-1] ** -0.5 * x.square().sum(-1, keepdim=True)
-    return (x @ directions).sub_(halved_norm)
+def log_features(directions: Tensor, x: Tensor) -> Tensor:
+    """[B, H, n, D] -> [B, H, n, m], w . x' - |x'|^2 / 2. directions [H, D, m], divided by D^(1/4)."""
+    half_squared_norm: Tensor = 0.5 * x.shape[-1] ** -0.5 * x.square().sum(-1, keepdim=True)
+    return (x @ directions).sub_(half_squared_norm)

@@ -1,16 +1,15 @@
-"""Near-far attention: softmax at linear cost, for any trained softmax model, with no training.
+"""Near-far attention: softmax approximated at linear cost, for any trained softmax model, without training.
 
-Attention over N triangles is a sum over N sources, as gravity is: what is far or small may be pooled. Blocks of 512
-neighbouring queries share K keys, single triangles where it matters and clusters elsewhere, which are chosen once per
-scene from its geometry:
+Attention over N triangles is a sum over N sources, like gravity: distant or small sources can be pooled into clusters.
+Each block of 512 neighbouring queries has K keys: single triangles where they matter, clusters elsewhere. The keys are
+chosen once per scene, from its geometry:
 
-    tree.py       a balanced binary tree over the triangles, kept as an order of them
-    frontier.py   the K nodes of the tree that a block reads
-    plan.py       both, once per scene; registers and emitters stay out of the tree and are keys of every block
-    rope_groups.py, key_table.py   per layer and head: what a node is as a key
-    common_terms.py    per layer and head: what all queries of a block share of their exponents
-    blocks.py     per layer and head: every block reads its keys; gradients
-    layer.py      the mechanism
+    tree.py        a balanced binary tree over the triangles, stored as an order of them
+    frontier.py    which K nodes of the tree are the keys of a block
+    plan.py        both, once per scene; registers and emitters are not in the tree and are keys of every block
+    key_table.py   per layer and head: mean key, variance and mean value of every node
+    blocks.py      per layer and head: softmax of every block over its keys, with gradients
+    layer.py       the mechanism
 """
 
 from rfcli.attention.nearfar.layer import NearFar

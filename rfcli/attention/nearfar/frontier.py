@@ -1,13 +1,13 @@
-"""Which nodes of the tree a block of queries reads: the K that a greedy descent ends with.
+"""Which nodes of the tree are the keys of a block of queries: the K nodes at which a greedy descent ends.
 
-Opening a node means reading its two children in its place. A node is worth opening as its pooled triangles differ and
-as they are near:
+To open a node is to replace it by its two children. A node is opened the sooner, the more its triangles differ and the
+nearer they are:
 
     score = weight (Var position + Var other features / 4) / (distance + 0.15)
 
-Starting at the root, the node of the highest score is opened K - 1 times. With e = min(e of the parent, score), which
-falls along every path, the nodes to open are simply the K - 1 of largest e: no queue is needed, and all blocks can
-go down level by level at once, each with its K best candidates.
+The descent starts at the root and opens the node of highest score K - 1 times. With e = min(e of the parent, score),
+which decreases along every path, the opened nodes are simply the K - 1 of largest e. So no queue is needed: all blocks
+descend level by level together, each with its K best candidates.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-SOFTENING = 0.15  # in half extents of the scene: nearer than this, nearness matters no more
-FALLING = 1 - 1e-6  # e of a child is strictly below its parent's
+SOFTENING = 0.15  # in half extents of the scene: distances well below this make no difference
+DECREASE = 1 - 1e-6  # makes e of a child strictly less than that of its parent
 BLOCKS_AT_ONCE = 64  # bounds memory
 
 
@@ -24,20 +24,23 @@ BLOCKS_AT_ONCE = 64  # bounds memory
 class Nodes:
     """M nodes, level by level from the smallest up to the root; children of node i of a level: 2i, 2i + 1 below.
 
-    starts: first row of each level. holds [M] bool: not empty. centre [M, 3] of position.
-    spread [M]: weight times variances; -1 for nodes that are not opened.
+    Attributes:
+        starts: Index of the first node of each level.
+        filled: [M] bool, False = an empty node.
+        centre: [M, 3] mean position.
+        spread: [M] weight times variances, the numerator of the score; -1 for nodes that must not be opened.
     """
 
     starts: list[int]
-    holds: Tensor
+    filled: Tensor
     centre: Tensor
     spread: Tensor
 
 
 def choose_nodes(nodes: Nodes, centre: Tensor, radius: Tensor, keys: int) -> Tensor:
-    """Rows [Q, keys] of the nodes that each block reads, -1 in slots that are left over.
+    """The nodes of each block as indices [Q, keys], -1 in unused slots; together they hold every triangle once.
 
-    centre [Q, 3] and radius [Q] of the blocks. Together the nodes of a block hold every triangle exactly once.
+    centre [Q, 3] and radius [Q] of the blocks.
     """
     parts = [
         _descend(nodes, *block, keys)
@@ -49,22 +52,22 @@ def choose_nodes(nodes: Nodes, centre: Tensor, radius: Tensor, keys: int) -> Ten
 def _descend(nodes: Nodes, centre: Tensor, radius: Tensor, keys: int) -> Tensor:
     rows = torch.full((len(centre), 1), nodes.starts[-1], device=centre.device)
     parent = torch.full(rows.shape, torch.inf, device=centre.device)
-    seen: list[tuple[Tensor, Tensor, Tensor]] = []
+    visited: list[tuple[Tensor, Tensor, Tensor]] = []
     for level in range(len(nodes.starts) - 1, -1, -1):
         distance = (nodes.centre[rows] - centre[:, None]).norm(dim=-1)
         own = nodes.spread[rows] / ((distance - radius[:, None]).clamp_min(0) + SOFTENING)
-        own = torch.minimum(parent * FALLING, own)
-        seen.append((rows, parent, own))
+        own = torch.minimum(parent * DECREASE, own)
+        visited.append((rows, parent, own))
         if level:
             best, at = own.topk(min(keys, own.shape[1]), sorted=False)
             left = nodes.starts[level - 1] + 2 * (rows.gather(1, at) - nodes.starts[level])
             rows = torch.stack([left, left + 1], -1).flatten(1)
             parent = best.repeat_interleave(2, 1)
-    rows, parent, own = (torch.cat(part, 1) for part in zip(*seen, strict=True))
-    # At most keys - 1 nodes are above the threshold, and a node that may not be opened never is.
+    rows, parent, own = (torch.cat(part, 1) for part in zip(*visited, strict=True))
+    # At most keys - 1 nodes are above the threshold, and nodes that must not be opened never are.
     enough = own.shape[1] >= keys
     threshold = own.topk(keys, sorted=True).values[:, -1:].clamp_min(0) if enough else own.new_zeros(len(own), 1)
-    read = (parent > threshold) & (own <= threshold) & nodes.holds[rows]
-    slot = torch.where(read, read.cumsum(1) - 1, keys)
-    chosen = rows.new_full((len(rows), keys + 1), -1).scatter_(1, slot, rows)
-    return chosen[:, :keys]
+    chosen = (parent > threshold) & (own <= threshold) & nodes.filled[rows]
+    slot = torch.where(chosen, chosen.cumsum(1) - 1, keys)
+    slots = rows.new_full((len(rows), keys + 1), -1).scatter_(1, slot, rows)
+    return slots[:, :keys]
