@@ -1,11 +1,4 @@
-"""Closed boxes with cells of one size: one by itself, or the boards and blocks that other shapes are made of.
-
-Made of boards: a table, a chair, a shelf.
-
-Built of blocks: stairs, an arch.
-
-A piece of landscape.
-"""
+"""Shapes made of closed boxes with cells of equal size: a box, furniture, stairs, an arch, a terrain."""
 
 import numpy as np
 import trimesh
@@ -16,13 +9,13 @@ Box = tuple[tuple[float, float, float], tuple[float, float, float]]  # low and h
 
 
 def box(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """A box with sides 0.4 to 1; every third is a cube."""
+    """A box with sides of 0.4 to 1; a third are cubes."""
     size = np.ones(3) if rng.random() < 1 / 3 else rng.uniform(0.4, 1.0, 3)
     return boxes([((0.0, 0.0, 0.0), (size[0], size[1], size[2]))], faces)
 
 
 def boxes(corners: list[Box], faces: int) -> trimesh.Trimesh:
-    """Separate closed boxes with cells of one size, the smallest for which all fit into `faces`."""
+    """Separate closed boxes with cells of equal size, the smallest that `faces` allows."""
     sizes = np.array([np.subtract(high, low) for low, high in corners])
     longest = sizes.max()
     for divisions in range(64, 0, -1):
@@ -36,7 +29,7 @@ def boxes(corners: list[Box], faces: int) -> trimesh.Trimesh:
 
 
 def closed_box(low: Points, size: Points, cells: Points) -> trimesh.Trimesh:
-    """One box with its low corner at `low`, cells [3] per axis, seen from outside."""
+    """One box with its low corner at `low`, facing outwards; cells: [3] number along each axis."""
     sides = []
     for axis in range(3):
         u, v = (axis + 1) % 3, (axis + 2) % 3
@@ -53,7 +46,7 @@ def closed_box(low: Points, size: Points, cells: Points) -> trimesh.Trimesh:
 
 
 def joined(meshes: list[trimesh.Trimesh]) -> trimesh.Trimesh:
-    """All faces in one mesh; vertices stay apart."""
+    """All meshes in one, without merging vertices."""
     offsets = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes[:-1])])
     faces = [mesh.faces + offset for mesh, offset in zip(meshes, offsets, strict=True)]
     return trimesh.Trimesh(np.concatenate([mesh.vertices for mesh in meshes]), np.concatenate(faces), process=False)
@@ -62,18 +55,18 @@ def joined(meshes: list[trimesh.Trimesh]) -> trimesh.Trimesh:
 def table(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
     """A top on four legs."""
     w, d, h = rng.uniform(0.7, 1.2), rng.uniform(0.5, 1.0), rng.uniform(0.4, 0.9)
-    return boxes([*legs(w, d, h, rng.uniform(0.05, 0.12)), ((0, 0, h), (w, d, h + rng.uniform(0.05, 0.12)))], faces)
+    return boxes([*_legs(w, d, h, rng.uniform(0.05, 0.12)), ((0, 0, h), (w, d, h + rng.uniform(0.05, 0.12)))], faces)
 
 
 def chair(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
     """A seat on four legs with a back."""
     w, d, h, t = rng.uniform(0.45, 0.6), rng.uniform(0.45, 0.6), rng.uniform(0.4, 0.55), rng.uniform(0.05, 0.09)
     back = ((0.0, d - t, h + t), (w, d, h + rng.uniform(0.4, 0.7)))
-    return boxes([*legs(w, d, h, t), ((0.0, 0.0, h), (w, d, h + t)), back], faces)
+    return boxes([*_legs(w, d, h, t), ((0.0, 0.0, h), (w, d, h + t)), back], faces)
 
 
 def shelf(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """Boards between two sides, open to front and back or with a back."""
+    """Boards between two sides, with or without a back."""
     w, d, h, t = rng.uniform(0.4, 1.0), rng.uniform(0.2, 0.4), rng.uniform(0.6, 1.2), rng.uniform(0.04, 0.08)
     boards: list[Box] = [((0.0, 0.0, 0.0), (t, d, h)), ((w - t, 0.0, 0.0), (w, d, h))]
     for z in np.linspace(0.0, h - t, int(rng.integers(2, 5))) * rng.uniform(0.85, 1.0):
@@ -83,13 +76,13 @@ def shelf(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
     return boxes(boards, faces)
 
 
-def legs(width: float, depth: float, height: float, thick: float) -> list[Box]:
-    """Four legs in the corners."""
+def _legs(width: float, depth: float, height: float, thick: float) -> list[Box]:
+    """Four legs at the corners."""
     return [((x, y, 0.0), (x + thick, y + thick, height)) for x in (0.0, width - thick) for y in (0.0, depth - thick)]
 
 
 def stairs(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """Steps that rise to one side."""
+    """Steps rising along +x."""
     count, rise, run = int(rng.integers(3, 6)), rng.uniform(0.12, 0.25), rng.uniform(0.15, 0.3)
     width = rng.uniform(0.4, 1.0)
     return boxes([((i * run, 0.0, 0.0), ((i + 1) * run, width, (i + 1) * rise)) for i in range(count)], faces)
@@ -102,7 +95,7 @@ def arch(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
 
 
 def terrain(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """A block whose top is fractal: ridged waves of falling height (Musgrave 1989), rounded hills or sharp crests."""
+    """A block with a fractal top: waves of decreasing amplitude (Musgrave 1989), rounded or with sharp ridges."""
     mesh = boxes([((0.0, 0.0, 0.0), (1.0, float(rng.uniform(0.6, 1.0)), 0.12))], faces)
     ground = np.asarray(mesh.vertices)[:, :2]
     height, sharp = np.zeros(len(ground)), rng.uniform(0.0, 1.0)

@@ -1,9 +1,4 @@
-"""Flat drawings lifted into solids.
-
-Gear wheels.
-
-Emblems: flat figures with the symmetry of a wheel or of a shield.
-"""
+"""Flat drawings extruded into solids: gear wheels and emblems."""
 
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -20,30 +15,30 @@ Drawing: TypeAlias = Any  # manifold3d.CrossSection, which has no types
 
 
 def stroke(points: Points, thick: float, segments: int = 8) -> Drawing:
-    """A pen's line of width `thick` along a polyline [K, 2], with round joints and ends."""
+    """A line of width `thick` along a polyline [K, 2], with round joints and ends."""
     pen = CrossSection.circle(thick / 2, segments)
     dots = [pen.translate(tuple(point)) for point in np.asarray(points, float)]
     return union([CrossSection.batch_hull(list(pair)) for pair in pairwise(dots)])
 
 
 def outline(radius: Points) -> Drawing:
-    """A closed curve around the origin by its radius [K] at even angles, counter-clockwise."""
+    """A closed curve around the origin, from its radius [K] at equally spaced angles, counter-clockwise."""
     angle = np.linspace(0, 2 * np.pi, len(radius), endpoint=False)
     return CrossSection([np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)])
 
 
 def union(drawings: list[Drawing]) -> Drawing:
-    """All of them."""
+    """Union of the drawings."""
     return CrossSection.batch_boolean(drawings, manifold3d.OpType.Add)
 
 
 def extruded(drawing: Drawing, height: float, faces: int) -> trimesh.Trimesh:
-    """The solid of the drawing's shape and this height, upright: the drawing's y is up, its front faces -y."""
+    """The drawing extruded by `height` and turned upright: its y axis points up, its front faces -y."""
     return refined(manifold3d.Manifold.extrude(drawing.simplify(0.01), height).rotate((90.0, 0.0, 0.0)), faces)
 
 
 def gear(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """A wheel with slanted teeth, a bore, and, where there is room, round holes between spokes."""
+    """A wheel with slanted teeth, a bore and, if there is room, round holes between spokes."""
     teeth, depth = int(rng.integers(7, 17)), rng.uniform(0.12, 0.25)
     phase = np.arange(8 * teeth) / 8 % 1
     wheel = outline(1 - depth * np.clip(4 * np.abs(2 * phase - 1) - 1.5, 0, 1))
@@ -59,7 +54,7 @@ def gear(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
 
 
 def logo(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """A ring, star or disc with petals added and a figure cut out, all with the same number of spokes."""
+    """An emblem: a ring, star or disc with petals and a cut-out, all with the same rotational symmetry."""
     spokes = int(rng.integers(3, 8))
     angle = 2 * np.pi * np.arange(spokes) / spokes + np.pi / 2
     turn = np.linspace(0, 2 * np.pi, 24 * spokes // 2, endpoint=False) - np.pi / 2

@@ -1,4 +1,4 @@
-"""Drawings lifted from the plane: a star, a polygon."""
+"""Stars and polygons, extruded."""
 
 import numpy as np
 import trimesh
@@ -8,7 +8,7 @@ from rfcli.synth.shapes.polyline import resample
 
 
 def extrusion(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """A star or a polygon lifted from the plane, sometimes twisted or tapered."""
+    """An extruded star or polygon, some twisted or tapered."""
     turn = np.linspace(0, 2 * np.pi, 240, endpoint=False)
     tips = int(rng.integers(3, 10))
     phase = turn * tips / (2 * np.pi) % 1
@@ -19,11 +19,11 @@ def extrusion(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
     outline = radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
     height, twist = rng.uniform(0.3, 2.0), rng.choice([0.0, rng.uniform(-1.0, 1.0)])
     taper = rng.uniform(0.5, 1.0)
-    return extruded(outline, height, float(twist), taper, 2 * tips, faces)
+    return _extruded(outline, height, float(twist), taper, 2 * tips, faces)
 
 
-def extruded(outline: Points, height: float, twist: float, taper: float, corners: int, faces: int) -> trimesh.Trimesh:
-    """An outline [K, 2], star-shaped about the origin, lifted by `height` with caps of rings around the centre."""
+def _extruded(outline: Points, height: float, twist: float, taper: float, corners: int, faces: int) -> trimesh.Trimesh:
+    """An outline [K, 2], star-shaped about the origin, extruded by `height`; the caps are rings around the centre."""
     columns = int(np.clip(round((faces / 3) ** 0.5 / corners), 1, 8)) * corners
     columns = max(corners, min(columns, faces // (4 * corners) * corners))
     rows = max(4, faces // (2 * columns) + 2)

@@ -1,4 +1,4 @@
-"""Surfaces from rectangular grids of points."""
+"""Meshes from rectangular grids of points."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +10,11 @@ Points = npt.NDArray[np.float64]
 def grid_mesh(
     points: Points, wrap_rows: bool = False, wrap_columns: bool = False, crossed: npt.NDArray[np.bool_] | None = None
 ) -> trimesh.Trimesh:
-    """Mesh of a grid of points [R, C, 3], two triangles a cell; wrap: the last row or column meets the first.
+    """Mesh of a grid of points [R, C, 3], two triangles per cell.
 
-    crossed: cells that are cut along the other diagonal, from the next column to the next row.
-    Cells that shrink to a line (the poles of a lathe) lose the triangle without area. Normals of the mesh point
-    along (next column - point) x (next row - point).
+    Normals point along (next column - point) x (next row - point). Triangles without area, as at the poles of a lathe,
+    are left out. wrap_rows, wrap_columns: connect the last row or column with the first. crossed: [R', C'] cells that
+    are split along the other diagonal, from the next column to the next row.
     """
     rows, columns = points.shape[:2]
     index = np.arange(rows * columns).reshape(rows, columns)
@@ -34,7 +34,7 @@ def grid_mesh(
 
 
 def rectangle(width: float, height: float, columns: int, rows: int) -> Points:
-    """Points [rows + 1, columns + 1, 3] of a rectangle in the xy plane around the origin, normal +z."""
+    """Grid [rows + 1, columns + 1, 3] of a rectangle in the xy plane, centred on the origin, normal +z."""
     x = np.linspace(-width / 2, width / 2, columns + 1)
     y = np.linspace(-height / 2, height / 2, rows + 1)
     grid = np.stack(np.meshgrid(x, y), -1)

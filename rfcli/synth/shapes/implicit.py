@@ -1,9 +1,4 @@
-"""Surfaces on which a function of space is zero.
-
-Blobs that flow together.
-
-A piece of a minimal surface that fills space.
-"""
+"""Implicit surfaces, the zero level sets of functions: metaballs and gyroids."""
 
 from collections.abc import Callable
 
@@ -11,49 +6,50 @@ import numpy as np
 import trimesh
 from skimage.measure import marching_cubes
 
-from rfcli.synth.shapes.budget import GRAIN, decimate
+from rfcli.synth.shapes.budget import ROUNDING, decimate
 from rfcli.synth.shapes.grid import Points
 
-CELLS = 40  # along the longest side
+GRID_CELLS = 40  # along the longest side
 MARGIN = 1.5  # cells around the shape
+MAX_PART_RATIO = 50  # of the largest part's faces to those of the smallest loose part that is kept
 
 
 def level_set(inside: Callable[[Points], Points], low: Points, high: Points, faces: int) -> trimesh.Trimesh:
-    """Where `inside` (points [..., 3] to [...], positive inside) is zero, by marching cubes (Lorensen, Cline 1987).
+    """Surface where a function is zero, by marching cubes (Lorensen and Cline 1987), without small loose parts.
 
-    low, high [3]: a box around the surface. Small loose parts, below a fiftieth of the largest, are left out.
+    inside: from points [..., 3] to values [...], positive inside. low, high: [3] corners of a box around the surface.
     """
-    cell = (high - low).max() / CELLS
+    cell = (high - low).max() / GRID_CELLS
     lines = [np.arange(a - MARGIN * cell, b + (MARGIN + 1) * cell, cell) for a, b in zip(low, high, strict=True)]
     field = inside(np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1))
-    field = (np.floor(field * GRAIN) + 0.5) / GRAIN  # never exactly zero, where triangles would have no area
+    field = (np.floor(field * ROUNDING) + 0.5) / ROUNDING  # never exactly zero, which would give triangles without area
     points, triangles, _, _ = marching_cubes(np.pad(field, 1, constant_values=min(field.min(), -cell)), 0.0)
     mesh = trimesh.Trimesh(points * cell, triangles[:, ::-1], process=False)
-    return decimate(without_crumbs(mesh), faces)
+    return decimate(_without_small_parts(mesh), faces)
 
 
-def without_crumbs(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """The mesh without parts that have fewer than a fiftieth of the faces of the largest one."""
+def _without_small_parts(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """The mesh, changed in place, without parts much smaller than the largest."""
     part = trimesh.graph.connected_component_labels(mesh.face_adjacency, node_count=len(mesh.faces))
     size = np.bincount(part)
-    mesh.update_faces(size[part] * 50 >= size.max())
+    mesh.update_faces(size[part] * MAX_PART_RATIO >= size.max())
     mesh.remove_unreferenced_vertices()
     return mesh
 
 
 def smooth_union(distances: list[Points], blend: float) -> Points:
-    """The union of solids given by signed distances (negative inside) with seams rounded over `blend`.
+    """Signed distance (negative inside) of the union of solids, with seams rounded over the length `blend`.
 
-    -blend log(sum exp(-d / blend)): smooth everywhere, and no order of the parts is special.
+    -blend log(sum exp(-d / blend)): smooth everywhere and independent of the order of the solids.
     """
     stack = np.stack(distances) / blend
-    least = stack.min(axis=0)
-    result: Points = blend * (least - np.log(np.exp(least - stack).sum(axis=0)))
+    nearest = stack.min(axis=0)
+    result: Points = blend * (nearest - np.log(np.exp(nearest - stack).sum(axis=0)))
     return result
 
 
-def capsule(points: Points, start: Points, end: Points, thick: float, thin: float) -> Points:
-    """About the signed distance [...] of points [..., 3] from a rod whose radius goes from `thick` to `thin`."""
+def capsule_distance(points: Points, start: Points, end: Points, thick: float, thin: float) -> Points:
+    """Approximate signed distance [...] of points [..., 3] from a rod whose radius changes from `thick` to `thin`."""
     axis = end - start
     along = np.clip((points - start) @ axis / (axis @ axis), 0.0, 1.0)
     away = np.linalg.norm(points - start - along[..., None] * axis, axis=-1)
@@ -61,8 +57,8 @@ def capsule(points: Points, start: Points, end: Points, thick: float, thin: floa
     return result
 
 
-def egg(points: Points, centre: Points, axes: Points) -> Points:
-    """About the signed distance [...] of points [..., 3] from an ellipsoid with half axes [3] along x, y and z."""
+def ellipsoid_distance(points: Points, centre: Points, axes: Points) -> Points:
+    """Approximate signed distance [...] of points [..., 3] from an ellipsoid with half axes [3] along x, y and z."""
     length = np.linalg.norm((points - centre) / axes, axis=-1)
     result: Points = (length - 1.0) * axes.min()
     return result
@@ -82,8 +78,8 @@ def metaball(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
 
 
 def gyroid(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """A thick gyroid (Schoen 1970), turned and moved at random, cut to a superellipsoid: a sponge, a coral."""
-    finest = min(6.0, 0.19 * faces**0.5)  # waves that so few faces can follow
+    """A thick gyroid (Schoen 1970), cut to a superellipsoid: a sponge or a coral."""
+    finest = min(6.0, 0.19 * faces**0.5)  # number of waves that this number of faces can represent
     waves, thickness, power = rng.uniform(0.7, 1.0) * finest, rng.uniform(0.5, 0.8), rng.uniform(2.0, 8.0)
     phase = rng.uniform(0, 2 * np.pi, 3)
 

@@ -1,23 +1,20 @@
-"""Profiles turned around an axis: cylinder, cone, vase, turned wood.
-
-Standing and table lamps.
-"""
+"""Solids of revolution: cylinder, cone, vase, turned wood, lamp."""
 
 import numpy as np
 import trimesh
 
 from rfcli.synth.shapes.boxes import joined
-from rfcli.synth.shapes.budget import shared
+from rfcli.synth.shapes.budget import distribute_faces
 from rfcli.synth.shapes.grid import Points, grid_mesh
 from rfcli.synth.shapes.polyline import path_length, resample
 
 
 def lathe(profile: Points, faces: int) -> trimesh.Trimesh:
-    """A profile [(radius, z), ...], from one end of the axis to the other, turned around z into even quads."""
+    """Solid of revolution of a profile [(radius, z), ...] that starts and ends on the z axis, with even cells."""
     length, around = path_length(profile), 2 * np.pi * profile[:, 0].mean()
     cell = (2 * length * max(around, 1e-3) / faces) ** 0.5
     columns = int(np.clip(round(around / cell), 5, max(5, faces // 6)))
-    rows = max(4, faces // (2 * columns) + 2)  # the two poles take one triangle a cell
+    rows = max(4, faces // (2 * columns) + 2)  # cells at the two poles have one triangle
     points = resample(profile, rows)
     turn = np.linspace(0, 2 * np.pi, columns, endpoint=False)
     grid = np.stack(
@@ -44,7 +41,7 @@ def cone(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
 
 
 def vase(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """A turned vessel with a wall: outside up along a random smooth profile, inside down."""
+    """A vessel with a wall: the profile rises outside along a random smooth curve and returns inside."""
     knots = rng.uniform(0.15, 0.5, 5)
     z = np.linspace(0, 1, 24)
     radius = np.interp(z, np.linspace(0, 1, 5), knots)
@@ -58,7 +55,7 @@ def vase(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
 
 
 def turned(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """A solid of turned wood: a leg, a pawn, a bottle; beads and grooves between a foot and a knob."""
+    """Turned wood, such as a table leg or a pawn: beads and grooves between a foot and a knob."""
     z = np.linspace(0, 1, 60)
     radius = np.interp(z, np.linspace(0, 1, 7), rng.uniform(0.1, 0.3, 7))
     for _ in range(int(rng.integers(1, 4))):  # beads
@@ -73,7 +70,7 @@ def turned(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
 
 
 def lamp(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """A foot, a pole, and a shade with a wall, each turned on a lathe."""
+    """A foot, a pole and a shade with a wall, each a solid of revolution."""
     height, foot, pole = rng.uniform(0.6, 1.4), rng.uniform(0.15, 0.3), rng.uniform(0.015, 0.05)
     low, high, tall = rng.uniform(0.2, 0.4), rng.uniform(0.08, 0.25), rng.uniform(0.2, 0.4)
     thick, wall = rng.uniform(0.02, 0.08), 0.02
@@ -82,5 +79,5 @@ def lamp(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
     top = height + 0.05
     shade = np.array([(0, top - wall), (high - wall, top - wall), (low - wall, top - tall), (low, top - tall)])
     shade = np.concatenate([shade, [(high, top), (0, top)]])
-    counts = shared(faces, [foot**2, 2 * pole * height, 2 * (low + high) * tall], 40)
+    counts = distribute_faces(faces, [foot**2, 2 * pole * height, 2 * (low + high) * tall], 40)
     return joined([lathe(part, count) for part, count in zip((base, rod, shade), counts, strict=True)])

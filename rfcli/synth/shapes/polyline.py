@@ -1,4 +1,4 @@
-"""Lines through points: their length, even spacing, and a frame that is carried along without twist."""
+"""Polylines: length, resampling, normals without twist, random curves."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def path_length(points: Points) -> float:
 
 
 def resample(points: Points, count: int) -> Points:
-    """`count` points along a polyline [K, d], evenly spaced but keeping its sharp corners."""
+    """`count` points along a polyline [K, d], evenly spaced except that its corners are kept."""
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     at = np.concatenate([[0.0], np.cumsum(steps)])
     wanted = np.linspace(0.0, at[-1], count)
@@ -21,8 +21,8 @@ def resample(points: Points, count: int) -> Points:
     return np.stack([np.interp(wanted, at, column) for column in points.T], axis=1)
 
 
-def frames(tangent: Points) -> Points:
-    """Unit normals [K, 3] across unit tangents [K, 3], each the one before it moved along as little as possible."""
+def transported_normals(tangent: Points) -> Points:
+    """Unit normals [K, 3] of a curve with unit tangents [K, 3], each parallel-transported from the one before."""
     normals = [np.cross(tangent[0], np.eye(3)[np.argmin(np.abs(tangent[0]))])]
     for t in tangent[1:]:
         normals.append(normals[-1] - t * (normals[-1] @ t))
@@ -30,10 +30,10 @@ def frames(tangent: Points) -> Points:
     return result
 
 
-def random_walk(rng: np.random.Generator, steps: int, bend: float) -> Points:
-    """A smooth random curve [steps, 3] of length 1 from the origin, upwards on the whole.
+def random_curve(rng: np.random.Generator, steps: int, bend: float) -> Points:
+    """A smooth random curve [steps, 3] of length 1 that starts at the origin and mainly rises.
 
-    bend: by how much, in radians, its direction may wander.
+    bend: scale, in radians, of the deviation from the vertical.
     """
     t = np.linspace(0, 1, steps)
     wander = sum(

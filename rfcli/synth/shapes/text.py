@@ -1,11 +1,11 @@
-"""Letters and digits, drawn with a pen of their own: no font of the system is needed."""
+"""Letters and digits, drawn as strokes so that no installed font is needed."""
 
 import numpy as np
 import trimesh
 
 from rfcli.synth.shapes.drawing import extruded, stroke, union
 
-# Strokes of each character, a polyline each; two digits a point: x 0..4, y 0..6.
+# Strokes of each character: polylines separated by spaces, two digits per point, x 0..4 and y 0..6.
 STROKES = {
     "A": "002640 1232",
     "B": "00063645443303 3342413000",
