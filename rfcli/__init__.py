@@ -1,11 +1,13 @@
-"""rf: the whole life of a RenderFormer, from scenes to pictures.
+"""rf: data, training, linear attention, rendering and benchmarks for RenderFormer.
 
-`import rfcli` is free of heavy imports; each function below brings in what it needs when it is called.
+`import rfcli` imports nothing heavy; torch is loaded when a function or class needs it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from rfcli.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,15 +18,37 @@ if TYPE_CHECKING:
     from rfcli.scene import TriangleScene
 
 __version__ = "0.1.0"
-__all__ = ["load_model", "load_scene", "render", "save_scene"]
+__all__ = ["InputError", "RenderFormer", "TriangleScene", "load_model", "load_scene", "render", "save_scene"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the classes of the public interface on first use."""
+    if name == "RenderFormer":
+        from rfcli.model import RenderFormer
+
+        return RenderFormer
+    if name == "TriangleScene":
+        from rfcli.scene import TriangleScene
+
+        return TriangleScene
+    raise AttributeError(f"module 'rfcli' has no attribute '{name}'")
 
 
 def load_scene(path: str | Path, allow_outside: bool = False) -> TriangleScene:
-    """Read a scene: `.json` (the official schema) or `.h5` (official or compact).
+    """Reads a scene.
 
-    allow_outside: read meshes that a scene file names outside its own folder (`../`, absolute paths, symbolic links),
-    too. Only for scenes that you trust.
-    Raises InputError (a ValueError) where the file is missing, broken or empty.
+    Args:
+        path: A scene file, .json (the official schema) or .h5 (official or compact), or a mesh (.obj, .ply, .glb, .stl,
+            .off), which is placed on a lit backdrop.
+        allow_outside: Also read meshes that a scene file names outside its own folder (`../`, absolute paths, symbolic
+            links). Only for scenes that you trust.
+
+    Returns:
+        The scene, as numpy arrays: triangles [N, 3, 3], vn [N, 3, 3], material [N, 13], c2w [V, 4, 4] and fov [V] in
+        degrees.
+
+    Raises:
+        InputError: The file is missing, broken or empty.
     """
     from rfcli.scene import load
 
@@ -32,20 +56,36 @@ def load_scene(path: str | Path, allow_outside: bool = False) -> TriangleScene:
 
 
 def save_scene(scene: TriangleScene, path: str | Path, official: bool = False) -> None:
-    """Write a scene to `.h5`; `official=True` writes the 13 x 32 x 32 textures that the official code reads."""
+    """Writes a scene to an HDF5 file.
+
+    Args:
+        scene: The scene.
+        path: A file with the suffix .h5.
+        official: Write the 13 x 32 x 32 textures that the official code reads, in place of compact materials.
+
+    Raises:
+        InputError: The path has another suffix.
+    """
     from rfcli.scene import save
 
     save(scene, path, official=official)
 
 
 def load_model(name: str, attention: str | None = None, device: str = "auto") -> RenderFormer:
-    """Load a model in eval mode: "tiny" (bundled), a checkpoint directory, or a Hugging Face id.
+    """Loads a model.
 
-    name may also be a `.safetensors` file beside its config.json, and an id may name a revision: owner/name@revision.
-    attention: run the view-independent stage with another mechanism than the checkpoint's own. Warns (UserWarning) of
-    one that needs training to be right.
-    device: auto | cpu | cuda | mps.
-    Raises InputError where the checkpoint is missing or does not fit its config.
+    Args:
+        name: A bundled model ("tiny", "tiny-performer"), a checkpoint folder, a .safetensors file with its config.json
+            in the same folder, or a Hugging Face id, "owner/name" or "owner/name@revision".
+        attention: Another attention mechanism for the view-independent stage than the checkpoint's. A mechanism that
+            needs training first gives a UserWarning.
+        device: "cpu", "cuda", "mps", or "auto" for the fastest one available.
+
+    Returns:
+        The model, in eval mode.
+
+    Raises:
+        InputError: There is no such model, mechanism or device, or the checkpoint does not fit its config.
     """
     import warnings
 
@@ -70,15 +110,27 @@ def render(
     resolution: int = 256,
     precision: str = "fp32",
 ) -> torch.Tensor:
-    """Linear HDR images [B, V, H, W, 3] of B scenes of N triangles seen by V cameras; inputs are never changed.
+    """Renders B scenes of N triangles through V cameras each, from tensors; `model.render` takes scenes instead.
 
-    Models with include_alpha give a fourth channel, models with use_ldr the LDR image that they learned.
+    Args:
+        model: The network.
+        triangles: [B, N, 3, 3] vertex positions, world space.
+        vn: [B, N, 3, 3] unit vertex normals.
+        c2w: [B, V, 4, 4] camera to world; cameras look down their -Z, +Y is up.
+        fov: [B, V] or [B, V, 1] field of view of the square image, degrees.
+        texture: [B, N, 13, P, P] materials, P being the model's texture size (any if the model reads one texel); or
+        material: [B, N, 13] constant materials: diffuse, specular, roughness, normal, emission.
+        mask: [B, N] bool, True for real triangles; None: all are real.
+        resolution: H = W in pixels, a multiple of the model's patch size.
+        precision: "fp32", "bf16" or "auto" (bf16 if it is measured to be faster), of the view-independent stage. The
+            view-dependent stage stays in fp32.
 
-    triangles [B, N, 3, 3], vn [B, N, 3, 3], c2w [B, V, 4, 4], fov [B, V] or [B, V, 1] in degrees;
-    either material [B, N, 13] or texture [B, N, 13, P, P], P being the model's, or any where it reads one pixel only;
-    mask [B, N], True for real triangles.
-    precision: fp32 | bf16 | auto, of the view-independent stage only; the view-dependent stage stays fp32. auto times
-    a product and takes bf16 where it is faster.
+    Returns:
+        [B, V, H, W, 3] linear HDR images. Models with `include_alpha` add a fourth channel; models with `use_ldr`
+        return the LDR image that they were trained on. The inputs are unchanged.
+
+    Raises:
+        InputError: Shapes disagree, or an argument is not possible for this model.
     """
     from rfcli.model import render as run
 

@@ -1,13 +1,13 @@
-"""The network: its architecture, checkpoints, and rendering with it."""
+"""The network: architecture, checkpoints, and rendering."""
 
 from rfcli.model.batch import SceneBatch
 from rfcli.model.checkpoint import read_checkpoint, save_checkpoint
 from rfcli.model.config import PRESETS, RenderFormerConfig
-from rfcli.model.conversion import convert, with_attention
+from rfcli.model.conversion import convert, reconfigured, with_attention
 from rfcli.model.device import pick_device
 from rfcli.model.hub import load
 from rfcli.model.renderformer import RenderFormer
-from rfcli.model.rendering import render, render_timed
+from rfcli.model.rendering import render
 
 __all__ = [
     "PRESETS",
@@ -18,8 +18,8 @@ __all__ = [
     "load",
     "pick_device",
     "read_checkpoint",
+    "reconfigured",
     "render",
-    "render_timed",
     "save_checkpoint",
     "with_attention",
 ]

@@ -1,32 +1,35 @@
-"""Scenes as the network reads them: a batch of equally long triangle sequences.
-
-A scene whose light is known: all that its views share.
-"""
+"""Scenes as the network reads them: batches of equally long sequences of triangles."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from rfcli.attention import Context
 from rfcli.errors import InputError
+from rfcli.scene import TriangleScene
 
-EMISSION = slice(-3, None)  # the last three channels, however many a model reads
-COLOURS = (slice(0, 3), slice(3, 6), slice(10, 13))  # diffuse, specular and emission of 13 channels
+EMISSION = slice(-3, None)  # the last three channels, however many channels a model reads
+COLOURS = (slice(0, 3), slice(3, 6), slice(10, 13))  # diffuse, specular and emission among 13 channels
 
 
 @dataclass(frozen=True)
 class SceneBatch:
-    """B scenes of N triangles each, the shorter ones padded.
+    """B scenes of N triangles each; shorter scenes are padded.
 
-    triangles [B, N, 3, 3] and vn [B, N, 3, 3]: vertex positions and unit normals, world space.
-    material  [B, N, 13], or texture [B, N, 13, P, P]: exactly one of them, emission in linear radiance. Models with
-              another `texture_channels` read as many in place of 13; emission is always the last three.
-    mask      [B, N] bool, True = a real triangle.
-    monochrome  whether red, green and blue of every colour are known to be the same.
+    Exactly one of `material` and `texture` is given. Models whose config has another `texture_channels` read that many
+    channels in place of 13; emission is always the last three.
 
-    Raises InputError where shapes disagree or a scene has no triangle.
+    Attributes:
+        triangles: [B, N, 3, 3] vertex positions, world space.
+        vn: [B, N, 3, 3] unit vertex normals, world space.
+        mask: [B, N] bool, True for real triangles, False for padding.
+        material: [B, N, 13] constant materials, emission in linear radiance.
+        texture: [B, N, 13, P, P] materials that vary over each triangle.
+        monochrome: Whether red, green and blue of every colour are known to be equal.
+
+    Raises:
+        InputError: Shapes disagree, or a scene has no triangle.
     """
 
     triangles: Tensor
@@ -51,6 +54,46 @@ class SceneBatch:
         if not bool(self.mask.any(1).all()):
             raise InputError("A scene of the batch has no triangle: its mask is False everywhere.")
 
+    @classmethod
+    def from_scenes(
+        cls, scenes: TriangleScene | Sequence[TriangleScene], device: str | torch.device = "cpu"
+    ) -> "SceneBatch":
+        """One scene or several as a batch.
+
+        Args:
+            scenes: A scene, or B scenes; the shorter ones are padded with zeros.
+            device: Where the tensors are created.
+
+        Returns:
+            A batch with `material`.
+        """
+        scenes = [scenes] if isinstance(scenes, TriangleScene) else list(scenes)
+        longest = max(len(scene) for scene in scenes)
+
+        def stack(name: str) -> Tensor:
+            arrays = [torch.from_numpy(getattr(scene, name)) for scene in scenes]
+            padded = [_padded(array, longest) for array in arrays]
+            return torch.stack(padded).to(device)
+
+        lengths = torch.tensor([len(scene) for scene in scenes])
+        mask = (torch.arange(longest) < lengths[:, None]).to(device)
+        return cls(stack("triangles"), stack("vn"), mask, material=stack("material"))
+
+    def to(self, device: torch.device) -> "SceneBatch":
+        """The batch on a device, geometry in float32."""
+
+        def move(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(device)
+
+        return replace(
+            self,
+            triangles=self.triangles.to(device).float(),
+            vn=self.vn.to(device).float(),
+            mask=self.mask.to(device),
+            material=move(self.material),
+            texture=move(self.texture),
+        )
+
     @property
     def surface(self) -> Tensor:
         """The materials or the textures, whichever was given."""
@@ -60,40 +103,29 @@ class SceneBatch:
 
     @property
     def emitters(self) -> Tensor:
-        """[B, N] bool, True = a real triangle that emits light."""
+        """[B, N] bool, True for real triangles that emit light."""
         return (self.constant_material()[..., EMISSION] > 0).any(-1) & self.mask
 
     def constant_material(self) -> Tensor:
-        """[B, N, 13] the materials, read at the corner of the texture where one was given."""
+        """[B, N, 13] the materials, or the textures' values at texel (0, 0)."""
         if self.material is not None:
             return self.material
         assert self.texture is not None
         return self.texture[..., 0, 0]
 
 
-def log_emission(surface: Tensor) -> Tensor:
-    """A copy of material [B, N, 13] or texture [B, N, 13, P, P] with emission e replaced by log10(1 + e)."""
-    return torch.cat([surface[:, :, : EMISSION.start], torch.log10(1 + surface[:, :, EMISSION])], 2)
+def _padded(array: Tensor, length: int) -> Tensor:
+    """[N, ...] -> [length, ...], zeros behind the N rows."""
+    return torch.cat([array, array.new_zeros(length - len(array), *array.shape[1:])])
 
 
-@dataclass(frozen=True)
-class LitScene:
-    """B scenes after the view-independent stage; what depends on no camera is worked out once, not once a view.
+def camera_tensors(scene: TriangleScene, device: str | torch.device = "cpu") -> tuple[Tensor, Tensor]:
+    """The cameras of a scene as a batch of one: c2w [1, V, 4, 4] and fov [1, V] in degrees."""
+    return torch.from_numpy(scene.c2w)[None].to(device), torch.from_numpy(scene.fov)[None].to(device)
 
-    batch        the scenes. S below is B, or 3 B where their channels are computed apart.
-    tokens       [S, R + N, C] that know the light leaving their triangles.
-    context      what attention to triangles may know of them as keys.
-    keys_values  k and v [S, H, R + N, D] of every layer of the view stage, k rotated where its rotation depends on no
-                 camera; None: each view computes those of one layer after another, and no two layers' exist at once.
-    seen         [S, R + N, C] the tokens as rays learn of them that see their triangles; None without first hits.
-    vertex_light [S, N, 3 C'] features of the light at the triangles' vertices; None without first hits.
-    unit         [S] in which light is computed; None where it is as given.
-    """
 
-    batch: SceneBatch
-    tokens: Tensor
-    context: Context
-    keys_values: Sequence[Sequence[Tensor]] | None
-    seen: Tensor | None
-    vertex_light: Tensor | None
-    unit: Tensor | None
+def triangle_areas(triangles: Tensor) -> Tensor:
+    """[..., 3, 3] vertex positions -> [...] areas, float32."""
+    a, b, c = triangles.float().unbind(-2)
+    area: Tensor = torch.linalg.vector_norm(torch.linalg.cross(b - a, c - a), dim=-1) / 2
+    return area

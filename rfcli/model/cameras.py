@@ -8,7 +8,12 @@ from torch import Tensor
 def pixel_directions(fov: Tensor, resolution: int) -> Tensor:
     """Directions through the pixel centres, scaled to z = -1; row 0 is the top.
 
-    fov [V] in degrees, across the square image -> [V, H, W, 3].
+    Args:
+        fov: [V] field of view of the square image, degrees.
+        resolution: H = W, pixels.
+
+    Returns:
+        [V, H, W, 3].
     """
     offsets = (torch.arange(resolution, device=fov.device, dtype=fov.dtype) + 0.5) / resolution * 2 - 1
     slope = torch.tan(torch.deg2rad(fov) / 2)[:, None, None]
@@ -18,27 +23,28 @@ def pixel_directions(fov: Tensor, resolution: int) -> Tensor:
 
 
 def pixel_rays(fov: Tensor, resolution: int) -> Tensor:
-    """The same directions of unit length."""
+    """[V, H, W, 3] unit directions through the pixel centres; see `pixel_directions`."""
     return torch.nn.functional.normalize(pixel_directions(fov, resolution), dim=-1)
 
 
 def patches(per_pixel: Tensor, patch: int) -> Tensor:
-    """Cut images into patches of pixels, features in the order (channel, row, column).
+    """Images cut into patches of pixels: [V, H, W, C] -> [V, (H / patch) (W / patch), C patch^2].
 
-    [V, H, W, C] -> [V, (H / patch) (W / patch), C patch^2].
+    The values of a patch have the order (channel, row, column).
     """
     return rearrange(per_pixel, "v (h p) (w q) c -> v (h w) (c p q)", p=patch, q=patch)
 
 
 def to_camera(points: Tensor, c2w: Tensor) -> Tensor:
-    """World points in each camera's space. points [B, N, 3], c2w [B, V, 4, 4] -> [B, V, N, 3].
+    """World points in each camera's space: points [B, N, 3], c2w [B, V, 4, 4] -> [B, V, N, 3].
 
-    Turned first, moved then, as the official models do: NeRF positions of high frequency see how a sum was rounded.
+    Rotated first and translated second, as in the official models: NeRF encodings of high frequency depend on the
+    rounding of this sum.
     """
-    turn, place = c2w[:, :, :3, :3], c2w[:, :, None, :3, 3]
-    return points[:, None] @ turn - place @ turn
+    rotation, position = c2w[:, :, :3, :3], c2w[:, :, None, :3, 3]
+    return points[:, None] @ rotation - position @ rotation
 
 
 def to_world(directions: Tensor, c2w: Tensor) -> Tensor:
-    """Directions of camera space in the world's. directions [V, H, W, 3], c2w [V, 4, 4] -> [V, H, W, 3]."""
+    """Directions from camera to world space: directions [V, H, W, 3], c2w [V, 4, 4] -> [V, H, W, 3]."""
     return torch.einsum("vij,vhwj->vhwi", c2w[:, :3, :3], directions)

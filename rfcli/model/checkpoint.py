@@ -16,28 +16,52 @@ from rfcli.model.config import RenderFormerConfig
 from rfcli.model.renderformer import RenderFormer
 from rfcli.runtime.files import replacing
 
-LARGEST_CONFIG = 1_000_000  # bytes
+MAX_CONFIG_BYTES = 1_000_000
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-MECHANISM = ".multihead_attn.mechanism."  # tensors that belong to an attention mechanism, not to the trained model
+SHORT_CARD = """---
+license: mit
+tags: [renderformer, neural-rendering, global-illumination]
+---
+# RenderFormer checkpoint
+"""
+MECHANISM = ".multihead_attn.mechanism."  # in the names of tensors that belong to an attention mechanism
 
 
-def save_checkpoint(model: RenderFormer, directory: Path, card: str) -> None:
-    """Write the three files, each whole or not at all. card: the model card, Markdown."""
+def save_checkpoint(model: RenderFormer, directory: Path, card: str | None = None) -> None:
+    """Writes the three files; each appears complete or not at all.
+
+    Args:
+        model: The network.
+        directory: Created if missing.
+        card: The model card, Markdown. None: an existing card is kept, else a short one is written.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with replacing(directory / WEIGHTS) as path:
         save_file(state, path)
     with replacing(directory / CONFIG) as path:
         path.write_text(json.dumps(model.config.to_dict(), indent=2) + "\n", encoding="utf-8")
-    shutil.copymode(directory / CONFIG, directory / WEIGHTS)  # safetensors lets only the owner read what it writes
+    shutil.copymode(directory / CONFIG, directory / WEIGHTS)  # safetensors makes files that only the owner can read
+    if card is None and (directory / CARD).exists():
+        return
     with replacing(directory / CARD) as path:
-        path.write_text(card, encoding="utf-8")
+        path.write_text(SHORT_CARD if card is None else card, encoding="utf-8")
 
 
 def read_config(path: Path) -> RenderFormerConfig:
-    """The config.json at `path`. Raises InputError where it is missing, broken, or says what we do not compute."""
+    """Reads a config.json.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The config.
+
+    Raises:
+        InputError: The file is missing, broken, or has unsupported values.
+    """
     try:
-        if path.stat().st_size > LARGEST_CONFIG:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
             raise InputError(f"{path} is too large for a config; copy the checkpoint again.")
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -55,9 +79,17 @@ def read_config(path: Path) -> RenderFormerConfig:
 
 
 def read_checkpoint(directory: Path, weights: str = WEIGHTS) -> RenderFormer:
-    """The model in `directory`, in eval mode on the CPU. weights: the name of the file that holds them.
+    """Reads a checkpoint.
 
-    Raises InputError where files are missing or do not fit.
+    Args:
+        directory: Folder with config.json and the weights.
+        weights: Name of the file of weights.
+
+    Returns:
+        The model, in eval mode on the CPU, float32.
+
+    Raises:
+        InputError: Files are missing, or the weights do not fit the config.
     """
     config = read_config(directory / CONFIG)
     path = directory / weights
@@ -70,9 +102,9 @@ def read_checkpoint(directory: Path, weights: str = WEIGHTS) -> RenderFormer:
     except SafetensorError as error:
         raise InputError(f"{path} is not a readable safetensors file ({error}); copy it again.") from None
     width = tuple(state["tri_token"].shape[-1:]) if "tri_token" in state else (config.latent_dim,)
-    if width != (config.latent_dim,):  # before a model of that width is made
+    if width != (config.latent_dim,):  # before a model of that width is built
         raise InputError(
-            f"{path}: tensor 'tri_token' is {list(state['tri_token'].shape)}, but its {CONFIG} asks for "
+            f"{path}: tensor 'tri_token' is {list(state['tri_token'].shape)}, but its {CONFIG} requires "
             f"{[1, 1, config.latent_dim]}; the two do not belong together."
         )
     model = _architecture(config, directory / CONFIG)
@@ -80,16 +112,16 @@ def read_checkpoint(directory: Path, weights: str = WEIGHTS) -> RenderFormer:
     for name, tensor in expected.items():
         if name not in state:
             raise InputError(
-                f"{path} has no tensor '{name}', which its {CONFIG} asks for; the two do not belong together."
+                f"{path} has no tensor '{name}', which its {CONFIG} requires; the two do not belong together."
             )
         if state[name].shape != tensor.shape:
             raise InputError(
-                f"{path}: tensor '{name}' is {list(state[name].shape)}, but its {CONFIG} asks for "
+                f"{path}: tensor '{name}' is {list(state[name].shape)}, but its {CONFIG} requires "
                 f"{list(tensor.shape)}; the two do not belong together."
             )
     surplus = sorted(set(state) - set(expected))
     if surplus:
-        raise InputError(f"{path} holds a tensor '{surplus[0]}' that its {CONFIG} does not ask for; update rf.")
+        raise InputError(f"{path} holds a tensor '{surplus[0]}' that its {CONFIG} does not have; update rf.")
     for name, tensor in state.items():
         if not (tensor.is_floating_point() and bool(torch.isfinite(tensor.float()).all())):
             raise InputError(
@@ -101,7 +133,7 @@ def read_checkpoint(directory: Path, weights: str = WEIGHTS) -> RenderFormer:
 
 
 def _architecture(config: RenderFormerConfig, path: Path) -> RenderFormer:
-    """The model without numbers. Raises InputError where its mechanism refuses the options that the config has."""
+    """A model without values. Raises InputError if its mechanism refuses the config's options."""
     try:
         with torch.device("meta"):
             return RenderFormer(config)

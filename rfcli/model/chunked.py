@@ -1,30 +1,36 @@
-"""Long sequences, some tokens at a time: what lies between input and result never exists for all of them at once."""
+"""Token-wise functions applied to long sequences in chunks, so that intermediate tensors stay small."""
 
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-# Tokens at once: on a CPU so few that what lies between stays in its cache, elsewhere enough to keep it busy.
-STRETCH_CPU, STRETCH_ELSEWHERE = 1024, 16384
+# Tokens per chunk: on a CPU few enough for intermediate tensors to stay in its cache, elsewhere enough to fill the GPU.
+CHUNK_CPU, CHUNK_GPU = 1024, 16384
 
 
-def by_stretches(work: Callable[[slice], Sequence[Tensor]], x: Tensor) -> list[Tensor]:
-    """What `work` makes of the whole of a sequence x [..., N, C], where each token's result is its own affair.
+def chunked(fn: Callable[[slice], Sequence[Tensor]], x: Tensor) -> list[Tensor]:
+    """The results of a token-wise function for all tokens of a sequence.
 
-    work: makes tensors [..., n, C'] of the n tokens of a slice. With gradients all N are one slice, since what lies
-    between is wanted again.
+    With gradients enabled there is a single chunk, since backward needs the intermediate tensors anyway.
+
+    Args:
+        fn: Maps a slice of n tokens to tensors [..., n, C']; each token's result must not depend on other tokens.
+        x: [..., N, C], a tensor with the sequence's number of tokens and device.
+
+    Returns:
+        The tensors [..., N, C'].
     """
     count = x.shape[-2]
-    step = STRETCH_CPU if x.device.type == "cpu" else STRETCH_ELSEWHERE
+    step = CHUNK_CPU if x.device.type == "cpu" else CHUNK_GPU
     if torch.is_grad_enabled() or count <= step:
-        return list(work(slice(0, count)))
-    whole: list[Tensor] = []
+        return list(fn(slice(0, count)))
+    outputs: list[Tensor] = []
     for start in range(0, count, step):
         part = slice(start, min(start + step, count))
-        made = work(part)
-        if not whole:
-            whole = [result.new_empty(*result.shape[:-2], count, result.shape[-1]) for result in made]
-        for result, place in zip(made, whole, strict=True):
-            place[..., part, :] = result
-    return whole
+        results = fn(part)
+        if not outputs:
+            outputs = [result.new_empty(*result.shape[:-2], count, result.shape[-1]) for result in results]
+        for result, output in zip(results, outputs, strict=True):
+            output[..., part, :] = result
+    return outputs

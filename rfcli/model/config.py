@@ -1,6 +1,6 @@
-"""Every choice that makes a RenderFormer: the official config.json's fields, and ours beside them.
+"""The architecture of a RenderFormer: the fields of the official config.json and our own; named presets.
 
-The published architectures, and two small ones: what a laptop can train, and what a night on a GPU can.
+Presets: the published architectures base and swin-large; tiny, which a laptop can train; small, for a night on a GPU.
 """
 
 import dataclasses
@@ -10,14 +10,14 @@ from typing import Any
 from rfcli.errors import InputError
 from rfcli.model.config_checks import check_contradictions, check_type
 
-# What this implementation computes. Other values exist in the official schema (norm_first = false, RoPE of types
-# triangle_learned and triangle_mixed); no published model has them, and they are refused, never ignored.
+# The implemented values. The official schema has others (norm_first = false, rope_type = triangle_mixed), which no
+# published model uses; they are refused. rope_type triangle_learned computes the same as triangle in the official code.
 SUPPORTED: dict[str, tuple[Any, ...]] = {
     "activation": ("swiglu", "gelu"),
     "norm_first": (True,),
     "norm_type": ("rms_norm", "layer_norm"),
     "pe_type": ("rope", "nerf"),
-    "rope_type": ("triangle",),
+    "rope_type": ("triangle", "triangle_learned"),
     "texture_encoder_norm_type": ("rms_norm", "layer_norm"),
     "vdir_pe_type": ("nerf",),
     "vn_encoder_norm_type": ("rms_norm", "layer_norm", "none"),
@@ -27,25 +27,79 @@ SUPPORTED: dict[str, tuple[Any, ...]] = {
     "light": ("given", "relative"),
 }
 
+OWN_FIELDS = frozenset(
+    {
+        "attention",
+        "attention_options",
+        "key_weight",
+        "visibility",
+        "channels",
+        "light",
+        "token_position_freqs",
+        "training_resolution",
+    }
+)  # not in the official config.json
+
 
 @dataclass(frozen=True)
 class RenderFormerConfig:
-    """Field names are those of the official config.json; the defaults are the published base model's.
+    """The architecture. Names are those of the official config.json; defaults are the published base model's.
 
-    Ours, at the end, default to what the official models do:
-    attention          mechanism of the view-independent stage, and its options.
-    key_weight         what a triangle weighs as a key: count (1 each), normalised (1 / number of triangles) or
-                       area (its share of the surface); registers and emitters always weigh 1.
-    visibility         how a ray finds its triangle: attention alone, or first-hit (a z-buffer tells it).
-    channels           how red, green and blue are computed: together, or apart, each as a scene of its own
-                       (`rfcli.model.transport`).
-    light              how bright lights are told: as given, or relative to how much light the scene has for its size,
-                       by which the answer is multiplied again (`rfcli.model.transport`); only with first-hit.
-    token_position_freqs  frequencies of an encoding of the vertex positions that is added to the triangle tokens,
-                       beside RoPE; None = not added.
-    training_resolution  side of the images that the model was trained on last, pixels; None = not known.
+    The last fields, from `attention` on, are our own; at their defaults a model is an official one.
 
-    Raises InputError for a value that is not supported or fields that contradict each other.
+    Attributes:
+        activation: Of feed-forward layers: swiglu or gelu.
+        bias: Whether projections and feed-forward layers have biases.
+        dim_feedforward: Hidden width of view-independent feed-forward layers.
+        dpt_features: Channels of the DPT head.
+        dpt_out_channels: Channels of the four levels of the DPT head.
+        dpt_out_layers: The four view-dependent layers that the DPT head reads; None: the last four.
+        dropout: Dropout of residual branches and feed-forward layers, 0 to 1.
+        include_alpha: Whether images have an alpha channel.
+        latent_dim: Width of the view-independent stage.
+        norm_first: Pre-norm layers; only True is implemented.
+        norm_type: Norm of the layers: rms_norm or layer_norm.
+        num_heads: Heads of view-independent attention.
+        num_layers: View-independent layers.
+        num_register_tokens: Register tokens before the triangle tokens.
+        patch_size: Pixels along a side of the patch that one ray token stands for.
+        pe_type: Positional encoding: rope or nerf.
+        qk_norm: Whether view-dependent attention normalises queries and keys.
+        rope_double_max_freq: Whether the largest RoPE frequency is doubled.
+        rope_type: triangle, or triangle_learned, which computes the same.
+        texture_channels: Channels of a material.
+        texture_encode_patch_size: Texels along a side of a triangle's texture; 1 for constant materials.
+        texture_encoder_norm_type: Norm after the material encoder: rms_norm or layer_norm.
+        turn_to_cam_coord: Whether the view-dependent stage encodes positions in camera space.
+        use_dpt_decoder: DPT head; False: a linear head.
+        use_ldr: Whether emission and images are low dynamic range, without logarithms.
+        use_vn_encoder: Whether tokens encode vertex normals.
+        vdir_num_freqs: NeRF frequencies of ray directions.
+        vdir_pe_type: Encoding of ray directions; only nerf.
+        vertex_pe_num_freqs: NeRF frequencies, or channels that RoPE rotates, per vertex coordinate.
+        view_indep_qk_norm: Whether view-independent attention normalises queries and keys.
+        view_transformer_ffn_hidden_dim: Hidden width of view-dependent feed-forward layers.
+        view_transformer_include_self_attn: Whether rays attend to one another.
+        view_transformer_latent_dim: Width of the view-dependent stage.
+        view_transformer_n_heads: Heads of view-dependent attention.
+        view_transformer_n_layers: View-dependent layers.
+        view_transformer_use_swin_attn: Whether rays attend to one another within shifted windows.
+        vn_encoder_norm_type: Norm after the encoders of normals and positions: rms_norm, layer_norm or none.
+        vn_pe_num_freqs: NeRF frequencies of vertex normals.
+        attention: Mechanism of view-independent attention.
+        attention_options: Options of the mechanism.
+        key_weight: Weight of a triangle as a key: count (1 each), normalised (1 / number of triangles) or area (share
+            of the surface area); registers and emitters always weigh 1.
+        visibility: How a ray finds the triangle it sees: attention, or first-hit (a z-buffer).
+        channels: Red, green and blue computed together, or apart, each as a scene of its own (`rfcli.model.transport`).
+        light: Emission as given, or relative to the amount of light in the scene (`rfcli.model.transport`); relative
+            needs first-hit visibility.
+        token_position_freqs: NeRF frequencies of vertex positions added to the triangle tokens, besides RoPE; None:
+            not added.
+        training_resolution: Side of the images of the last training phase, pixels; None: unknown.
+
+    Raises:
+        InputError: A value is not supported, or fields contradict each other.
     """
 
     activation: str = "swiglu"
@@ -117,28 +171,32 @@ class RenderFormerConfig:
 
     @property
     def rope_dim(self) -> int:
-        """Channels that each vertex coordinate turns in the view-independent stage, with RoPE."""
+        """Channels rotated per vertex coordinate in the view-independent stage, with RoPE."""
         return self.vertex_pe_num_freqs
 
     @property
     def view_rope_dim(self) -> int:
-        """The same in the view-dependent stage, whose heads may be too narrow for as many."""
+        """Channels rotated per vertex coordinate in the view-dependent stage, whose heads may be narrower."""
         return min(self.vertex_pe_num_freqs, self.view_head_dim // 18 * 2)
 
     @property
     def image_channels(self) -> int:
-        """Channels of the image: red, green, blue and, where asked for, alpha."""
+        """Channels of the image: red, green, blue and optionally alpha."""
         return 4 if self.include_alpha else 3
 
     @property
     def taps(self) -> tuple[int, ...]:
-        """View layers whose outputs the DPT head reads, shallow to deep: by default the last four."""
+        """View-dependent layers whose outputs the DPT head reads, shallow to deep; by default the last four."""
         last = self.view_transformer_n_layers
         return tuple(range(last - 4, last) if self.dpt_out_layers is None else sorted(self.dpt_out_layers))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RenderFormerConfig":
-        """From the contents of a config.json. Raises InputError for an unknown field."""
+        """The config with the contents of a config.json.
+
+        Raises:
+            InputError: A field is unknown or has an unsupported value.
+        """
         unknown = sorted(set(values) - {field.name for field in dataclasses.fields(cls)})
         if unknown:
             raise InputError(f"Unknown config field '{unknown[0]}'; remove it or update rf.")
@@ -146,23 +204,15 @@ class RenderFormerConfig:
         return cls(**given)
 
     def to_dict(self) -> dict[str, Any]:
-        """As written to config.json. Fields of ours that are at their defaults are left out, so that a model that
-        uses nothing of ours is an official checkpoint to the letter."""
-        ours = {
-            "attention",
-            "attention_options",
-            "key_weight",
-            "visibility",
-            "channels",
-            "light",
-            "token_position_freqs",
-            "training_resolution",
-        }
+        """The contents of config.json.
+
+        Our own fields are left out at their defaults, so that a model that uses none of them is an official checkpoint.
+        """
         default = RenderFormerConfig()
         return {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ours or getattr(self, field.name) != getattr(default, field.name)
+            if field.name not in OWN_FIELDS or getattr(self, field.name) != getattr(default, field.name)
         }
 
 

@@ -1,7 +1,7 @@
-"""Mistakes in a config: values of the wrong kind, and fields that contradict each other.
+"""Checks of a config: types and ranges of its fields, and fields that contradict each other.
 
-Both raise InputError with the field's name. A field whose part is switched off (dpt_features with a linear head) may
-say anything of its kind: the official config.json always holds all of them.
+Mistakes raise InputError with the field's name. Fields of parts that are switched off (dpt_features with a linear head)
+may have any value of their type: the official config.json always contains all fields.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 MAY_BE_ZERO = {"num_register_tokens", "vdir_num_freqs", "vertex_pe_num_freqs", "vn_pe_num_freqs"}
 
-MOST, MOST_LAYERS = 1 << 16, 256  # of a width or a count, and of layers: far beyond any model, and cheap to refuse
+MAX_NUMBER = 1 << 16  # of a width or a count; far beyond any model, and refused before memory is allocated
+MAX_LAYERS = 256
 
 
-def _whole(value: Any, least: int = 0) -> bool:
-    return type(value) is int and least <= value <= MOST  # JSON's true is no number
+def _whole(value: Any, minimum: int = 0) -> bool:
+    return type(value) is int and minimum <= value <= MAX_NUMBER  # type(): bool is a subclass of int
 
 
 def _whole_numbers(value: Any) -> bool:
@@ -26,28 +27,30 @@ def _whole_numbers(value: Any) -> bool:
 
 
 def _options(value: Any) -> bool:
-    """Words, switches and numbers of a size that a mechanism can be built with."""
+    """Whether all values are text, booleans, null or numbers of moderate size."""
     return isinstance(value, dict) and all(
-        option is None or isinstance(option, (bool, str)) or (type(option) in (int, float) and abs(option) <= MOST)
+        option is None
+        or isinstance(option, (bool, str))
+        or (type(option) in (int, float) and abs(option) <= MAX_NUMBER)
         for option in value.values()
     )
 
 
-# What a field annotated so may hold: in words, and as a test.
+# Allowed values by type annotation: in words, and as a test.
 KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     bool: ("true or false", lambda value: type(value) is bool),
-    int: (f"a whole number above 0 and up to {MOST}", lambda value: _whole(value, 1)),
+    int: (f"a whole number above 0 and up to {MAX_NUMBER}", lambda value: _whole(value, 1)),
     float: ("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1),
     int | None: ("null or a whole number", lambda value: value is None or _whole(value)),
     tuple[int, ...]: ("a list of whole numbers", _whole_numbers),
     tuple[int, ...] | None: ("null or a list of whole numbers", lambda value: value is None or _whole_numbers(value)),
-    dict[str, Any]: (f"an object of options, numbers up to {MOST} or words", _options),
+    dict[str, Any]: (f"an object of options, numbers up to {MAX_NUMBER} or words", _options),
     str: ("a word", lambda value: isinstance(value, str)),
 }
 
 
 def check_type(name: str, kind: Any, value: Any) -> None:
-    """kind: the annotation of the field. Fields of words have lists of values to choose from instead."""
+    """Raises InputError if a field's value does not fit its annotation `kind`."""
     words, fits = KINDS.get(kind, ("", lambda _: True))
     if name in MAY_BE_ZERO:
         words, fits = "a whole number", _whole
@@ -56,10 +59,10 @@ def check_type(name: str, kind: Any, value: Any) -> None:
 
 
 def check_contradictions(config: "RenderFormerConfig") -> None:
-    """Raises InputError for the first two fields that cannot both be true."""
+    """Raises InputError for the first two fields that contradict each other."""
     for name in ("num_layers", "view_transformer_n_layers"):
-        if getattr(config, name) > MOST_LAYERS:
-            raise InputError(f"config field {name} = {getattr(config, name)} is too many; {MOST_LAYERS} at most.")
+        if getattr(config, name) > MAX_LAYERS:
+            raise InputError(f"config field {name} = {getattr(config, name)} is too many; {MAX_LAYERS} at most.")
     _check_heads(config)
     if config.pe_type == "rope":
         _check_rope(config)
@@ -67,21 +70,21 @@ def check_contradictions(config: "RenderFormerConfig") -> None:
         _check_nerf(config)
     if config.view_transformer_use_swin_attn and not config.view_transformer_include_self_attn:
         raise InputError(
-            "config field view_transformer_use_swin_attn asks for a kind of self-attention, but "
+            "config field view_transformer_use_swin_attn needs self-attention, but "
             "view_transformer_include_self_attn is false; set one of them to the other."
         )
     if config.use_dpt_decoder:
         _check_dpt(config)
     if config.visibility == "first-hit":
-        _check_radiance_only(config, "visibility = 'first-hit' computes the radiance of 13-channel materials")
+        _check_radiance_only(config, "visibility = 'first-hit' needs radiance and 13-channel materials")
     elif config.light == "relative":
-        raise InputError("config field light = 'relative' is of light that arrives; it needs visibility = 'first-hit'.")
+        raise InputError("config field light = 'relative' needs visibility = 'first-hit'.")
     if config.channels == "apart":
-        _check_radiance_only(config, "channels = 'apart' takes the radiance of 13-channel materials apart")
+        _check_radiance_only(config, "channels = 'apart' needs radiance and 13-channel materials")
 
 
 def _check_heads(config: "RenderFormerConfig") -> None:
-    pairs = 2 if config.pe_type == "rope" else 1  # RoPE turns pairs of channels
+    pairs = 2 if config.pe_type == "rope" else 1  # RoPE rotates pairs of channels
     for dim, heads in (("latent_dim", "num_heads"), ("view_transformer_latent_dim", "view_transformer_n_heads")):
         width, n = getattr(config, dim), getattr(config, heads)
         if width % (pairs * n):
@@ -91,22 +94,22 @@ def _check_heads(config: "RenderFormerConfig") -> None:
 
 def _check_rope(config: "RenderFormerConfig") -> None:
     wanted = config.vertex_pe_num_freqs
-    least = 2 if config.rope_double_max_freq else 4  # the highest frequency must be at least the lowest, which is 1
+    minimum = 2 if config.rope_double_max_freq else 4  # the highest frequency must be at least the lowest, which is 1
     for heads, width in (("num_heads", config.head_dim), ("view_transformer_n_heads", config.view_head_dim)):
-        if width < 9 * least:
+        if width < 9 * minimum:
             raise InputError(
-                f"config field {heads} leaves heads of {width} channels; RoPE of nine coordinates takes {9 * least} "
+                f"config field {heads} leaves heads of {width} channels; RoPE of nine coordinates needs {9 * minimum} "
                 "or more, so have fewer heads."
             )
-    if wanted % 2 or wanted < least:
+    if wanted % 2 or wanted < minimum:
         raise InputError(
-            f"config field vertex_pe_num_freqs = {wanted} must be an even number from {least} on for RoPE; change it."
+            f"config field vertex_pe_num_freqs = {wanted} must be an even number of at least {minimum} for RoPE."
         )
-    most = config.head_dim // 18 * 2
-    if wanted > most:
+    maximum = config.head_dim // 18 * 2
+    if wanted > maximum:
         raise InputError(
             f"config field vertex_pe_num_freqs = {wanted} rotates {9 * wanted} of only {config.head_dim} head "
-            f"channels; lower it to {most} or less."
+            f"channels; lower it to {maximum} or less."
         )
 
 
@@ -117,7 +120,9 @@ def _check_nerf(config: "RenderFormerConfig") -> None:
             f"{config.latent_dim} with pe_type = 'nerf': the view stage adds its positions to the triangle tokens."
         )
     if config.token_position_freqs is not None:
-        raise InputError("config field token_position_freqs repeats what pe_type = 'nerf' does; set one of them.")
+        raise InputError(
+            "config fields token_position_freqs and pe_type = 'nerf' both encode positions; set one of them."
+        )
 
 
 def _check_dpt(config: "RenderFormerConfig") -> None:
@@ -130,9 +135,9 @@ def _check_dpt(config: "RenderFormerConfig") -> None:
         raise InputError("config fields dpt_out_channels and dpt_features must be above 0 and above 1.")
 
 
-def _check_radiance_only(config: "RenderFormerConfig", asked: str) -> None:
+def _check_radiance_only(config: "RenderFormerConfig", need: str) -> None:
     for name, needed in (("include_alpha", False), ("use_ldr", False), ("texture_channels", 13)):
         if getattr(config, name) != needed:
             raise InputError(
-                f"config field {asked}, so {name} must be {str(needed).lower()}, got {getattr(config, name)!r}."
+                f"config field {need}, so {name} must be {str(needed).lower()}, got {getattr(config, name)!r}."
             )

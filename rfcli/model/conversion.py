@@ -1,10 +1,4 @@
-"""Softmax to linear: the same trained weights around another attention mechanism.
-
-A deeper model out of a trained one, which at first renders the same pictures.
-
-New layers are copies of old ones whose branches end in zeros, so that they add nothing until trained (block expansion:
-Wu et al., LLaMA Pro, arXiv 2401.02415).
-"""
+"""New models from trained ones: another attention mechanism, other config fields, or more layers."""
 
 import dataclasses
 import re
@@ -16,56 +10,100 @@ from rfcli.attention import find_mechanism
 from rfcli.errors import InputError
 from rfcli.model.checkpoint import MECHANISM
 from rfcli.model.config import RenderFormerConfig
+from rfcli.model.config_checks import MAX_LAYERS
 from rfcli.model.renderformer import RenderFormer
 
-
-def wrong_until_trained(trained_with: str, attention: str) -> str | None:
-    """What to say of a model that learned with one mechanism and is run with another; None where it stays right."""
-    if attention == trained_with or not find_mechanism(attention).needs_training:
-        return None
-    command = "rf finetune --performer" if attention == "performer" else f"rf finetune --attention {attention}"
-    return f"this model learned with {trained_with}; with {attention} it will look wrong until fine-tuned: {command}"
-
-
-def swapped(model: RenderFormer, attention: str | None) -> tuple[RenderFormer, str | None]:
-    """The model as it is to be run, with that mechanism or, for None, its own; and `wrong_until_trained` of it."""
-    if attention is None or attention == model.config.attention:
-        return model, None
-    return convert(model, attention), wrong_until_trained(model.config.attention, attention)
+_LAYER = re.compile(r"transformer\.layers\.(\d+)\.(.+)")
+_BRANCH_ENDS = ("multihead_attn.out_proj.", "ffn.w2.")  # last tensors of a layer's residual branches
 
 
 def with_attention(config: RenderFormerConfig, attention: str, **options: Any) -> RenderFormerConfig:
     """The same architecture with another mechanism in the view-independent stage.
 
-    Raises InputError for a name that no mechanism has.
+    Args:
+        config: The architecture.
+        attention: Name of the mechanism.
+        **options: Options of the mechanism.
+
+    Returns:
+        The changed config.
+
+    Raises:
+        InputError: The mechanism is unknown.
     """
     find_mechanism(attention)
     return dataclasses.replace(config, attention=attention, attention_options=options)
 
 
 def convert(model: RenderFormer, attention: str, **options: Any) -> RenderFormer:
-    """A new model with the weights of `model` (copied) and another mechanism, on the same device, in eval mode."""
-    device = next(model.parameters()).device
-    converted = RenderFormer(with_attention(model.config, attention, **options)).to(device)
-    trained = {name: value for name, value in model.state_dict().items() if MECHANISM not in name}
-    absent = converted.load_state_dict(trained, strict=False).missing_keys
-    assert all(MECHANISM in name for name in absent), absent
-    return converted.eval()
+    """A copy of a trained model with another attention mechanism.
+
+    Args:
+        model: The trained model, unchanged.
+        attention: Name of the mechanism.
+        **options: Options of the mechanism.
+
+    Returns:
+        A model on the same device, in eval mode; parameters of the mechanism itself are new.
+
+    Raises:
+        InputError: The mechanism is unknown.
+    """
+    return _with_weights(model, with_attention(model.config, attention, **options))
 
 
-MOST_LAYERS = 256
-_LAYER = re.compile(r"transformer\.layers\.(\d+)\.(.+)")
-_ENDS = ("multihead_attn.out_proj.", "ffn.w2.")  # of what a layer adds to the residual stream
+def reconfigured(model: RenderFormer, **fields: Any) -> RenderFormer:
+    """A copy of a trained model with other values of config fields that do not change its parameters.
+
+    Args:
+        model: The trained model, unchanged.
+        **fields: Config fields, such as `channels`, `light` or `training_resolution`.
+
+    Returns:
+        A model on the same device, in eval mode.
+
+    Raises:
+        InputError: A value is not possible.
+    """
+    return _with_weights(model, dataclasses.replace(model.config, **fields))
+
+
+def swapped(model: RenderFormer, attention: str | None) -> tuple[RenderFormer, str | None]:
+    """The model with a mechanism (None: its own), and a warning if that needs training first, else None."""
+    if attention is None or attention == model.config.attention:
+        return model, None
+    return convert(model, attention), untrained_warning(model.config.attention, attention)
+
+
+def untrained_warning(trained_with: str, attention: str) -> str | None:
+    """A warning that a mechanism was never trained in this model; None if it needs no training."""
+    if attention == trained_with or not find_mechanism(attention).needs_training:
+        return None
+    return (
+        f"this model was trained with {trained_with}; with {attention} its images will be wrong until it is "
+        f"fine-tuned: rf finetune --attention {attention}"
+    )
 
 
 def deepened(model: RenderFormer, layers: int) -> RenderFormer:
-    """A new model whose view-independent stage has `layers` layers, on the same device, in eval mode.
+    """A copy of a trained model with more view-independent layers, which renders the same images until trained.
 
-    Each old layer is followed by its share of the new ones. Raises InputError where that would not make it deeper.
+    New layers are copies of old ones whose residual branches end in zeros, so that they add nothing at first (block
+    expansion: Wu et al., LLaMA Pro, arXiv 2401.02415). Each old layer is followed by its share of the new ones.
+
+    Args:
+        model: The trained model, unchanged.
+        layers: Number of layers of the new model.
+
+    Returns:
+        A model on the same device, in eval mode.
+
+    Raises:
+        InputError: The model has as many layers already, or `layers` is too large.
     """
     old = model.config.num_layers
-    if not old < layers <= MOST_LAYERS:
-        raise InputError(f"--layers {layers} must be more than the model's {old}, and at most {MOST_LAYERS}.")
+    if not old < layers <= MAX_LAYERS:
+        raise InputError(f"`layers` {layers} must be more than the model's {old}, and at most {MAX_LAYERS}.")
     deep = RenderFormer(dataclasses.replace(model.config, num_layers=layers)).to(next(model.parameters()).device)
     sources = [new * old // layers for new in range(layers)]
     trained, state = model.state_dict(), deep.state_dict()
@@ -76,8 +114,18 @@ def deepened(model: RenderFormer, layers: int) -> RenderFormer:
             continue
         new, part = int(found[1]), found[2]
         source = sources[new]
-        if new > sources.index(source) and part.startswith(_ENDS):
+        if new > sources.index(source) and part.startswith(_BRANCH_ENDS):
             torch.nn.init.zeros_(value)
         else:
             value.copy_(trained[f"transformer.layers.{source}.{part}"])
     return deep.eval()
+
+
+def _with_weights(model: RenderFormer, config: RenderFormerConfig) -> RenderFormer:
+    """A model of this config with the weights of `model`, except for those of attention mechanisms that differ."""
+    same = (config.attention, config.attention_options) == (model.config.attention, model.config.attention_options)
+    copied = RenderFormer(config).to(next(model.parameters()).device)
+    weights = {name: value for name, value in model.state_dict().items() if same or MECHANISM not in name}
+    missing = copied.load_state_dict(weights, strict=False).missing_keys
+    assert all(MECHANISM in name for name in missing), missing
+    return copied.eval()

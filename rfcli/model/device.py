@@ -1,7 +1,4 @@
-"""Where to compute, and how much memory is there.
-
-Which number format is fastest here. Processors differ a hundredfold in bf16, so it is measured, not assumed.
-"""
+"""The compute device: choice, free memory, synchronisation, and the faster number format."""
 
 import time
 
@@ -10,54 +7,67 @@ import torch
 
 from rfcli.errors import InputError
 
+PROBE_SIZE = 256  # side of the matrices of a first, quick measurement
+PRODUCT_SIZE = {"cpu": 1024, "cuda": 4096}  # on a GPU a smaller product takes no longer than its launch
+MIN_SPEEDUP = 1.5  # bf16 must be faster by this factor to be worth its rounding
 
-def pick_device(name: str) -> torch.device:
-    """auto (CUDA, else Apple's GPU, else the CPU), cpu, cuda or mps.
 
-    Raises InputError for another name or a device that this machine does not have.
+def pick_device(device: str) -> torch.device:
+    """The device of that name.
+
+    Args:
+        device: "cpu", "cuda", "mps", or "auto" for CUDA if available, else Apple's GPU, else the CPU.
+
+    Returns:
+        The device.
+
+    Raises:
+        InputError: The name is unknown, or this machine has no such device.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        name = next(kind for kind, there in available.items() if there)
-    if name not in available:
-        raise InputError(f"--device {name} is not known; use auto, cpu, cuda or mps.")
-    if not available[name]:
-        raise InputError(f"--device {name} is not available on this machine; use --device cpu.")
-    return torch.device(name)
+    if device == "auto":
+        device = next(kind for kind, present in available.items() if present)
+    if device not in available:
+        raise InputError(f"`device` {device} is not known; use auto, cpu, cuda or mps.")
+    if not available[device]:
+        raise InputError(f"`device` {device} is not available on this machine; use cpu.")
+    return torch.device(device)
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory at hand on the device."""
+    """Free memory of the device."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
 
 
-PROBE = 256  # sides of the matrices
-SIZES = {"cpu": 1024, "cuda": 4096}  # on a graphics card a smaller product takes as long as its launch
-GAIN = 1.5  # bf16 must win by this factor to be worth its rounding
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has finished all work that was queued."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def synchronized_time(device: torch.device) -> float:
+    """Seconds on a monotonic clock, once the device has finished all queued work."""
+    synchronize(device)
+    return time.perf_counter()
 
 
 def fastest_precision(device: torch.device) -> torch.dtype:
-    """bfloat16 where a matrix product in it is clearly faster than in float32, else float32.
+    """bfloat16 if a matrix product in it is clearly faster than in float32, else float32.
 
-    A small product comes first: where bf16 is emulated, it tells in milliseconds what the large one would in seconds.
+    Processors differ a hundredfold in bf16, so it is measured. A small product is timed first: where bf16 is emulated,
+    that takes milliseconds and the large product would take seconds.
     """
-    if device.type not in SIZES or _gain(PROBE, device) < 1 / GAIN:
+    if device.type not in PRODUCT_SIZE or _bf16_speedup(PROBE_SIZE, device) < 1 / MIN_SPEEDUP:
         return torch.float32
-    return torch.bfloat16 if _gain(SIZES[device.type], device) > GAIN else torch.float32
+    return torch.bfloat16 if _bf16_speedup(PRODUCT_SIZE[device.type], device) > MIN_SPEEDUP else torch.float32
 
 
-def rounds_views(device: str) -> bool:
-    """Whether training computes the view-dependent stage, too, in the fastest precision: on processors, where a small
-    model has half of its products there. On graphics cards it stays in float32, as the published runs had it, for what
-    it asks of directions and places; torch.set_float32_matmul_precision("high") lets them be tf32.
-    """
-    return device == "cpu"
-
-
-def _gain(size: int, device: torch.device) -> float:
-    """How many times faster a product of square matrices is in bf16 than in float32."""
+def _bf16_speedup(size: int, device: torch.device) -> float:
+    """Seconds of a product of square matrices in float32 over those in bf16."""
     return _product_seconds(size, torch.float32, device) / _product_seconds(size, torch.bfloat16, device)
 
 
@@ -65,14 +75,7 @@ def _product_seconds(size: int, dtype: torch.dtype, device: torch.device) -> flo
     a = torch.ones(size, size, dtype=dtype, device=device)
     best = float("inf")
     for _ in range(3):
-        _finish(device)
-        start = time.perf_counter()
+        start = synchronized_time(device)
         a @ a
-        _finish(device)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, synchronized_time(device) - start)
     return best
-
-
-def _finish(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -18,7 +18,7 @@ class ResidualConvUnit(nn.Module):
 
 
 class FusionBlock(nn.Module):
-    """Adds a finer level to a coarser one and brings the sum to `size`. The coarsest block has nothing to add."""
+    """Adds a finer level to a coarser one and resizes the sum. The coarsest block has no finer level."""
 
     def __init__(self, features: int, coarsest: bool) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class FusionBlock(nn.Module):
 
 
 class Scratch(nn.Module):
-    """Everything after the four levels have their sizes; named as in the published checkpoints."""
+    """Everything after the resizing of the four levels; named as in the published checkpoints."""
 
     def __init__(self, features: int, level_channels: tuple[int, ...], out_channels: int) -> None:
         super().__init__()
@@ -67,7 +67,16 @@ class DPTHead(nn.Module):
         self.scratch = Scratch(features, level_channels, out_channels)
 
     def forward(self, levels: list[Tensor], height: int, width: int) -> Tensor:
-        """levels: four outputs of the view transformer, shallow to deep; height, width: of the grid of patches."""
+        """Fuses four levels into an image.
+
+        Args:
+            levels: Outputs of four view-dependent layers, shallow to deep, [V, h w, C].
+            height: h, patches along the image's height.
+            width: w, patches along the image's width.
+
+        Returns:
+            [V, out_channels, patch h, patch w].
+        """
         maps = []
         for level, tokens in enumerate(levels):
             x = self.projects[level](rearrange(tokens, "v (h w) c -> v c h w", h=height))

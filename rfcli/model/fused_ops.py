@@ -1,6 +1,7 @@
-"""Two operations whose gradients torch's CPU code makes of many small ones, each a pass over memory; here of few.
+"""RMSNorm and RoPE with hand-written backward passes, for training on CPUs.
 
-A third of a training step of a small model on a CPU went into them.
+The backward passes that torch's autograd derives consist of many small operations, each a pass over memory. They took a
+third of a training step of a small model on a CPU; these take few passes.
 """
 
 from typing import Any, cast
@@ -11,13 +12,15 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 
 def rms_norm_for_training(x: Tensor, weight: Tensor, eps: float) -> Tensor:
-    """x / sqrt(mean(x^2) + eps) * weight. x [..., C], weight [C], float32; differentiable once."""
+    """x / sqrt(mean(x^2) + eps) * weight for x [..., C] and weight [C], float32; differentiable once."""
     return cast(Tensor, _RMSNorm.apply(x, weight, eps))
 
 
 def rotate_for_training(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Channel pairs (i, i + D / 2) turned: (a cos - b sin, b cos + a sin). x [B, H, N, D] float32; cos and sin
-    [B, 1, N, D / 2], which get no gradient; differentiable once."""
+    """Rotates channel pairs (a, b) = (i, i + D / 2): (a cos - b sin, b cos + a sin); differentiable once.
+
+    x [B, H, N, D] float32; cos and sin [B, 1, N, D / 2] receive no gradient.
+    """
     return cast(Tensor, _Rotation.apply(x, cos, sin))
 
 
@@ -38,31 +41,31 @@ class _RMSNorm(torch.autograd.Function):
         x, inverse, weight = ctx.saved_tensors
         normed = x * inverse
         weighted = gradient * weight
-        along = torch.linalg.vecdot(weighted, normed)[..., None].div_(-x.shape[-1])
-        by_weight = (gradient * normed).flatten(0, -2).sum(0)
-        return weighted.addcmul_(normed, along).mul_(inverse), by_weight, None
+        projection = torch.linalg.vecdot(weighted, normed)[..., None].div_(-x.shape[-1])
+        weight_gradient = (gradient * normed).flatten(0, -2).sum(0)
+        return weighted.addcmul_(normed, projection).mul_(inverse), weight_gradient, None
 
 
 class _Rotation(torch.autograd.Function):
-    """The gradient turns back by the same angles."""
+    """The gradient is rotated by the opposite angles."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         ctx.save_for_backward(cos, sin)
-        return _turned(x, cos, sin, 1.0)
+        return _rotated(x, cos, sin, 1.0)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         cos, sin = ctx.saved_tensors
-        return _turned(gradient, cos, sin, -1.0), None, None
+        return _rotated(gradient, cos, sin, -1.0), None, None
 
 
-def _turned(x: Tensor, cos: Tensor, sin: Tensor, sign: float) -> Tensor:
+def _rotated(x: Tensor, cos: Tensor, sin: Tensor, sign: float) -> Tensor:
     out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-    for part, first, second, way in zip(
+    for half, first, second, factor in zip(
         out.chunk(2, -1), x.chunk(2, -1), reversed(x.chunk(2, -1)), (-sign, sign), strict=True
     ):
-        torch.mul(first, cos, out=part)
-        part.addcmul_(second, sin, value=way)
+        torch.mul(first, cos, out=half)
+        half.addcmul_(second, sin, value=factor)
     return out

@@ -1,4 +1,4 @@
-"""Where a model's name leads: the bundled model, a folder, a file of weights, or the Hugging Face hub."""
+"""Loading models by name: bundled models, local checkpoints, and the Hugging Face hub."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -12,11 +12,35 @@ BUNDLED = {"tiny": "rf-tiny", "tiny-performer": "rf-tiny-performer"}
 SUFFIX = ".safetensors"
 
 
-def locate(name: str) -> Path:
-    """The folder of the checkpoint that `name` means. Raises InputError where there is none.
+def load(name: str, device: str = "auto") -> RenderFormer:
+    """Loads a model with the attention mechanism it was trained with; see `rfcli.load_model`.
 
-    name: a bundled model, a folder, a file of weights with config.json beside it, or a Hugging Face id `owner/name`
-    or `owner/name@revision` (a branch, a tag or a commit).
+    Args:
+        name: A name that `locate` knows.
+        device: auto, cpu, cuda or mps.
+
+    Returns:
+        The model, in eval mode.
+
+    Raises:
+        InputError: There is no such model or device, or the checkpoint does not fit its config.
+    """
+    weights = Path(name).name if name.endswith(SUFFIX) else WEIGHTS
+    return read_checkpoint(locate(name), weights).to(pick_device(device))
+
+
+def locate(name: str) -> Path:
+    """The checkpoint folder of a model; models of the Hugging Face hub are downloaded.
+
+    Args:
+        name: A bundled model, a folder, a file of weights with config.json in the same folder, or a Hugging Face id
+            `owner/name` or `owner/name@revision` (a branch, a tag or a commit).
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: There is no such model.
     """
     if not name or not name.isprintable():
         raise InputError(f"No model is called {name!r}; give a bundled one, a checkpoint folder, or a Hugging Face id.")
@@ -35,7 +59,7 @@ def locate(name: str) -> Path:
 
 
 def _download(repository: str, revision: str | None) -> Path:
-    """The folder in Hugging Face's cache; only what is not in it yet is fetched, and never a pickle."""
+    """The folder in Hugging Face's cache. Only missing files are fetched, and never a pickle."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -57,7 +81,7 @@ def _download(repository: str, revision: str | None) -> Path:
         ) from None
     except GatedRepoError:
         raise InputError(
-            f"'{repository}' asks for consent on Hugging Face; give it on its page, then run `hf auth login`."
+            f"'{repository}' requires consent on Hugging Face; give it on its page, then run `hf auth login`."
         ) from None
     except RepositoryNotFoundError:
         raise InputError(f"'{wanted}' is neither a folder here nor a public model on Hugging Face.") from None
@@ -67,9 +91,3 @@ def _download(repository: str, revision: str | None) -> Path:
             f"({type(error).__name__}); go online once, or download its {CONFIG} and {WEIGHTS} into a folder "
             "and give that folder."
         ) from None
-
-
-def load(name: str, device: str = "auto") -> RenderFormer:
-    """The model called `name`, as it was trained, in eval mode; see `rfcli.load_model`."""
-    weights = Path(name).name if name.endswith(SUFFIX) else WEIGHTS
-    return read_checkpoint(locate(name), weights).to(pick_device(device))

@@ -1,12 +1,6 @@
-"""The norms that a config can ask for, always computed in float32.
+"""The sublayers of both transformers: norms, feed-forward layers, attention with its projections.
 
-What each token does by itself after it has listened to the others.
-
-What a layer is made of, as the config says it: each switch is read here and nowhere else.
-
-The projections around an attention mechanism, as both transformers use them.
-
-Memory for time: activations that backward needs are computed again instead of kept.
+`LayerParts` is the only place that reads the config's switches for them.
 """
 
 from typing import Any
@@ -23,8 +17,8 @@ from rfcli.model.config import RenderFormerConfig
 from rfcli.model.encodings import Rotation, rotate
 from rfcli.model.fused_ops import rms_norm_for_training
 
-LAYER_EPS = 1e-6  # inside the layers of both transformers, whatever the norm
-# Behind the encoders, where the official models leave torch's own defaults as they are.
+LAYER_EPS = 1e-6  # of norms inside the layers of both transformers
+# Of norms after the encoders: torch's defaults, as in the official models.
 ENCODER_EPS = {"rms_norm": torch.finfo(torch.float32).eps, "layer_norm": 1e-5, "none": 0.0}
 
 
@@ -57,12 +51,12 @@ class LayerNorm(nn.Module):
 
 
 def layer_norm(kind: str, dim: int) -> nn.Module:
-    """A norm inside a transformer's layer. kind: rms_norm or layer_norm."""
+    """A norm inside a transformer layer. kind: rms_norm or layer_norm."""
     return _NORMS[kind](dim, LAYER_EPS)
 
 
 def encoder_norm(kind: str, dim: int) -> nn.Module:
-    """The norm behind an encoder of positions, normals, materials or rays. kind: rms_norm, layer_norm or none."""
+    """The norm after an encoder of positions, normals, materials or rays. kind: rms_norm, layer_norm or none."""
     return nn.Identity() if kind == "none" else _NORMS[kind](dim, ENCODER_EPS[kind])
 
 
@@ -70,7 +64,7 @@ _NORMS: dict[str, type[RMSNorm] | type[LayerNorm]] = {"rms_norm": RMSNorm, "laye
 
 
 class FeedForward(nn.Module):
-    """dim -> hidden -> dim; what happens in between is the subclass's."""
+    """Position-wise feed-forward layer, dim -> hidden -> dim; a subclass defines the hidden activations."""
 
     def __init__(self, dim: int, hidden: int, bias: bool, dropout: float) -> None:
         super().__init__()
@@ -99,7 +93,7 @@ class SwiGLU(FeedForward):
         gate: Tensor = self.w1(x)
         if torch.is_grad_enabled():
             return F.silu(gate) * self.w3(x)  # type: ignore[no-any-return]
-        return F.silu(gate, inplace=True).mul_(self.w3(x))  # nothing asks for the gate again
+        return F.silu(gate, inplace=True).mul_(self.w3(x))  # the gate is not needed again
 
 
 class GELU(FeedForward):
@@ -110,8 +104,9 @@ class GELU(FeedForward):
 
 
 def add_feed_forward(x: Tensor, norm: nn.Module, feed_forward: nn.Module, dropout: nn.Module) -> Tensor:
-    """X + dropout(feed_forward(norm(x))) [B, N, dim]. Several times as wide as x, the hidden activations of all tokens
-    would be the peak of the whole model.
+    """Pre-norm residual branch: x + dropout(feed_forward(norm(x))), [B, N, dim].
+
+    In chunks: the hidden activations of all tokens, several times wider than x, would be the model's peak memory.
     """
     return chunked(lambda part: [x[:, part] + dropout(feed_forward(norm(x[:, part])))], x)[0]
 
@@ -120,31 +115,31 @@ FEED_FORWARD: dict[str, type[FeedForward]] = {"swiglu": SwiGLU, "gelu": GELU}
 
 
 class LayerParts:
-    """Makes the parts of the layers of one transformer. qk_norm: whether queries and keys are normalised there."""
+    """Builds the sublayers of one transformer from the config. qk_norm: whether queries and keys are normalised."""
 
     def __init__(self, config: RenderFormerConfig, qk_norm: bool) -> None:
         self._config = config
         self._qk_norm = qk_norm
 
     def linear(self, inputs: int, outputs: int) -> nn.Module:
-        """A projection of an attention."""
+        """A projection of attention."""
         return nn.Linear(inputs, outputs, bias=self._config.bias)
 
     def norm(self, dim: int) -> nn.Module:
-        """In front of an attention or a feed-forward."""
+        """The norm before attention or feed-forward."""
         return layer_norm(self._config.norm_type, dim)
 
     def qk_norm(self, dim: int) -> nn.Module:
-        """Of the queries or keys of all heads together."""
+        """The norm of queries or keys, over all heads together."""
         return self.norm(dim) if self._qk_norm else nn.Identity()
 
     def feed_forward(self, dim: int, hidden: int) -> nn.Module:
-        """With the config's activation."""
+        """A feed-forward layer with the config's activation."""
         config = self._config
         return FEED_FORWARD[config.activation](dim, hidden, config.bias, config.dropout)
 
     def dropout(self) -> nn.Module:
-        """On what a branch adds to the residual stream, while training."""
+        """Dropout of a residual branch, active in training."""
         return nn.Dropout(self._config.dropout)
 
 
@@ -159,15 +154,15 @@ def merge_heads(x: Tensor) -> Tensor:
 
 
 def rotate_part(x: Tensor, rotation: Rotation | None, part: slice) -> Tensor:
-    """The tokens `part` of a sequence, which x [B, H, n, D] are, rotated by their part of the sequence's rotation."""
+    """The tokens x [B, H, n, D] in the slice `part` of a sequence, rotated by that slice of its rotation."""
     return rotate(x, None if rotation is None else (rotation[0][:, part], rotation[1][:, part]))
 
 
 class SelfAttention(nn.Module):
     """Projections, QK norm over the full width and RoPE around any mechanism `(q, k, v, context) -> out`.
 
-    norm: what is applied to x before the projections. It is an argument, since the normalised tokens of a long scene
-    are not to exist all at once.
+    The norm before the projections is an argument of the methods: it is applied chunk by chunk, so that the normalised
+    tokens of a long scene never exist all at once.
     """
 
     def __init__(
@@ -183,7 +178,7 @@ class SelfAttention(nn.Module):
         self.out_proj = parts.linear(dim, dim)
 
     def queries_keys_values(self, x: Tensor, norm: nn.Module, rotation: Rotation | None) -> list[Tensor]:
-        """X [B, N, C] -> q, k, v [B, H, N, D], as the mechanism gets them."""
+        """Queries, keys and values [B, H, N, D] of x [B, N, C], normalised and rotated."""
 
         def project(part: slice) -> list[Tensor]:
             q, k, v = self.in_proj(norm(x[:, part])).chunk(3, -1)
@@ -193,17 +188,17 @@ class SelfAttention(nn.Module):
         return chunked(project, x)
 
     def forward(self, x: Tensor, norm: nn.Module, rotation: Rotation | None, context: Context) -> Tensor:
-        """X [B, N, C] -> [B, N, C]."""
+        """[B, N, C] -> [B, N, C]."""
         return self.projected(self._attended(x, norm, rotation, context))
 
     def _attended(self, x: Tensor, norm: nn.Module, rotation: Rotation | None, context: Context) -> Tensor:
-        """[B, H, N, D] what the mechanism finds; written over q, which nobody else reads, by mechanisms that can."""
+        """[B, H, N, D] the mechanism's output; mechanisms with an output buffer write it into the memory of q."""
         q, k, v = self.queries_keys_values(x, norm, rotation)
         buffer = {"out": q} if self.takes_output_buffer else {}
         return self.mechanism(q, k, v, context, **buffer)  # type: ignore[no-any-return]
 
     def projected(self, out: Tensor) -> Tensor:
-        """What the mechanism has found, [B, H, N, D] -> [B, N, C]."""
+        """The output projection: [B, H, N, D] -> [B, N, C]."""
         return chunked(lambda part: [self.out_proj(merge_heads(out[:, :, part]))], out)[0]
 
 
@@ -222,7 +217,7 @@ class CrossAttention(nn.Module):
         self.out_proj = parts.linear(dim, dim)
 
     def keys_values(self, tokens: Tensor, norm: nn.Module, rotation: Rotation | None) -> list[Tensor]:
-        """What any number of queries can read: k, v [B, H, N, D] of `norm`(tokens), tokens [B, N, C']; k rotated."""
+        """Keys and values [B, H, N, D] of norm(tokens), tokens [B, N, C']; keys rotated."""
 
         def project(part: slice) -> list[Tensor]:
             normed = norm(tokens[:, part])
@@ -232,10 +227,17 @@ class CrossAttention(nn.Module):
         return chunked(project, tokens)
 
     def forward(self, x: Tensor, k: Tensor, v: Tensor, rotation: Rotation | None, context: Context) -> Tensor:
-        """X [B V, M, C] -> [B V, M, C]: V consecutive sequences of queries read the same keys.
+        """Attends from the queries of B V sequences to the keys of B sequences.
 
-        k, v [B, H, N, D], or [B V, H, N, D] where each of the V has its own. rotation: of the queries, [B V, M, D / 2].
-        `context` speaks of the keys.
+        Args:
+            x: [B V, M, C]; V consecutive sequences share their keys.
+            k: [B, H, N, D], or [B V, H, N, D] if each sequence has its own keys.
+            v: Likewise.
+            rotation: Of the queries, [B V, M, D / 2].
+            context: Of the keys.
+
+        Returns:
+            [B V, M, C].
         """
         q = rotate(split_heads(self.q_norm(self.q_proj(x)), self.heads), rotation)
         views = len(x) // len(k)
@@ -245,10 +247,10 @@ class CrossAttention(nn.Module):
 
 
 def run_layer(layer: nn.Module, recompute: bool, *inputs: Any) -> Tensor:
-    """`layer(*inputs)`. recompute: of all that it computes inside only the inputs are kept, and backward runs it a
-    second time; outputs, gradients and the random numbers of dropout are the same.
+    """Calls `layer(*inputs)`, optionally with activation checkpointing.
 
-    Chen et al., Training Deep Nets with Sublinear Memory Cost, arXiv 1604.06174.
+    With `recompute` only the inputs are kept, and backward runs the layer a second time; outputs, gradients and dropout
+    are the same (Chen et al., Training Deep Nets with Sublinear Memory Cost, arXiv 1604.06174).
     """
     if not (recompute and torch.is_grad_enabled()):
         return layer(*inputs)  # type: ignore[no-any-return]

@@ -1,36 +1,36 @@
-"""From arrays to linear HDR images: the call that notebooks and the command line share.
-
-The view-dependent stage through torch.compile, for many views of the same size.
-
-With a model as large as the bundled one, channels together, on one core at 256 x 256 a view then took 0.41 s instead
-of 0.73 s, after 23 s of compiling: it pays for videos, not for pictures. The view-independent stage, which runs once a
-scene, is left as it is.
-"""
+"""Rendering with a model: from scenes or tensors to linear HDR images."""
 
 import os
 import shutil
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rfcli.errors import InputError
-from rfcli.model.batch import SceneBatch
-from rfcli.model.device import fastest_precision, free_bytes
+from rfcli.model.batch import SceneBatch, camera_tensors
+from rfcli.model.device import fastest_precision, free_bytes, synchronized_time
+from rfcli.model.first_hit import FirstHitStage
 from rfcli.model.renderformer import RenderFormer
-from rfcli.model.transport import channels_computed
+from rfcli.scene import TriangleScene
 
-KEPT = 0.25  # of the memory at hand may go into what spares the second view and those after it some work
-ATTENDED = 4  # tensors of all triangles that a layer holds beside its input: queries, keys, values, what they attend to
-SAMPLES = 2  # along a pixel's side, of first-hit models, whose edges would be jagged without
+MAX_KEPT_SHARE = 0.25  # of the free memory, for keys and values that are kept for several views
+LAYER_TENSORS = 4  # sized like its input, that a layer holds beside it: queries, keys, values, attention output
+SUBPIXEL_SAMPLES = 2  # rays along a side of a pixel, for models with first-hit visibility, against jagged edges
 PRECISIONS = ("fp32", "bf16", "auto")
+COMPILERS = ("c++", "g++", "clang++", "cl")
 
 
 @dataclass(frozen=True)
 class Seconds:
-    """Wall time of one render: what is computed once for the scene, and each view's own."""
+    """Wall time of one render.
+
+    Attributes:
+        view_independent: Of the view-independent stage, once per scene.
+        view_dependent: Of each view.
+    """
 
     view_independent: float
     view_dependent: tuple[float, ...]
@@ -48,19 +48,62 @@ def render(
     resolution: int = 256,
     precision: str = "fp32",
 ) -> Tensor:
-    """Linear HDR images [B, V, H, W, 3], or 4 channels from models with alpha; see `rfcli.render`."""
+    """Renders batched tensors; see `rfcli.render`, whose arguments are the same.
+
+    Args:
+        model: The network.
+        triangles: [B, N, 3, 3] vertex positions.
+        vn: [B, N, 3, 3] vertex normals.
+        c2w: [B, V, 4, 4] camera to world.
+        fov: [B, V] degrees.
+        texture: [B, N, 13, P, P] materials, or
+        material: [B, N, 13] constant materials.
+        mask: [B, N], True for real triangles; None: all.
+        resolution: Pixels along a side.
+        precision: fp32, bf16 or auto, of the view-independent stage.
+
+    Returns:
+        [B, V, H, W, 3] linear HDR images (4 channels with alpha) on the model's device.
+
+    Raises:
+        InputError: As `render_views`.
+    """
     if mask is None:
         mask = torch.ones(triangles.shape[:2], dtype=torch.bool, device=triangles.device)
-    if texture is not None and texture.dim() == 3:  # one value a channel, which is what a material is
+    if texture is not None and texture.dim() == 3:  # one value per channel is a constant material
         material, texture = texture, None
     batch = SceneBatch(triangles, vn, mask, material=material, texture=texture)
     return render_timed(model, batch, c2w, fov, resolution, precision)[0]
 
 
+def render_scene(
+    model: RenderFormer,
+    scene: TriangleScene,
+    resolution: int = 256,
+    views: Sequence[int] | None = None,
+    precision: str = "fp32",
+    cameras: tuple[Any, Any] | None = None,
+) -> Tensor:
+    """[V, H, W, 3] images of one scene on the CPU; see `RenderFormer.render`."""
+    c2w, fov = camera_tensors(scene)
+    if cameras is not None:
+        c2w, fov = (torch.as_tensor(x, dtype=torch.float32)[None] for x in cameras)
+    if c2w.dim() != 4 or fov.dim() != 2 or c2w.shape[:2] != fov.shape or tuple(c2w.shape[2:]) != (4, 4):
+        raise InputError(
+            f"`cameras` must be c2w [V, 4, 4] and fov [V], got {list(c2w.shape[1:])} and {list(fov.shape[1:])}."
+        )
+    if views is not None:
+        count = c2w.shape[1]
+        if not views or not all(-count <= view < count for view in views):
+            raise InputError(f"`views` {list(views)} must name cameras from 0 to {count - 1}.")
+        c2w, fov = c2w[:, list(views)], fov[:, list(views)]
+    return render_timed(model, SceneBatch.from_scenes(scene), c2w, fov, resolution, precision)[0][0].cpu()
+
+
 def render_timed(
     model: RenderFormer, batch: SceneBatch, c2w: Tensor, fov: Tensor, resolution: int, precision: str = "fp32"
 ) -> tuple[Tensor, Seconds]:
-    """Images [B, V, H, W, 3 or 4] on the model's device, and the seconds that each stage took; see `render_views`."""
+    """Images [B, V, H, W, 3 or 4] on the model's device, and the seconds of each stage; see `render_views`."""
     images, stages, seconds = zip(*render_views(model, batch, c2w, fov, resolution, precision), strict=True)
     return torch.cat(images, 1), Seconds(stages[0], seconds)
 
@@ -69,12 +112,25 @@ def render_timed(
 def render_views(
     model: RenderFormer, batch: SceneBatch, c2w: Tensor, fov: Tensor, resolution: int, precision: str = "fp32"
 ) -> Iterator[tuple[Tensor, float, float]]:
-    """For one view after another its images [B, 1, H, W, 3 or 4] on the model's device, and the seconds of both stages.
+    """Renders one view after another, so that memory does not grow with their number.
 
-    What no camera changes is computed once, before the first view: the view-independent stage and, where there are
-    several views and memory for it, the keys and values that their layers read. Views follow one another, so that
-    memory does not grow with their number.
-    Raises InputError for an unknown precision, cameras whose shapes disagree, or as `check_memory`.
+    Everything that no camera changes is computed once, before the first view: the view-independent stage and, if there
+    are several views and enough memory, the keys and values of the view-dependent layers.
+
+    Args:
+        model: The network.
+        batch: B scenes on any device.
+        c2w: [B, V, 4, 4] camera to world.
+        fov: [B, V] degrees.
+        resolution: Pixels along a side.
+        precision: fp32, bf16 or auto, of the view-independent stage.
+
+    Yields:
+        For each view images [B, 1, H, W, 3 or 4] on the model's device, the seconds of the view-independent stage, and
+        the seconds of this view.
+
+    Raises:
+        InputError: The precision is unknown, the shapes of the cameras disagree, or memory does not suffice.
     """
     bf16 = chosen_precision(precision, next(model.parameters()).device) == "bf16"
     scenes, views = c2w.shape[:2]
@@ -82,82 +138,66 @@ def render_views(
         raise InputError(f"c2w {list(c2w.shape)} and fov {list(fov.shape)} do not describe the same cameras.")
     device = next(model.parameters()).device
     check_memory(needed_bytes(model, batch.mask.numel(), bf16), batch.mask.numel(), free_bytes(device))
-    batch, c2w, fov = _to(batch, device), c2w.to(device).float(), fov.to(device).float().view(scenes, views)
+    batch, c2w, fov = batch.to(device), c2w.to(device).float(), fov.to(device).float().view(scenes, views)
 
-    start = _now(device)
+    start = synchronized_time(device)
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
         tokens = model.view_independent(batch)
     tokens = tokens.float()
-    keep = views > 1 and model.view_transformer.key_bytes(tokens) < KEPT * free_bytes(device)
-    scene, stage = model.lit(batch, tokens, keep), _now(device) - start
+    keep = views > 1 and model.view_transformer.key_bytes(tokens) < MAX_KEPT_SHARE * free_bytes(device)
+    scene, stage = model.encode(batch, tokens, keep), synchronized_time(device) - start
     for view in range(views):
-        start = _now(device)
+        start = synchronized_time(device)
         one = slice(view, view + 1)
-        image = model.decode(model.view_dependent(scene, c2w[:, one], fov[:, one], resolution, samples=SAMPLES))
-        yield image, stage, _now(device) - start
+        encoded = model.view_dependent(scene, c2w[:, one], fov[:, one], resolution, samples=SUBPIXEL_SAMPLES)
+        image = model.decode(encoded)
+        yield image, stage, synchronized_time(device) - start
 
 
 def needed_bytes(model: RenderFormer, triangles: int, bf16: bool = False) -> int:
-    """Memory without which the view-independent stage cannot be: what a layer holds of so many triangles.
+    """A lower bound on the memory of the view-independent stage: the tensors of one layer.
 
-    It is less than the stage takes in all, so that what would fit is never refused.
+    The stage takes more than that in all, so a scene that would fit is never refused.
     """
-    tokens = triangles * channels_computed(model.config)
-    return (4 + ATTENDED * (2 if bf16 else 4)) * model.config.latent_dim * tokens
+    tokens = triangles * model.transport.copies
+    return (4 + LAYER_TENSORS * (2 if bf16 else 4)) * model.config.latent_dim * tokens
 
 
 def check_memory(needed: int, triangles: int, free: int) -> None:
-    """Raises InputError where more bytes are needed than are free: beyond them, the system may end the process without
-    a word."""
+    """Raises InputError if more bytes are needed than are free: the system might end the process without a message."""
     if needed > free:
         raise InputError(
-            f"{triangles:,} triangles need more than {needed / 1e9:,.1f} GB of memory by this model, and "
-            f"{free / 1e9:,.1f} GB are free; lower --max-triangles of a mesh, decimate the scene, or use another model."
+            f"{triangles:,} triangles need more than {needed / 1e9:,.1f} GB of memory with this model, and "
+            f"{free / 1e9:,.1f} GB are free; lower `max_triangles` of a mesh, decimate the scene, or use another model."
         )
 
 
 def chosen_precision(precision: str, device: torch.device) -> str:
-    """fp32 or bf16, of the view-independent stage: what was asked for, or for auto what is measured to be faster.
-
-    Raises InputError for another name.
-    """
+    """Resolves auto to fp32 or bf16, whichever is measured to be faster; InputError for an unknown precision."""
     if precision not in PRECISIONS:
-        raise InputError(f"precision {precision!r} is not known; use {', '.join(PRECISIONS)}.")
+        raise InputError(f"`precision` {precision!r} is not known; use {', '.join(PRECISIONS)}.")
     if precision != "auto":
         return precision
     return "bf16" if fastest_precision(device) == torch.bfloat16 else "fp32"
 
 
-def _to(batch: SceneBatch, device: torch.device) -> SceneBatch:
-    def move(tensor: Tensor | None) -> Tensor | None:
-        return None if tensor is None else tensor.to(device)
-
-    mask = batch.mask.to(device)
-    triangles, vn = batch.triangles.to(device).float(), batch.vn.to(device).float()
-    return SceneBatch(triangles, vn, mask, move(batch.material), move(batch.texture), batch.monochrome)
-
-
-def _now(device: torch.device) -> float:
-    """Seconds on a clock, once the device has finished what it was asked."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
-    return time.perf_counter()
-
-
-COMPILERS = ("c++", "g++", "clang++", "cl")
-
-
 def compile_views(model: RenderFormer) -> None:
-    """Let the modules that run once a view be compiled, in place, when they are next called.
+    """Compiles the view-dependent stage with torch.compile, in place, at its next call.
 
-    Raises InputError where the model is on a CPU and there is no C++ compiler, which torch needs for it.
+    With a model as large as the bundled one, channels together, on one core at 256 x 256 a view took 0.41 s instead of
+    0.73 s, after 23 s of compilation: worthwhile for videos, not for single images. The view-independent stage runs
+    once per scene and is not compiled.
+
+    Args:
+        model: The network.
+
+    Raises:
+        InputError: The model is on a CPU and no C++ compiler is found, which torch needs there.
     """
     stage = model.view_transformer
     on_cpu = next(stage.parameters()).device.type == "cpu"
     if on_cpu and not any(map(shutil.which, (os.environ.get("CXX", ""), *COMPILERS))):
-        raise InputError("--compile needs a C++ compiler (g++ or clang++); install one, or leave --compile out.")
+        raise InputError("`compiled` needs a C++ compiler (g++ or clang++); install one, or render without it.")
     stage.compile()
-    if stage.first_hit:
+    if isinstance(stage, FirstHitStage):
         stage.pixel_decoder.compile()

@@ -1,7 +1,8 @@
-"""The view-independent stage spread over several processes, each with its share of the tokens (sequence parallelism).
+"""The view-independent stage distributed over several processes, each with its share of the tokens.
 
-Norms, projections and feed-forwards go token by token and need nobody else. A linear mechanism sums over the keys of
-all: each process sums over its own, and two small reductions in each layer join them (`rfcli.attention.feature_sums`).
+Norms, projections and feed-forward layers are token-wise and need no communication. A linear mechanism sums over all
+keys: each process sums over its own, and two small reductions per layer join the sums
+(`rfcli.attention.feature_sums`). This is sequence parallelism.
 """
 
 from dataclasses import replace
@@ -13,9 +14,9 @@ from torch import Tensor
 
 from rfcli.attention import Context, find_mechanism, mechanisms
 from rfcli.errors import InputError
+from rfcli.model.attention_context import key_context
 from rfcli.model.batch import SceneBatch
 from rfcli.model.renderformer import RenderFormer
-from rfcli.model.transport import scenes_computed
 
 
 def mechanisms_over_processes() -> tuple[str, ...]:
@@ -23,45 +24,53 @@ def mechanisms_over_processes() -> tuple[str, ...]:
     return tuple(mechanism.name for mechanism in mechanisms() if mechanism.splits_over_processes)
 
 
-def share(tokens: int, rank: int, processes: int) -> slice:
-    """The tokens of one process, next to each other; shares differ by one token at most."""
-    return slice(tokens * rank // processes, tokens * (rank + 1) // processes)
-
-
 @torch.no_grad()
-def view_independent_spread(model: RenderFormer, batch: SceneBatch, group: Any) -> Tensor:
-    """[B, R + N, C] in every process, what `model.view_independent(batch)` gives in one.
+def view_independent_distributed(model: RenderFormer, batch: SceneBatch, group: Any) -> Tensor:
+    """`model.view_independent(batch)`, computed by all processes of a group together.
 
-    All processes of the group call this with the same model and batch.
-    Raises InputError where the model's mechanism reads keys one by one.
+    Args:
+        model: The same model in all processes.
+        batch: The same B scenes in all processes.
+        group: A process group of torch.distributed; None for the default group.
+
+    Returns:
+        [S, R + N, C], all tokens in every process.
+
+    Raises:
+        InputError: The model's mechanism cannot be split over processes.
     """
     if not find_mechanism(model.config.attention).splits_over_processes:
         raise InputError(
             f"{model.config.attention} attention cannot be split over processes; run it in one process, or use "
             f"{' or '.join(mechanisms_over_processes())}."
         )
-    batch, _unit = scenes_computed(batch, model.config)
-    tokens, rotation, context = model.tokens(batch), model.rotation(batch), model.key_context(batch)
+    batch = model.transport.split(batch).batch
+    tokens, rotation, context = model.tokens(batch), model.rotation(batch), key_context(batch, model.config)
     count, processes = tokens.shape[1], dist.get_world_size(group)
-    mine = share(count, dist.get_rank(group), processes)
-    tokens = tokens[:, mine].clone()
+    own = token_share(count, dist.get_rank(group), processes)
+    tokens = tokens[:, own].clone()
     if rotation is not None:
-        rotation = rotation[0][:, mine], rotation[1][:, mine]
-    context = _part(context, mine, group)
+        rotation = rotation[0][:, own], rotation[1][:, own]
+    context = _context_of(own, context, group)
     for layer in model.transformer.layers:
         tokens = layer(tokens, rotation, context)
-    return _gathered(tokens, count, processes, group)
+    return _gather(tokens, count, processes, group)
 
 
-def _part(context: Context, mine: slice, group: Any) -> Context:
-    """What is to be known of one process's tokens."""
+def token_share(tokens: int, rank: int, processes: int) -> slice:
+    """The consecutive tokens of one process; the shares differ by at most one token."""
+    return slice(tokens * rank // processes, tokens * (rank + 1) // processes)
+
+
+def _context_of(own: slice, context: Context, group: Any) -> Context:
+    """The context of one process's tokens."""
 
     def cut(rows: Tensor | None) -> Tensor | None:
-        return None if rows is None else rows[:, mine]
+        return None if rows is None else rows[:, own]
 
     return replace(
         context,
-        registers=max(0, min(context.registers, mine.stop) - mine.start),
+        registers=max(0, min(context.registers, own.stop) - own.start),
         key_mask=cut(context.key_mask),
         emitters=cut(context.emitters),
         log_weight=cut(context.log_weight),
@@ -69,9 +78,9 @@ def _part(context: Context, mine: slice, group: Any) -> Context:
     )
 
 
-def _gathered(tokens: Tensor, count: int, processes: int, group: Any) -> Tensor:
-    """All tokens [B, count, C] from everybody's own; messages are equally long, the last rows of some being empty."""
-    shares = [share(count, rank, processes) for rank in range(processes)]
+def _gather(tokens: Tensor, count: int, processes: int, group: Any) -> Tensor:
+    """All tokens [S, count, C] from each process's share; messages are padded to equal length."""
+    shares = [token_share(count, rank, processes) for rank in range(processes)]
     sizes = [part.stop - part.start for part in shares]
     padded = torch.nn.functional.pad(tokens, (0, 0, 0, max(sizes) - tokens.shape[1])).contiguous()
     received = [torch.empty_like(padded) for _ in sizes]

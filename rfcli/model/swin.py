@@ -11,8 +11,19 @@ WINDOW = 8
 def window_attention(q: Tensor, k: Tensor, v: Tensor, height: int, width: int, shifted: bool) -> Tensor:
     """Softmax attention within windows of 8 x 8 tokens, shifted by 4 tokens on odd layers.
 
-    q, k, v [B, H, height width, D] -> the same shape. Grids that the windows do not divide are padded, and the
-    padding is never a key. A grid of one window is shifted too, as the official models do: it falls into quarters.
+    Grids whose sides are no multiples of 8 are padded; padding is never a key. A grid of a single window is shifted,
+    too, as in the official models, which splits it into quarters.
+
+    Args:
+        q: Queries [B, H, height width, D].
+        k: Keys of the same shape.
+        v: Values of the same shape.
+        height: Rows of the grid of tokens.
+        width: Columns of the grid.
+        shifted: Whether windows are shifted by half their size.
+
+    Returns:
+        The shape of q.
     """
     shift = WINDOW // 2 if shifted else 0
     pad_h, pad_w = -height % WINDOW, -width % WINDOW
@@ -30,7 +41,7 @@ def window_attention(q: Tensor, k: Tensor, v: Tensor, height: int, width: int, s
 
 
 def _same_region(height: int, width: int, shift: int, device: torch.device) -> Tensor | None:
-    """[windows, 1, 64, 64] True where query and key are neighbours in the image, not only through the cyclic shift."""
+    """[windows, 1, 64, 64] True unless query and key share a window only because of the cyclic shift or padding."""
     pad_h, pad_w = -height % WINDOW, -width % WINDOW
     if not (shift or pad_h or pad_w):
         return None

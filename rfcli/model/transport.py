@@ -1,101 +1,131 @@
-"""Red, green and blue apart: each channel of a picture is that of a scene of its own.
+"""Two exact symmetries of light transport, applied around the network instead of being learned by it.
 
-Light of one wavelength never becomes light of another on surfaces without fluorescence, so what a channel of the image
-shows depends on that channel of the materials and the lights alone. A network that sees all three at once has to learn
-so, and that they obey one law; here it is given: a scene is computed three times, each time with the colours of one
-channel in the place of all three. Red walls then redden their neighbours by what the network knows of grey ones.
+Wavelengths do not mix. Without fluorescence, light of one wavelength stays at that wavelength, so each colour channel
+of an image depends only on that channel of the materials and lights. With `channels = apart` a scene is computed three
+times, each time with the colours of one channel in place of all three; the network only has to know grey scenes.
 
-Brightness in the scene's own unit: the network never has to learn that twice the light makes twice the picture.
-
-Light transport is linear in emission. A scene is computed with its emission divided by a unit, and what the network
-says of arriving light is multiplied by it again; both cancel, whatever the unit is, in a network that is right. A unit
-that grows with the emission makes every network exactly linear in it.
-
-The unit is how much light a scene has for its size: for each emitter its flux, radiance times area, over the mean
-square of its distance from the surfaces, so that a small bright lamp far away and a large panel on the ceiling come to
-much the same. No surface gets its light by this number: it is one for the whole scene.
+Light is linear in emission. With `light = relative` a scene is computed with its emission divided by a unit, and the
+predicted incident light is multiplied by the same unit. In an exact network both cancel, whatever the unit is; a unit
+that is proportional to the emission makes any network exactly linear in emission. The unit is the amount of light
+relative to the scene's size: for each emitter its radiance times area, over the mean squared distance to the surfaces,
+so that a small bright lamp far away and a large panel on the ceiling have similar units.
 """
 
 import dataclasses
 import math
+from dataclasses import dataclass
 
 import torch
 from einops import rearrange, repeat
 from torch import Tensor
 
-from rfcli.model.batch import COLOURS, EMISSION, SceneBatch
+from rfcli.model.batch import COLOURS, EMISSION, SceneBatch, triangle_areas
 from rfcli.model.config import RenderFormerConfig
 
 CHANNELS = 3
+TYPICAL_LIGHT = 5.0  # median over generated scenes of radiance times area over squared distance; has unit 1
+MIN_SQUARED_DISTANCE = 1e-6  # lower bound of an emitter's mean squared distance to the surfaces
 
 
-def channels_computed(config: RenderFormerConfig) -> int:
-    """How many scenes the network computes in the place of one."""
-    return CHANNELS if config.channels == "apart" else 1
+@dataclass(frozen=True)
+class ComputedScenes:
+    """The S scenes that the network computes in place of the B scenes of a batch.
 
-
-def scenes_computed(batch: SceneBatch, config: RenderFormerConfig) -> tuple[SceneBatch, Tensor | None]:
-    """The S scenes that the network computes, and the units [S] in which their light is.
-
-    For B scenes they are these, or with channels apart the 3 B monochrome ones of them. No units where light is
-    computed as given; a scene of three channels has the unit of their mean.
+    Attributes:
+        batch: The S scenes: the B scenes themselves, or one monochrome copy of each per colour channel.
+        copies: S / B, 1 or 3.
+        unit: [S] the unit of light of each; None if light is computed as given.
     """
-    apart = channels_computed(config) > 1 and not batch.monochrome
-    scenes = _of_each_channel(batch) if apart else batch
-    if config.light == "given":
-        return scenes, None
-    units = light_unit(batch)
-    unit = units.flatten() if apart else units.mean(1)
-    return in_its_unit(scenes, unit), unit
+
+    batch: SceneBatch
+    copies: int
+    unit: Tensor | None
+
+    def repeat_views(self, x: Tensor, scenes: int) -> Tensor:
+        """[B V, ...] values of each view of B scenes -> [S V, ...], the same values for each copy of a scene."""
+        return x if self.copies == 1 else repeat(x, "(b v) ... -> (b k v) ...", b=scenes, k=self.copies)
 
 
-def of_three_channels(answers: Tensor, channels: int, views: int) -> Tensor:
-    """Of what was computed for each channel apart, one answer: [B V, H, W, 3 Q] from [B K V, H, W, 3 Q].
+class Transport:
+    """Splits scenes before the network and merges its predictions after it.
 
-    answers: Q quantities of r, g and b by V views of K monochrome scenes in the place of each of B. They are three
-    answers to one question, whose mean is taken. K = channels: 3, or 1 where the scene itself has but one.
+    With the published settings (channels together, light as given) both do nothing.
     """
-    apart = rearrange(answers, "(b k v) h w (q c) -> (b v) h w q k c", k=channels, v=views, c=CHANNELS).mean(-1)
-    return apart.expand(-1, -1, -1, -1, CHANNELS).flatten(3)
+
+    def __init__(self, config: RenderFormerConfig) -> None:
+        self.channels_apart = config.channels == "apart"
+        self.relative_light = config.light == "relative"
+
+    @property
+    def copies(self) -> int:
+        """Number of scenes computed per scene with colours."""
+        return CHANNELS if self.channels_apart else 1
+
+    def split(self, batch: SceneBatch) -> ComputedScenes:
+        """The scenes to compute. A batch that is known to be monochrome is not copied.
+
+        A scene of three channels has the mean of their units.
+        """
+        copied = self.channels_apart and not batch.monochrome
+        scenes = _one_scene_per_channel(batch) if copied else batch
+        copies = CHANNELS if copied else 1
+        if not self.relative_light:
+            return ComputedScenes(scenes, copies, None)
+        units = light_unit(batch)
+        unit = units.flatten() if copied else units.mean(1)
+        return ComputedScenes(divide_emission(scenes, unit), copies, unit)
+
+    def merge(self, image: Tensor, computed: ComputedScenes) -> Tensor:
+        """Predictions for the S computed scenes as predictions for the B scenes of the batch.
+
+        Args:
+            image: [S V, H, W, 3 Q], Q quantities of red, green and blue as log10(1 + x), for V views of each scene.
+            computed: What `split` returned.
+
+        Returns:
+            [B V, H, W, 3 Q].
+        """
+        if self.channels_apart:
+            image = average_channels(image, computed.copies, len(image) // len(computed.batch.mask))
+        if computed.unit is None:
+            return image
+        scenes = len(computed.unit) // computed.copies
+        views, quantities = len(image) // scenes, image.shape[-1] // CHANNELS
+        pattern = "(b k) -> (b v) 1 1 (q k)"
+        unit = repeat(computed.unit, pattern, k=computed.copies, v=views, q=quantities if computed.copies > 1 else 1)
+        return scale_log_light(image, unit)
 
 
-def _of_each_channel(batch: SceneBatch) -> SceneBatch:
-    triangles, vn, mask = (repeat(x, "b ... -> (b k) ...", k=CHANNELS) for x in (batch.triangles, batch.vn, batch.mask))
-    material, texture = (None if x is None else _surface_of_each(x) for x in (batch.material, batch.texture))
-    return SceneBatch(triangles, vn, mask, material, texture, monochrome=True)
+def average_channels(image: Tensor, copies: int, views: int) -> Tensor:
+    """[B K V, H, W, 3 Q] of monochrome scenes -> [B V, H, W, 3 Q] of the scenes with colours.
 
-
-def _surface_of_each(surface: Tensor) -> Tensor:
-    """[3 B, N, 13, ...] of materials or textures [B, N, 13, ...]: each channel's colours in the place of all three."""
-    apart = repeat(surface, "b n ... -> b k n ...", k=CHANNELS).clone()
-    for colour in COLOURS:
-        for channel in range(CHANNELS):
-            apart[:, channel, :, colour] = surface[:, :, colour][:, :, channel : channel + 1]
-    return apart.flatten(0, 1)
-
-
-USUAL = 5.0  # radiance times area over squared distance, median of generated scenes: what the unit 1 stands for
-NEAREST = 1e-6  # mean square of distances, below which an emitter is not nearer
+    Args:
+        image: Q quantities with three channels each, by V views of K monochrome copies of B scenes. A monochrome scene
+            has three predictions of the same value, which are averaged.
+        copies: K, 3, or 1 if the scenes themselves are monochrome.
+        views: V.
+    """
+    mean = rearrange(image, "(b k v) h w (q c) -> (b v) h w q k c", k=copies, v=views, c=CHANNELS).mean(-1)
+    return mean.expand(-1, -1, -1, -1, CHANNELS).flatten(3)
 
 
 def light_unit(batch: SceneBatch) -> Tensor:
-    """[B, 3] of r, g and b; 0 where a scene has no light of that colour."""
-    triangles, weight = batch.triangles.float(), batch.mask.float()
-    a, b, c = triangles.unbind(2)
-    area = torch.linalg.vector_norm(torch.linalg.cross(b - a, c - a), dim=-1) / 2 * weight
+    """[B, 3] unit of light of red, green and blue; 0 where a scene has no light of that colour."""
+    triangles = batch.triangles.float()
+    area = triangle_areas(triangles) * batch.mask.float()
     centroid, emission = triangles.mean(2), batch.constant_material()[..., EMISSION].float()
     share = area / area.sum(1, keepdim=True).clamp_min(torch.finfo(area.dtype).tiny)
     mean = (share[..., None] * centroid).sum(1, keepdim=True)
-    apart = centroid - mean
-    spread = (share * apart.square().sum(-1)).sum(1, keepdim=True)  # mean of |x - y|^2 = |x - mean|^2 + variance
-    distance = (apart.square().sum(-1) + spread).clamp_min(NEAREST)
-    # No matrix product, which autocast would round: one unit divides here, and elsewhere multiplies
+    offset = centroid - mean
+    variance = (share * offset.square().sum(-1)).sum(1, keepdim=True)  # mean of |x - y|^2 = |x - mean|^2 + variance
+    distance = (offset.square().sum(-1) + variance).clamp_min(MIN_SQUARED_DISTANCE)
+    # No matrix product, which autocast would round: the same unit divides emission here and multiplies light elsewhere.
     light: Tensor = ((area / distance)[..., None] * emission).sum(1)
-    return light / USUAL
+    return light / TYPICAL_LIGHT
 
 
-def in_its_unit(batch: SceneBatch, unit: Tensor) -> SceneBatch:
-    """The scene with its emission divided by unit [B]; where that is 0, as it is."""
+def divide_emission(batch: SceneBatch, unit: Tensor) -> SceneBatch:
+    """The batch with emission divided by unit [B]; unchanged where the unit is 0."""
     divisor = torch.where(unit > 0, unit, 1.0)
     emission = batch.surface[:, :, EMISSION] / divisor.view(-1, *[1] * (batch.surface.dim() - 1))
     surface = torch.cat([batch.surface[:, :, : EMISSION.start], emission.to(batch.surface.dtype)], 2)
@@ -104,6 +134,22 @@ def in_its_unit(batch: SceneBatch, unit: Tensor) -> SceneBatch:
     return dataclasses.replace(batch, texture=surface)
 
 
-def from_its_unit(log_light: Tensor, unit: Tensor) -> Tensor:
-    """log10(1 + unit x) of log10(1 + x); unit of a shape that broadcasts."""
+def scale_log_light(log_light: Tensor, unit: Tensor) -> Tensor:
+    """log10(1 + unit x) from log10(1 + x); the shape of unit broadcasts."""
     return torch.log1p(unit * torch.expm1(log_light * math.log(10))) / math.log(10)
+
+
+def _one_scene_per_channel(batch: SceneBatch) -> SceneBatch:
+    """[B] scenes -> [3 B] monochrome scenes."""
+    triangles, vn, mask = (repeat(x, "b ... -> (b k) ...", k=CHANNELS) for x in (batch.triangles, batch.vn, batch.mask))
+    material, texture = (None if x is None else _one_surface_per_channel(x) for x in (batch.material, batch.texture))
+    return SceneBatch(triangles, vn, mask, material, texture, monochrome=True)
+
+
+def _one_surface_per_channel(surface: Tensor) -> Tensor:
+    """[B, N, 13, ...] -> [3 B, N, 13, ...]: the colours of one channel in place of all three."""
+    copies = repeat(surface, "b n ... -> b k n ...", k=CHANNELS).clone()
+    for colour in COLOURS:
+        for channel in range(CHANNELS):
+            copies[:, channel, :, colour] = surface[:, :, colour][:, :, channel : channel + 1]
+    return copies.flatten(0, 1)

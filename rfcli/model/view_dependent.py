@@ -1,6 +1,7 @@
-"""The second stage: rays ask the triangles what they see, and become an image."""
+"""The view-dependent stage: ray tokens attend to the scene's tokens and are decoded to an image."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -9,31 +10,72 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from rfcli.attention import Context, create
-from rfcli.model.batch import LitScene
-from rfcli.model.cameras import patches
-from rfcli.model.chunked import by_stretches
+from rfcli.model.attention_context import key_context
+from rfcli.model.batch import SceneBatch
+from rfcli.model.cameras import patches, pixel_rays, to_camera, to_world
+from rfcli.model.chunked import chunked
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.dpt import DPTHead
 from rfcli.model.encodings import RopeFrequencies, Rotation, nerf_encoding, nerf_width, rotation_by
 from rfcli.model.layers import (
     CrossAttention,
     LayerParts,
-    RMSNorm,
     SelfAttention,
     add_feed_forward,
     encoder_norm,
     rotate_part,
     run_layer,
 )
-from rfcli.model.shading import CHANNELS, PixelDecoder
 from rfcli.model.swin import window_attention
-from rfcli.model.visibility import FirstHits
+from rfcli.model.transport import ComputedScenes
+from rfcli.model.triangle_tokens import token_vertices
 
-ELU_ALPHA = 1e-3  # keeps the log image above -0.001 and its gradient alive in the dark
+ELU_ALPHA = 1e-3  # keeps the log image above -0.001, with a gradient in dark pixels
+
+
+@dataclass(frozen=True)
+class SceneEncoding:
+    """B scenes after the view-independent stage: everything that all cameras share.
+
+    Attributes:
+        batch: The B scenes.
+        computed: The S scenes that the network computes in their place (`rfcli.model.transport`).
+        tokens: [S, R + N, C] output of the view-independent stage.
+        context: Attention context of the tokens as keys.
+        keys_values: k and v [S, H, R + N, D] of each layer, k rotated unless its rotation depends on the camera. None:
+            each view computes them layer by layer, so that those of two layers never exist at the same time.
+        seen_tokens: [S, R + N, C] tokens to be added to the rays that see their triangles; None without first hits.
+        vertex_light: [S, N, 3 C'] features of the incident light at the vertices; None without first hits.
+    """
+
+    batch: SceneBatch
+    computed: ComputedScenes
+    tokens: Tensor
+    context: Context
+    keys_values: Sequence[Sequence[Tensor]] | None
+    seen_tokens: Tensor | None = None
+    vertex_light: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Rays:
+    """The rays of V cameras for each of S scenes, in the space in which positions are encoded.
+
+    That is each camera's own space with `turn_to_cam_coord`, else world space.
+
+    Attributes:
+        directions: [S V, H, H, 3] unit directions through the pixel centres.
+        positions: [S V, M, 3] position of each patch of pixels, for its positional encoding.
+        vertices: [S, R + N, 9] vertices of the scenes' tokens, or [S V, R + N, 9] in the space of each camera.
+    """
+
+    directions: Tensor
+    positions: Tensor
+    vertices: Tensor
 
 
 class ViewLayer(nn.Module):
-    """Rays read the triangles, then one another, then think."""
+    """Cross-attention from rays to triangles, self-attention among rays, feed-forward."""
 
     def __init__(self, config: RenderFormerConfig, index: int) -> None:
         super().__init__()
@@ -54,20 +96,30 @@ class ViewLayer(nn.Module):
         self.dropout = parts.dropout()
 
     def keys_values(self, tokens: Tensor, rotation: Rotation | None) -> list[Tensor]:
-        """k and v [B, H, N, D] of tokens [B, N, C']; k rotated."""
+        """Keys and values [B, H, N, D] of tokens [B, N, C']; keys rotated."""
         return self.multihead_attn.keys_values(tokens, self.kv_norm, rotation)
 
     def forward(
         self, x: Tensor, keys_values: Sequence[Tensor], rotation: Rotation | None, context: Context, side: int
     ) -> Tensor:
-        """x [B V, M, C] rays of a square grid of `side` patches. keys_values: k and v [B, H, N, D], read by all views,
-        or [B V, H, N, D], by one each. `context` speaks of the keys."""
+        """One layer.
+
+        Args:
+            x: [B V, M, C] rays of a square grid of `side` x `side` patches.
+            keys_values: k and v, [B, H, N, D] if all views of a scene share them, else [B V, H, N, D].
+            rotation: RoPE rotation of the rays.
+            context: Attention context of the keys.
+            side: Patches along a side of the image.
+
+        Returns:
+            [B V, M, C].
+        """
         x = x + self.dropout(self.multihead_attn(self.query_norm(x), *keys_values, rotation, context))
         if self.self_attn is not None:
-            x = x + self.dropout(self._among_rays(self.self_attn, x, rotation, side))
+            x = x + self.dropout(self._ray_self_attention(self.self_attn, x, rotation, side))
         return add_feed_forward(x, self.ffn_norm, self.ffn, self.dropout)
 
-    def _among_rays(self, attention: SelfAttention, x: Tensor, rotation: Rotation | None, side: int) -> Tensor:
+    def _ray_self_attention(self, attention: SelfAttention, x: Tensor, rotation: Rotation | None, side: int) -> Tensor:
         if not self.windows:
             return attention(x, self.self_attn_norm, rotation, Context())  # type: ignore[no-any-return]
         q, k, v = attention.queries_keys_values(x, self.self_attn_norm, None)
@@ -75,7 +127,10 @@ class ViewLayer(nn.Module):
 
 
 class ViewLayers(nn.Module):
-    """The layers, and the frequencies of their positions. recompute: as in the other stage."""
+    """The layers of the stage and the frequencies of their RoPE.
+
+    recompute: Save memory in training by computing activations twice (`rfcli.model.layers.run_layer`).
+    """
 
     recompute = False
 
@@ -86,117 +141,176 @@ class ViewLayers(nn.Module):
         self.layers = nn.ModuleList(ViewLayer(config, i) for i in range(config.view_transformer_n_layers))
 
     def each(self) -> list[ViewLayer]:
-        """First to last."""
+        """The layers, first to last."""
         return [cast(ViewLayer, layer) for layer in self.layers]
 
     def rotation(self, vertices: Tensor) -> Rotation | None:
+        """Cosines and sines [..., D / 2] of vertices [..., 9]; None without RoPE."""
         return rotation_by(self.rope_emb, vertices, self.head_dim)
 
 
 class ViewDependentStage(nn.Module):
-    """Ray tokens, view layers and the head."""
+    """The published stage: ray tokens positioned at the camera, view-dependent layers, image head.
 
-    def __init__(self, config: RenderFormerConfig) -> None:
+    Attention alone finds the triangles that a ray sees. `rfcli.model.first_hit.FirstHitStage` extends the stage by
+    visibility from a z-buffer.
+    """
+
+    def __init__(self, config: RenderFormerConfig, features: int | None = None) -> None:
+        """features: Channels of the head's output; None for those of an image."""
         super().__init__()
         dim, patch = config.view_transformer_latent_dim, config.patch_size
         self.config = config
         self.ray_map_patch_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.ray_map_encoder = nn.Linear(nerf_width(3, config.vdir_num_freqs) * patch**2, dim)
         self.ray_map_encoder_norm = encoder_norm(config.norm_type, dim)
-        self.encodes_positions = config.pe_type == "nerf"
-        if self.encodes_positions:
+        self.nerf_positions = config.pe_type == "nerf"
+        if self.nerf_positions:
             self.pe_token_proj = nn.Linear(nerf_width(9, config.vertex_pe_num_freqs), dim)
             self.token_pos_pe_norm = encoder_norm(config.norm_type, dim)
         self.transformer = ViewLayers(config)
-        self.first_hit = config.visibility == "first-hit"
-        channels = CHANNELS if self.first_hit else config.image_channels
+        channels = config.image_channels if features is None else features
         if config.use_dpt_decoder:
             self.out_dpt = DPTHead(dim, config.dpt_features, config.dpt_out_channels, channels, patch)
         else:
             self.out_proj = nn.Linear(dim, channels * patch**2)
-        if self.first_hit:
-            self.seen_norm = RMSNorm(config.latent_dim)
-            self.seen_proj = nn.Linear(config.latent_dim, dim, bias=False)
-            self.pixel_decoder = PixelDecoder(config.latent_dim)
 
-    def key_bytes(self, tokens: Tensor) -> int:
-        """What the keys and values of all layers take, in float32."""
-        count = tokens.shape[0] * tokens.shape[1]
-        return 2 * 4 * count * self.config.view_transformer_latent_dim * len(self.transformer.layers)
+    def encode(
+        self, batch: SceneBatch, computed: ComputedScenes, tokens: Tensor, keep_keys: bool = False
+    ) -> SceneEncoding:
+        """The scenes as `rays`, `forward` and `shade` read them.
 
-    def keys_values(self, tokens: Tensor, world: Tensor | None) -> list[Sequence[Tensor]] | None:
-        """Of every layer, for `LitScene.keys_values`; None where they depend on the camera altogether.
-
-        tokens [B, R + N, C]; world [B, R + N, 9] their vertices, where the cameras' space is not what positions are in.
+        Args:
+            batch: B scenes.
+            computed: The S scenes computed in their place.
+            tokens: [S, R + N, C] output of the view-independent stage.
+            keep_keys: Hold the keys and values of all layers; worthwhile for more than one view.
         """
-        if self.encodes_positions:
-            return None
-        rotation = None if world is None else self.transformer.rotation(world)
-        return [layer.keys_values(tokens, rotation) for layer in self.transformer.each()]
+        return SceneEncoding(
+            batch=batch,
+            computed=computed,
+            tokens=tokens,
+            context=key_context(computed.batch, self.config),
+            keys_values=self._keys_values(tokens, computed.batch) if keep_keys else None,
+        )
 
-    def forward(
-        self, scene: LitScene, vertices: Tensor, rays: Tensor, places: Tensor, hits: FirstHits | None
-    ) -> Tensor:
-        """Image features [B V, C', H, H]: the image as `RenderFormer.decode` reads it, or what the pixel decoder reads.
+    def rays(
+        self, scene: SceneEncoding, c2w: Tensor, fov: Tensor, resolution: int, visible: Tensor | None, samples: int
+    ) -> Rays:
+        """The rays of all cameras. visible, samples: for stages with first hits; unused here.
 
-        vertices of the scene's tokens, [B, R + N, 9] in the world's space or [B V, R + N, 9] in the cameras'; rays
-        [B V, H, H, 3] unit directions and places [B V, M, 3] of the patches in the same space; hits, where visibility
-        is first-hit, of as many rays a pixel as one likes.
+        Args:
+            scene: S computed scenes of B scenes.
+            c2w: [B, V, 4, 4] camera to world.
+            fov: [B, V] degrees.
+            resolution: Pixels along a side.
+            visible: Unused.
+            samples: Unused.
+        """
+        c2w, fov = c2w.float(), fov.reshape(-1).float()
+        cameras, directions = c2w.flatten(0, 1), pixel_rays(fov, resolution)
+        if self.config.turn_to_cam_coord:
+            origins = torch.zeros_like(cameras[:, :3, 3])
+        else:
+            origins, directions = cameras[:, :3, 3], to_world(directions, cameras)
+        patch_count = (resolution // self.config.patch_size) ** 2
+        return self._rays(scene, c2w, directions, origins[:, None].expand(-1, patch_count, -1))
+
+    def forward(self, scene: SceneEncoding, rays: Rays) -> Tensor:
+        """[S V, C', H, H] image features.
+
+        They are the image itself in the published models, as `RenderFormer.decode` reads it.
         """
         patch = self.config.patch_size
-        side = rays.shape[1] // patch
-        directions = patches(nerf_encoding(rays, self.config.vdir_num_freqs), patch)
-        x = self.ray_map_encoder_norm(self.ray_map_encoder(directions)) + self.ray_map_patch_token
-        if hits is not None:
-            x = x + self.seen_proj(self._tokens_seen(scene, hits, side))
-        places = places.repeat(1, 1, 3)  # a ray's place as a triangle whose vertices coincide
-        views = len(vertices) // len(scene.tokens)  # 1 where the cameras' space is not what positions are in
+        side = rays.directions.shape[1] // patch
+        x = self.ray_tokens(scene, rays, side)
+        positions = rays.positions.repeat(1, 1, 3)  # the position of a patch as a triangle of three equal vertices
+        views = len(rays.vertices) // len(scene.tokens)  # 1 if vertices are in world space
         tokens, context = scene.tokens, scene.context.repeated(views)
-        if self.encodes_positions:
-            x = x + self._encoded(places)
-            tokens = repeat(tokens, "b n c -> (b v) n c", v=views) + self._encoded(vertices)
-        rotation = self.transformer.rotation(places)
-        keys_turn = scene.keys_values is None or self.config.turn_to_cam_coord
-        key_rotation = self.transformer.rotation(vertices) if keys_turn else None
+        if self.nerf_positions:
+            x = x + self._encode_positions(positions)
+            tokens = repeat(tokens, "b n c -> (b v) n c", v=views) + self._encode_positions(rays.vertices)
+        rotation = self.transformer.rotation(positions)
+        rotate_keys = scene.keys_values is None or self.config.turn_to_cam_coord
+        key_rotation = self.transformer.rotation(rays.vertices) if rotate_keys else None
         outputs = []
         for number, layer in enumerate(self.transformer.each()):
             kept = None if scene.keys_values is None else scene.keys_values[number]
-            keys_values = self._read(layer, tokens, kept, key_rotation, views)
+            keys_values = self._view_keys_values(layer, tokens, kept, key_rotation, views)
             x = run_layer(layer, self.transformer.recompute, x, keys_values, rotation, context, side)
             outputs.append(x)
         if self.config.use_dpt_decoder:
-            image: Tensor = self.out_dpt([outputs[tap] for tap in self.config.taps], side, side)
+            features: Tensor = self.out_dpt([outputs[tap] for tap in self.config.taps], side, side)
         else:
-            image = rearrange(self.out_proj(x), "v (h w) (c p q) -> v c (h p) (w q)", h=side, p=patch, q=patch)
-        return image if self.first_hit else F.elu(image, ELU_ALPHA)
+            features = rearrange(self.out_proj(x), "v (h w) (c p q) -> v c (h p) (w q)", h=side, p=patch, q=patch)
+        return self.activation(features)
 
-    def _read(
+    def ray_tokens(self, scene: SceneEncoding, rays: Rays, side: int) -> Tensor:
+        """[S V, M, C] embeddings of the directions of each patch of pixels."""
+        directions = patches(nerf_encoding(rays.directions, self.config.vdir_num_freqs), self.config.patch_size)
+        tokens: Tensor = self.ray_map_encoder_norm(self.ray_map_encoder(directions)) + self.ray_map_patch_token
+        return tokens
+
+    def activation(self, features: Tensor) -> Tensor:
+        """The activation of the head's output."""
+        return F.elu(features, ELU_ALPHA)
+
+    def light(self, scene: SceneEncoding, rays: Rays, features: Tensor) -> Tensor:
+        """[S V, H, H, C] the head's prediction: here the encoded image itself."""
+        return rearrange(features, "n c h w -> n h w c")
+
+    def shade(self, scene: SceneEncoding, rays: Rays, light: Tensor) -> Tensor:
+        """[B V, H, H, C] encoded images from light [B V, H, H, 3 Q] of the B scenes: here the same."""
+        return light
+
+    def key_bytes(self, tokens: Tensor) -> int:
+        """Memory of the keys and values of all layers in float32, for tokens [S, R + N, C]."""
+        count = tokens.shape[0] * tokens.shape[1]
+        return 2 * 4 * count * self.config.view_transformer_latent_dim * len(self.transformer.layers)
+
+    def _rays(self, scene: SceneEncoding, c2w: Tensor, directions: Tensor, positions: Tensor) -> Rays:
+        """Rays for the S computed scenes from directions and positions [B V, ...] of the cameras of B scenes."""
+        batch, computed = scene.batch, scene.computed
+        if self.config.turn_to_cam_coord:
+            corners = camera_space_triangles(batch, c2w)
+            vertices = token_vertices(corners, repeat_views(batch.mask, c2w), self.config.num_register_tokens)
+        else:
+            vertices = token_vertices(batch.triangles, batch.mask, self.config.num_register_tokens)
+        return Rays(*(computed.repeat_views(x, len(batch.mask)) for x in (directions, positions, vertices)))
+
+    def _keys_values(self, tokens: Tensor, batch: SceneBatch) -> list[Sequence[Tensor]] | None:
+        """Keys and values of every layer; None if even the tokens they are computed from depend on the camera."""
+        if self.nerf_positions:
+            return None
+        rotation = None
+        if not self.config.turn_to_cam_coord:
+            vertices = token_vertices(batch.triangles, batch.mask, self.config.num_register_tokens)
+            rotation = self.transformer.rotation(vertices)
+        return [layer.keys_values(tokens, rotation) for layer in self.transformer.each()]
+
+    def _view_keys_values(
         self, layer: ViewLayer, tokens: Tensor, kept: Sequence[Tensor] | None, rotation: Rotation | None, views: int
     ) -> Sequence[Tensor]:
-        """k and v of a layer as these views see them, of tokens or from those that were `kept` unturned."""
+        """Keys and values of a layer for these views, from the tokens or from those that were kept without rotation."""
         if kept is None and (rotation is None or len(rotation[0]) == len(tokens)):
             return layer.keys_values(tokens, rotation)
         k, v = kept or layer.keys_values(tokens, None)
         if rotation is None:
             return k, v
         k, v = (repeat(x, "b h n d -> (b v) h n d", v=views) for x in (k, v))
-        return by_stretches(lambda part: [rotate_part(k[:, :, part], rotation, part)], k)[0], v
+        return chunked(lambda part: [rotate_part(k[:, :, part], rotation, part)], k)[0], v
 
-    def _encoded(self, vertices: Tensor) -> Tensor:
-        """[..., C] NeRF positions of vertices [..., 9]; rays and triangles share one encoder."""
+    def _encode_positions(self, vertices: Tensor) -> Tensor:
+        """[..., C] NeRF encodings of vertices [..., 9]; rays and triangles share the encoder."""
         encoded = nerf_encoding(vertices, self.config.vertex_pe_num_freqs)
         return self.token_pos_pe_norm(self.pe_token_proj(encoded))  # type: ignore[no-any-return]
 
-    def _tokens_seen(self, scene: LitScene, hits: FirstHits, side: int) -> Tensor:
-        """[B V, M, C] mean of the tokens of the triangles that the rays of each of side x side patches meet."""
-        assert scene.seen is not None
-        tokens, registers = scene.seen, scene.context.registers
-        scenes, count, _ = tokens.shape
-        views = len(hits.triangle) // scenes
-        of_scene = torch.arange(len(hits.triangle), device=tokens.device)[:, None, None] // views
-        row = hits.triangle.clamp_min(0) + registers + of_scene * count
-        p = hits.triangle.shape[-1] // side
-        bags = rearrange(row, "v (h p) (w q) -> (v h w) (p q)", p=p, q=p)
-        weight = rearrange(hits.seen, "v (h p) (w q) -> (v h w) (p q)", p=p, q=p).to(tokens.dtype)
-        mean = F.embedding_bag(bags, tokens.flatten(0, 1), mode="sum", per_sample_weights=weight / p**2)
-        return rearrange(mean, "(v m) c -> v m c", v=len(hits.triangle))
+
+def camera_space_triangles(batch: SceneBatch, c2w: Tensor) -> Tensor:
+    """[B V, N, 3, 3] the triangles of B scenes in the space of each of their V cameras, c2w [B, V, 4, 4]."""
+    return rearrange(to_camera(batch.triangles.flatten(1, 2), c2w), "b v (n k) c -> (b v) n k c", k=3)
+
+
+def repeat_views(x: Tensor, c2w: Tensor) -> Tensor:
+    """[B, ...] -> [B V, ...], once for each of the V cameras c2w [B, V, 4, 4] of a scene."""
+    return repeat(x, "b ... -> (b v) ...", v=c2w.shape[1])

@@ -1,13 +1,12 @@
-"""The first stage: triangles talk to triangles, and each token comes to know the light that leaves its triangle."""
+"""The view-independent stage: self-attention between triangles, after which each token encodes its outgoing light."""
 
 from dataclasses import replace
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from rfcli.attention import Context, LayerSpec, find_mechanism
-from rfcli.model.attention_context import surface_features
+from rfcli.model.attention_context import with_features
 from rfcli.model.batch import SceneBatch
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.encodings import RopeFrequencies, Rotation
@@ -31,16 +30,21 @@ class Layer(nn.Module):
         self.dropout = parts.dropout()
 
     def forward(self, x: Tensor, rotation: Rotation | None, context: Context) -> Tensor:
-        """X [B, R + N, C] -> the same shape."""
+        """[B, R + N, C] -> [B, R + N, C]."""
         x = x + self.dropout(self.multihead_attn(x, self.query_norm, rotation, context))
         return add_feed_forward(x, self.ffn_norm, self.ffn, self.dropout)
 
 
 class ViewIndependentTransformer(nn.Module):
-    """`num_layers` layers over registers and triangles; the only place where cost can grow as N squared.
+    """`num_layers` layers over registers and triangles: the only part whose cost can grow as N squared.
 
-    They are called one by one: a call of them all would keep the tokens that it began with to the end.
-    recompute: whether layers save memory while training by computing twice (`recompute.run_layer`).
+    There is no `forward`: `RenderFormer.view_independent` calls the layers one by one, so that the input tokens of the
+    first layer are freed before the last layer runs.
+
+    Attributes:
+        recompute: Save memory in training by computing activations twice (`rfcli.model.layers.run_layer`).
+        rope_emb: Frequencies of RoPE; None without RoPE.
+        layers: The layers.
     """
 
     recompute = False
@@ -56,18 +60,5 @@ class ViewIndependentTransformer(nn.Module):
 
     def planned(self, context: Context, batch: SceneBatch) -> Context:
         """The context with the features of every triangle and the mechanism's plan, which all layers share."""
-        context = replace(context, features=surface_features(batch, context.registers))
+        context = with_features(context, batch)
         return replace(context, plan=self.attentions()[0].mechanism.plan(context))
-
-
-def token_vertices(triangles: Tensor, mask: Tensor, registers: int) -> Tensor:
-    """[B, R + N, 9] vertex coordinates of every token: the registers sit, three vertices in one, at the centre.
-
-    triangles [B, N, 3, 3], mask [B, N] of the real ones. The centre is the mean of all their vertices, but for the
-    1e-5 that the official models add to the count of triangles. It is summed in their order, over triangles and then
-    over corners: NeRF positions of high frequency (2,048 radians per unit length) see how a sum was rounded.
-    """
-    weight = mask.to(triangles.dtype) / (mask.sum(1, keepdim=True) + 1e-5)
-    corners = (weight[:, :, None, None] * triangles).sum(1)
-    front = corners.mean(1).repeat(1, 3)[:, None].expand(-1, registers, -1)
-    return torch.cat([front, triangles.flatten(2)], 1)

@@ -1,12 +1,10 @@
-"""Which triangle each pixel sees: a z-buffer by homogeneous edge functions.
+"""First-hit visibility: the triangle that each pixel sees, and the properties of the surface there.
 
-A ray d from the camera meets the plane of (a, b, c) inside the triangle where d.(b x c), d.(c x a) and d.(a x b) have
-one sign; these are its barycentric coordinates up to their sum s, and the hit lies at t = a.(b x c) / s
-(Olano and Greer, Triangle Scan Conversion using 2D Homogeneous Coordinates, 1997). Nothing is clipped. A ray that runs
-along the common edge of two triangles has zero there, of whichever sign rounding gives it: both triangles take it,
-else the ray would slip between them.
-
-The surfaces that rays meet: what a pixel can say of them without knowing any light.
+The z-buffer uses homogeneous edge functions. A ray d from the camera hits triangle (a, b, c) if d.(b x c), d.(c x a)
+and d.(a x b) have the same sign; divided by their sum s they are the barycentric coordinates of the hit, which lies at
+depth t = a.(b x c) / s (Olano and Greer, Triangle Scan Conversion using 2D Homogeneous Coordinates, 1997). No triangle
+is clipped. On the common edge of two triangles an edge function is zero up to rounding; both triangles accept the ray
+there, so that none passes between them.
 """
 
 from collections.abc import Callable
@@ -20,51 +18,55 @@ from torch import Tensor
 from rfcli.model.batch import SceneBatch
 from rfcli.model.cameras import pixel_directions
 
-NEAR = 1e-3
-CANDIDATES = 1 << 21  # (triangle, pixel) pairs tested at once: bounds the memory
-SLACK = 8 * torch.finfo(torch.float32).eps  # rounding of an edge function, relative to the lengths that enter it
-NOTHING = torch.iinfo(torch.int64).max
+NEAR_DEPTH = 1e-3  # hits closer to the camera are ignored
+MAX_PAIRS = 1 << 21  # (triangle, pixel) pairs tested at once; bounds the memory
+EDGE_TOLERANCE = 8 * torch.finfo(torch.float32).eps  # rounding of an edge function, relative to the lengths in it
+NO_HIT = torch.iinfo(torch.int64).max
 
 
 @dataclass(frozen=True)
 class FirstHits:
-    """Per view and pixel; V views of H x H pixels.
+    """First hits of V views of H x H rays.
 
-    triangle    [V, H, H] int64, -1 where a ray leaves the scene.
-    barycentric [V, H, H, 3] weights of the triangle's vertices, 0 where nothing is hit.
-    depth       [V, H, H] distance along the camera's -Z, 0 where nothing is hit.
+    Attributes:
+        triangle: [V, H, H] int64, -1 where a ray hits nothing.
+        barycentric: [V, H, H, 3] weights of the triangle's vertices, 0 where nothing is hit.
+        depth: [V, H, H] distance along the camera's -Z, 0 where nothing is hit.
     """
 
     triangle: Tensor
     barycentric: Tensor
     depth: Tensor
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> "FirstHits":
-        """With each of its tensors changed alike."""
-        return FirstHits(change(self.triangle), change(self.barycentric), change(self.depth))
-
     @property
     def seen(self) -> Tensor:
-        """[V, H, H] bool."""
+        """[V, H, H] bool, True where a triangle is hit."""
         return self.triangle >= 0
 
 
 @torch.no_grad()
 def visible_triangles(triangles: Tensor, mask: Tensor, fov: Tensor, resolution: int) -> Tensor:
-    """[H, H] int64: the nearest triangle of one view through each pixel's centre, -1 for none.
+    """The nearest triangle through each pixel's centre, for one view. Both faces of a triangle are visible.
 
-    triangles [N, 3, 3] in camera space, mask [N], fov [] in degrees. Both faces of a triangle are seen.
+    Args:
+        triangles: [N, 3, 3] in camera space.
+        mask: [N], True for real triangles.
+        fov: Scalar tensor, degrees.
+        resolution: H, pixels.
+
+    Returns:
+        [H, H] int64, -1 where no triangle is hit.
     """
     triangles = triangles.float()
     directions = pixel_directions(fov.float()[None], resolution)[0]
     along, down = directions[0, :, 0].contiguous(), directions[:, 0, 1].contiguous()  # the x of columns, the y of rows
     edges, volume = _edge_functions(triangles)
-    # One row for each number: torch gathers and multiplies rows of pairs several times as fast as triples of them.
+    # Each coordinate is a row of its own: torch gathers and multiplies rows several times faster than triples.
     x, y, z = edges.permute(2, 1, 0).contiguous()
-    slack = _edge_slack(triangles).T.contiguous()
+    tolerances = _edge_tolerance(triangles).T.contiguous()
     left, top, widths, heights = _pixel_bounds(triangles, mask, fov, resolution)
     counts = widths * heights
-    nearest = torch.full((resolution * resolution,), NOTHING, dtype=torch.int64, device=triangles.device)
+    nearest = torch.full((resolution * resolution,), NO_HIT, dtype=torch.int64, device=triangles.device)
 
     for chosen in _batches(counts):
         count = counts[chosen]
@@ -80,26 +82,33 @@ def visible_triangles(triangles: Tensor, mask: Tensor, fov: Tensor, resolution: 
         column, row = of_pair(left) + step - lower * width, of_pair(top) + lower
         x_ray, y_ray = along.index_select(0, column), down.index_select(0, row)
         weights = [of_pair(x[k]) * x_ray + of_pair(y[k]) * y_ray - of_pair(z[k]) for k in range(3)]
-        blur = [of_pair(slack[k]) for k in range(3)]
+        tolerance = [of_pair(tolerances[k]) for k in range(3)]
         total = weights[0] + weights[1] + weights[2]
         depth = of_pair(volume) / total
-        front = (weights[0] >= -blur[0]) & (weights[1] >= -blur[1]) & (weights[2] >= -blur[2])
-        back = (weights[0] <= blur[0]) & (weights[1] <= blur[1]) & (weights[2] <= blur[2])
-        # Seen edge-on, a triangle has no depth.
-        hit = ((front | back) & (total.abs() > blur[0] + blur[1] + blur[2]) & (depth > NEAR)).nonzero()[:, 0]
-        # Positive floats sort as their bit patterns do: one integer holds depth first, then the triangle.
+        front = (weights[0] >= -tolerance[0]) & (weights[1] >= -tolerance[1]) & (weights[2] >= -tolerance[2])
+        back = (weights[0] <= tolerance[0]) & (weights[1] <= tolerance[1]) & (weights[2] <= tolerance[2])
+        # A triangle seen edge-on has no depth.
+        hit = (
+            (front | back) & (total.abs() > tolerance[0] + tolerance[1] + tolerance[2]) & (depth > NEAR_DEPTH)
+        ).nonzero()[:, 0]
+        # Positive floats sort like their bit patterns: one integer holds the depth (high bits) and the triangle.
         key = (depth.index_select(0, hit).view(torch.int32).long() << 32) | triangle.index_select(0, hit)
         nearest.scatter_reduce_(0, (row * resolution + column).index_select(0, hit), key, "amin")
 
-    found = torch.where(nearest == NOTHING, -1, nearest & 0xFFFFFFFF)
+    found = torch.where(nearest == NO_HIT, -1, nearest & 0xFFFFFFFF)
     return found.view(resolution, resolution)
 
 
 def hit_geometry(triangle: Tensor, triangles: Tensor, directions: Tensor) -> FirstHits:
-    """Where on its triangle each pixel's ray arrives.
+    """The point where each ray hits its triangle.
 
-    triangle [V, H, H] as `visible_triangles` gives it; triangles [V, N, 3, 3] in camera space; directions
-    [V, H, H, 3] of the pixels with z = -1.
+    Args:
+        triangle: [V, H, H] from `visible_triangles`.
+        triangles: [V, N, 3, 3] in camera space.
+        directions: [V, H, H, 3] of the rays, with z = -1.
+
+    Returns:
+        The hits.
     """
     views = len(triangle)
     edges, volume = _edge_functions(triangles.float())
@@ -114,47 +123,52 @@ def hit_geometry(triangle: Tensor, triangles: Tensor, directions: Tensor) -> Fir
     return FirstHits(triangle, barycentric.view(*triangle.shape, 3), depth.view(triangle.shape))
 
 
-def seen_places(directions: Tensor, hits: FirstHits | None, origin: Tensor, patch: int) -> Tensor:
-    """[V, M, 3] where each patch of rays is, for its position: the mean of the points it sees, else the camera.
+def patch_positions(directions: Tensor, hits: FirstHits, origin: Tensor, patch: int) -> Tensor:
+    """The position of each patch of rays: the mean of its hit points, or the camera where nothing is hit.
 
-    directions [V, H, H, 3] of unit depth and origin [V, 3] of the cameras, in the same space.
+    Args:
+        directions: [V, H, H, 3] with unit depth.
+        hits: Of these rays.
+        origin: [V, 3] positions of the cameras, in the space of the directions.
+        patch: Rays along a side of a patch.
+
+    Returns:
+        [V, (H / patch)^2, 3].
     """
     side = directions.shape[1] // patch
     cameras = origin[:, None].expand(-1, side * side, -1)
-    if hits is None:
-        return cameras
     blocks = {"p": patch, "q": patch}
     offsets = reduce(directions * hits.depth[..., None], "v (h p) (w q) c -> v (h w) c", "sum", **blocks)
-    seen = reduce(hits.seen.float(), "v (h p) (w q) -> v (h w) 1", "sum", **blocks)
-    return cameras + offsets / seen.clamp_min(1)
+    count = reduce(hits.seen.float(), "v (h p) (w q) -> v (h w) 1", "sum", **blocks)
+    return cameras + offsets / count.clamp_min(1)
 
 
 def _edge_functions(triangles: Tensor) -> tuple[Tensor, Tensor]:
-    """Normals of the planes through the camera and each edge [..., 3, 3], and a.(b x c) [...]."""
+    """Normals [..., 3, 3] of the planes through the camera and each edge, and volumes a.(b x c) [...]."""
     a, b, c = triangles.unbind(-2)
     edges = torch.stack([torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)], -2)
     return edges, (a * edges[..., 0, :]).sum(-1)
 
 
-def _edge_slack(triangles: Tensor) -> Tensor:
-    """[..., 3] by how much rounding may move the edge functions of `_edge_functions` for directions of unit depth."""
+def _edge_tolerance(triangles: Tensor) -> Tensor:
+    """[..., 3] bounds on the rounding of the edge functions for directions of unit depth."""
     a, b, c = triangles.norm(dim=-1).unbind(-1)
-    return SLACK * torch.stack([b * c, c * a, a * b], -1)
+    return EDGE_TOLERANCE * torch.stack([b * c, c * a, a * b], -1)
 
 
 def _pixel_bounds(
     triangles: Tensor, mask: Tensor, fov: Tensor, resolution: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Left, top, width and height [N] of the pixels whose centres a triangle may cover; width 0 where none."""
+    """Left, top, width and height [N] of the pixels whose centres a triangle may cover; width 0 for none."""
     depth = -triangles[..., 2]
-    ahead = depth > NEAR
+    ahead = depth > NEAR_DEPTH
     focal = resolution / 2 / torch.tan(torch.deg2rad(fov.float()) / 2)
-    safe = depth.clamp_min(NEAR)
+    safe = depth.clamp_min(NEAR_DEPTH)
     x = resolution / 2 + focal * triangles[..., 0] / safe - 0.5
     y = resolution / 2 - focal * triangles[..., 1] / safe - 0.5
 
     def span(position: Tensor) -> tuple[Tensor, Tensor]:
-        # A hair of slack: the edge functions decide, the box only must not miss a pixel by rounding.
+        # The edge functions decide; the bounds are widened so that rounding cannot exclude a pixel.
         low = (position.amin(-1) - 1e-3).ceil().clamp(0, resolution)
         high = (position.amax(-1) + 1e-3).floor().clamp(-1, resolution - 1)
         # A triangle that reaches behind the camera can cover any pixel.
@@ -169,69 +183,85 @@ def _pixel_bounds(
 
 
 def _batches(counts: Tensor) -> list[Tensor]:
-    """Triangles that cover any pixel, in groups of at most CANDIDATES pairs (or one triangle)."""
+    """Indices of the triangles that cover any pixel, in groups of at most MAX_PAIRS pairs (or one triangle)."""
     chosen = counts.nonzero()[:, 0]
-    group = (counts[chosen].cumsum(0) - 1).div(CANDIDATES, rounding_mode="floor")
+    group = (counts[chosen].cumsum(0) - 1).div(MAX_PAIRS, rounding_mode="floor")
     return [chosen[group == g] for g in torch.unique(group)]
 
 
 @dataclass(frozen=True)
-class SeenSurface:
-    """V views of H x H rays; material, normal and place are zero where nothing is hit.
+class SurfaceHits:
+    """The surfaces that V views of H x H rays hit; directions are in world space.
 
-    triangle  [V, H, H] int64, 0 where nothing is hit.
-    weights   [V, H, H, 3] barycentric.
-    material  [V, H, H, 13].
-    normal    [V, H, H, 3] unit shading normal, on the side that is seen; world space, as all directions are.
-    towards   [V, H, H, 3] unit direction to the camera.
-    place     [V, H, H, 3] seen from the camera.
+    Attributes:
+        triangle: [V, H, H] int64, 0 where nothing is hit.
+        weights: [V, H, H, 3] barycentric coordinates, 0 where nothing is hit.
+        material: [V, H, H, 13], 0 where nothing is hit.
+        normal: [V, H, H, 3] unit shading normal on the visible side, 0 where nothing is hit.
+        to_camera: [V, H, H, 3] unit direction to the camera.
+        offset: [V, H, H, 3] hit point relative to the camera, 0 where nothing is hit.
     """
 
     triangle: Tensor
     weights: Tensor
     material: Tensor
     normal: Tensor
-    towards: Tensor
-    place: Tensor
+    to_camera: Tensor
+    offset: Tensor
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> "SeenSurface":
-        """With each of its tensors changed alike."""
-        return SeenSurface(*map(change, vars(self).values()))
+    def map(self, fn: Callable[[Tensor], Tensor]) -> "SurfaceHits":
+        """Applies fn to every tensor."""
+        return SurfaceHits(*map(fn, vars(self).values()))
 
-    def every(self, step: int, row: int = 0, column: int = 0) -> "SeenSurface":
-        """One ray in step x step."""
+    def every(self, step: int, row: int = 0, column: int = 0) -> "SurfaceHits":
+        """Every step-th ray along both axes, from the given row and column."""
         return self.map(lambda x: x[:, row::step, column::step])
 
 
-def seen_surface(scenes: SceneBatch, hits: FirstHits, directions: Tensor) -> SeenSurface:
-    """Of B scenes through V / B cameras each. directions [V, H, H, 3]: world space, of unit depth."""
+def surface_hits(scenes: SceneBatch, hits: FirstHits, directions: Tensor) -> SurfaceHits:
+    """The surfaces hit by rays of V views, V / B of each of B scenes.
+
+    Args:
+        scenes: The B scenes.
+        hits: Of the rays.
+        directions: [V, H, H, 3] of the rays in world space, with unit depth.
+
+    Returns:
+        Material, normal and position at each hit.
+    """
     triangle, seen = hits.triangle.clamp_min(0), hits.seen[..., None]
-    normal = F.normalize(interpolated(scenes.vn.flatten(2), triangle, hits.barycentric), dim=-1)
-    behind = (normal * directions).sum(-1, keepdim=True) > 0
-    return SeenSurface(
+    normal = F.normalize(interpolate(scenes.vn.flatten(2), triangle, hits.barycentric), dim=-1)
+    facing_away = (normal * directions).sum(-1, keepdim=True) > 0
+    return SurfaceHits(
         triangle=triangle,
         weights=hits.barycentric,
-        material=F.embedding(_row(triangle, scenes.mask), scenes.constant_material().flatten(0, 1)) * seen,
-        normal=torch.where(behind, -normal, normal),
-        towards=-F.normalize(directions, dim=-1),
-        place=directions * hits.depth[..., None],
+        material=F.embedding(_flat_index(triangle, scenes.mask), scenes.constant_material().flatten(0, 1)) * seen,
+        normal=torch.where(facing_away, -normal, normal),
+        to_camera=-F.normalize(directions, dim=-1),
+        offset=directions * hits.depth[..., None],
     )
 
 
-def interpolated(at_vertices: Tensor, triangle: Tensor, weights: Tensor) -> Tensor:
-    """[V, H, H, C] of what the triangles of B scenes have at their vertices [B, N, 3 C], at points of some of them.
+def interpolate(at_vertices: Tensor, triangle: Tensor, weights: Tensor) -> Tensor:
+    """Values at vertices, interpolated to points on triangles.
 
-    triangle [V, H, H] and barycentric weights [V, H, H, 3] of the points, V / B views of each scene.
+    Args:
+        at_vertices: [B, N, 3 C] C values at each vertex of the triangles of B scenes.
+        triangle: [V, H, H] triangles of the points, for V / B views of each scene.
+        weights: [V, H, H, 3] barycentric coordinates of the points.
+
+    Returns:
+        [V, H, H, C].
     """
-    corners = 3 * _row(triangle, at_vertices)[..., None] + torch.arange(3, device=triangle.device)
+    corners = 3 * _flat_index(triangle, at_vertices)[..., None] + torch.arange(3, device=triangle.device)
     table = at_vertices.reshape(3 * at_vertices.shape[0] * at_vertices.shape[1], -1)
-    of_points = weights.to(table.dtype).flatten(0, 2)
-    mixed = F.embedding_bag(corners.flatten(0, 2), table, mode="sum", per_sample_weights=of_points)
+    point_weights = weights.to(table.dtype).flatten(0, 2)
+    mixed = F.embedding_bag(corners.flatten(0, 2), table, mode="sum", per_sample_weights=point_weights)
     return mixed.view(*triangle.shape, -1)
 
 
-def _row(triangle: Tensor, of_scenes: Tensor) -> Tensor:
-    """Where triangles [V, H, H] are among those of all scenes. of_scenes [B, N, ...]."""
+def _flat_index(triangle: Tensor, of_scenes: Tensor) -> Tensor:
+    """[V, H, H] rows of triangles among the B N rows of all scenes; of_scenes [B, N, ...]."""
     scenes, count = of_scenes.shape[:2]
     scene = torch.arange(len(triangle), device=triangle.device) // (len(triangle) // scenes)
     return triangle + count * scene[:, None, None]

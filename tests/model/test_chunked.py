@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rfcli.model import SceneBatch
-from rfcli.model.chunked import by_stretches
+from rfcli.model.chunked import chunked
 from rfcli.model.rendering import render_timed
 from tests.model.test_renderformer import VARIANTS
 from tests.support.model_scenes import cameras, random_batch, small_model
@@ -15,7 +15,7 @@ TRIANGLES = 23
 @pytest.fixture
 def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 5 tokens: registers and triangles fall into several, the last one shorter."""
-    monkeypatch.setattr("rfcli.model.chunked.STRETCH_CPU", 5)
+    monkeypatch.setattr("rfcli.model.chunked.CHUNK_CPU", 5)
 
 
 def scenes() -> SceneBatch:
@@ -28,7 +28,7 @@ def test_stretches_change_nothing(changes: dict[str, object], monkeypatch: pytes
     model, (c2w, fov) = small_model(**changes), cameras(scenes=2)
     whole = model(scenes(), c2w, fov, 32)
     assert whole.requires_grad
-    monkeypatch.setattr("rfcli.model.chunked.STRETCH_CPU", 5)
+    monkeypatch.setattr("rfcli.model.chunked.CHUNK_CPU", 5)
     with torch.no_grad():
         parts = model(scenes(), c2w, fov, 32)
     assert (parts - whole).abs().max() <= 2e-6 * whole.abs().max()
@@ -63,11 +63,11 @@ def test_no_work_sees_more_than_a_stretch(short_stretches: None) -> None:
         return [x[:, part] + 1, x[None, :, part, :1]]
 
     with torch.no_grad():
-        added, first = by_stretches(work, x)
+        added, first = chunked(work, x)
     assert lengths == [5, 5, 2]
     assert torch.equal(added, x + 1)
     assert torch.equal(first, x[None, :, :, :1])
-    by_stretches(work, x)  # with gradients
+    chunked(work, x)  # with gradients
     assert lengths == [5, 5, 2, 12]
 
 

@@ -7,15 +7,14 @@ import torch.distributed as dist
 from rfcli.attention import Context, create
 from rfcli.errors import InputError
 from rfcli.model import RenderFormer, SceneBatch
-from rfcli.model.sequence_parallel import share, view_independent_spread
+from rfcli.model.sequence_parallel import token_share, view_independent_distributed
 from rfcli.runtime.processes import Processes
 from tests.support.model_scenes import SMALL, random_batch, small_model
 from tests.support.two_processes import in_two_processes
 
 CASES = [
     ("performer", {}),
-    ("performer", {"feature_map": "favor", "kernel": "softmax"}),
-    ("performer", {"feature_map": "favor", "kernel": "relu"}),
+    ("performer", {"feature_map": "favor"}),
     ("hedgehog", {}),
 ]
 COUNTS = (64, 1001)
@@ -41,7 +40,7 @@ def attended(group: object) -> torch.Tensor:
     q, k, v = torch.randn(3, 1, 2, 600, 16, generator=generator)
     k[:, :, 300:] *= 4
     layer = create("performer", heads=2, head_dim=16)
-    mine = slice(0, 600) if group is None else share(600, dist.get_rank(), 2)
+    mine = slice(0, 600) if group is None else token_share(600, dist.get_rank(), 2)
     return layer(q[:, :, mine], k[:, :, mine], v[:, :, mine], Context(group=group))
 
 
@@ -54,7 +53,7 @@ def found_together(processes: Processes) -> dict[str, torch.Tensor]:
             for key_weight in ("count", "area"):
                 model = stage(attention, options, key_weight)
                 name = name_of(attention, options, count, key_weight)
-                found[name] = view_independent_spread(model, padded(count), dist.group.WORLD)
+                found[name] = view_independent_distributed(model, padded(count), dist.group.WORLD)
     return found
 
 
@@ -91,7 +90,7 @@ def test_an_operation_over_keys_of_very_different_sizes_is_that_of_one_process(
 
 @pytest.mark.parametrize(("tokens", "processes"), [(10, 2), (11, 2), (3, 4), (66, 3)])
 def test_shares_are_everything_once_and_nearly_equal(tokens: int, processes: int) -> None:
-    shares = [range(tokens)[share(tokens, rank, processes)] for rank in range(processes)]
+    shares = [range(tokens)[token_share(tokens, rank, processes)] for rank in range(processes)]
     assert [token for part in shares for token in part] == list(range(tokens))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
@@ -100,7 +99,7 @@ def test_shares_are_everything_once_and_nearly_equal(tokens: int, processes: int
 def test_mechanisms_that_read_keys_one_by_one_are_refused(attention: str) -> None:
     model = small_model(attention=attention)
     with pytest.raises(InputError, match=f"{attention} attention reads keys that other processes have"):
-        view_independent_spread(model, padded(64), None)
+        view_independent_distributed(model, padded(64), None)
 
 
 def name_of(attention: str, options: dict[str, str], count: int, key_weight: str) -> str:
