@@ -1,34 +1,43 @@
-"""`rf`: the command line. Each subcommand lives in the module of its name.
+"""`rf`: the command line. Each command is in the module of its name, `rfcli/cli/gen_data.py` for `rf gen-data`.
 
-A command is its options, one call into the library, and what it prints:
+How to add a command: write a function whose arguments are the options and whose docstring is the help text, then
+register it at the end of this file. Inside, it makes one call into the library and prints the result:
 
     from rfcli.cli.console import Console
-    from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose
+    from rfcli.cli.options import RUN, ConfigFile, Json, Out, Quiet, Seed, Verbose, triangle_range
 
     def gen_data(
-        scenes: Annotated[int, typer.Option(min=1, help="Scenes to make.")] = 774,
-        triangles: Annotated[str, typer.Option(metavar="LO-HI", help="Triangles of a scene.")] = "256-1536",
+        scenes: Annotated[int, typer.Option(min=1, help="Scenes in the dataset.")] = 774,
+        triangles: Annotated[str, typer.Option(metavar="LOW-HIGH", help="Triangles per scene.")] = "256-1536",
+        workers: Annotated[int, typer.Option(min=0, rich_help_panel=RUN, help="Processes.")] = 0,
+        out: Out = Path("data"),
         seed: Seed = 0,
         config: ConfigFile = None,
         json: Json = False,
         quiet: Quiet = False,
         verbose: Verbose = False,
     ) -> None:
-        '''Generate scenes and their path-traced images. (This docstring is the help text.)'''
-        with Console("gen-data", json=json, quiet=quiet, verbose=verbose) as console:
-            from rfcli.dataset import generate              # heavy imports: inside, never at the top
+        '''Make random scenes and path-trace their images.
 
-            smallest, largest = triangle_range("--triangles", triangles)
+        Example: rf gen-data --scenes 64
+        '''
+        with Console("gen-data", json=json, quiet=quiet, verbose=verbose) as console:
+            from rfcli.dataset import generate  # import torch, numpy and the like here: rf --help must stay fast
+
+            low, high = triangle_range("--triangles", triangles)
             with console.progress("scenes", total=scenes, unit="scenes") as progress:
                 for scene in generate(...):
                     progress.advance(note=f"{scene.skipped} skipped")
-            console.say(f"{scenes} scenes in {out}/")       # for people: stdout, or stderr with --json
-            console.receipt(device="cpu", outputs=[...], scenes=scenes, ...)
+            console.say(f"{scenes} scenes in {out}/")  # to stdout, or to stderr with --json
+            console.receipt(device="cpu", outputs=[out], scenes=scenes)  # printed with --json
 
-The `with` block is where mistakes become sentences: an InputError, an OSError that names a path, or running out of
-memory ends in one line on stderr and exit 2, Ctrl-C in one line and exit 130, a defect of ours in one line and exit 1;
-with --verbose the traceback stands above the line. `config` needs no code in the command: `ConfigFile` fills in the
-other options. With --json, stdout carries the receipt and nothing else, whatever libraries and workers print.
+Important options have no help panel and are shown first; the others are grouped by `rich_help_panel`. `config` needs
+no code: `ConfigFile` sets the other options from the file.
+
+The `with` block turns exceptions into one sentence on stderr. An InputError, an OSError that has a path, and running
+out of memory exit with 2, Ctrl-C with 130, any other exception (a defect of rf) with 1; --verbose adds the traceback.
+An InputError of the library names its argument in backticks, and the sentence has the option instead. With --json,
+only the receipt is printed to stdout: what libraries and child processes print goes to stderr.
 """
 
 import io
@@ -39,24 +48,22 @@ import typer
 
 import rfcli
 from rfcli.cli.bench import bench
+from rfcli.cli.data import data
 from rfcli.cli.doctor import doctor
 from rfcli.cli.errors import CommandGroup
 from rfcli.cli.finetune import finetune
 from rfcli.cli.gen_data import gen_data
 from rfcli.cli.render import render
-from rfcli.cli.startup import collect_no_more, keep_freed_memory
+from rfcli.cli.startup import freeze_objects, keep_freed_memory
 from rfcli.cli.train import train
 
-app = typer.Typer(
-    cls=CommandGroup,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(cls=CommandGroup, add_completion=False, pretty_exceptions_enable=False, context_settings=HELP_OPTIONS)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(wanted: bool) -> None:
+    if wanted:
         print(f"rf {rfcli.__version__}")
         raise typer.Exit
 
@@ -65,10 +72,10 @@ def _version(asked: bool) -> None:
 def rf(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """The whole life of a RenderFormer: data, training, linear attention, pictures, and the study of its cost."""
+    """RenderFormer from data to pictures: make scenes, train, linearise attention, render, measure its cost."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -78,6 +85,7 @@ app.command("train")(train)
 app.command("finetune")(finetune)
 app.command("render")(render)
 app.command("bench")(bench)
+app.add_typer(data, name="data", cls=CommandGroup, context_settings=HELP_OPTIONS)
 app.command("doctor")(doctor)
 
 
@@ -90,4 +98,4 @@ def main() -> None:
     try:
         app(prog_name="rf")
     finally:
-        collect_no_more()
+        freeze_objects()

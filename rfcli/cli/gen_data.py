@@ -1,77 +1,87 @@
 """`rf gen-data`: random scenes and their path-traced images."""
 
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from rfcli.cli.console import Console
-from rfcli.cli.data import check_data, merge_data, pack_data, show_statistics
-from rfcli.cli.gen_data_run import cores, make_data, own_meshes
 from rfcli.cli.options import ConfigFile, Json, Quiet, Seed, Verbose, triangle_range
-from rfcli.errors import InputError
+
+if TYPE_CHECKING:
+    from rfcli.dataset.local_engine import Engine
+    from rfcli.dataset.manifest import Entry
+    from rfcli.dataset.shards import Shard
+    from rfcli.synth import OwnMeshes, RenderedScenes
+
+SCENES, IMAGES, PROCESSES = "Scenes", "Images", "Processes"  # panels of the help
+PREVIEW_INTERVAL = 32  # new scenes between updates of preview.png
+PREVIEW_SCENES, PREVIEW_COLUMNS = 48, 8
 
 
 def gen_data(
-    folders: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[FOLDER]...", help="With --merge: the shards' folders. With --check, --stats, --pack: the dataset."
-        ),
-    ] = None,
     scenes: Annotated[
-        int, typer.Option(min=1, max=10_000_000, help="Scenes in the dataset; more than are there extends it.")
+        int, typer.Option(min=1, max=10_000_000, help="Scenes in the dataset; a larger number extends it.")
     ] = 774,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FOLDER", help="Folder: data, data-validation, data-test, of a shard data-3-of-16."
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Folder to write to. (default: data, data-validation, data-test; for a shard data-3-of-16)",
         ),
     ] = None,
     split: Annotated[
         Literal["train", "validation", "test"],
-        typer.Option(help="Held-out splits share no scene and no shape with the others, whatever their seeds."),
+        typer.Option(help="The splits share no scene and no shape, whatever their seeds."),
     ] = "train",
-    views: Annotated[int, typer.Option(min=1, max=1000, help="Cameras of a scene.")] = 4,
-    resolution: Annotated[int, typer.Option(min=8, max=4096, help="Pixels along an image's side.")] = 128,
+    triangles: Annotated[str, typer.Option(metavar="LOW-HIGH", help="Triangles per scene.")] = "256-1536",
+    views: Annotated[int, typer.Option(min=1, max=1000, help="Cameras per scene.")] = 4,
+    resolution: Annotated[int, typer.Option(min=8, max=4096, help="Side of the images in pixels.")] = 128,
     spp: Annotated[int, typer.Option(min=1, max=1 << 16, help="Paths per pixel.")] = 32,
-    denoise: Annotated[bool, typer.Option(help="Pass the images through Open Image Denoise.")] = True,
-    light_layers: Annotated[
-        bool,
-        typer.Option("--light-layers", help="Store each light's own image too; takes as long as there are lights."),
-    ] = False,
-    triangles: Annotated[str, typer.Option(metavar="LOW-HIGH", help="Triangles of a scene.")] = "256-1536",
+    workers: Annotated[
+        int, typer.Option(min=0, max=1024, help="Processes; 0: one per core. Any number gives the same data.")
+    ] = 0,
     curriculum: Annotated[
         bool,
-        typer.Option("--curriculum", help="Mix sizes for a curriculum: half as many scenes in each doubling."),
+        typer.Option(
+            "--curriculum",
+            rich_help_panel=SCENES,
+            help="Mix sizes for a curriculum: each doubling of triangles has half as many scenes.",
+        ),
     ] = False,
     meshes: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Meshes, in sub-folders too, of which half of the objects are made."),
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel=SCENES,
+            help="Your meshes, also from subfolders; half of the objects are made from them.",
+        ),
     ] = None,
-    workers: Annotated[
-        int, typer.Option(min=0, max=1024, help="Processes; 0 for one a core. The data are the same for any number.")
-    ] = 0,
-    engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="Who works: this machine, or the Ray cluster that is running.")
-    ] = "local",
+    denoise: Annotated[bool, typer.Option(rich_help_panel=IMAGES, help="Denoise with Open Image Denoise.")] = True,
+    light_layers: Annotated[
+        bool,
+        typer.Option(
+            "--light-layers",
+            rich_help_panel=IMAGES,
+            help="Also store one image per light; takes as many times longer.",
+        ),
+    ] = False,
     shard: Annotated[
-        str | None, typer.Option(metavar="3/16", help="Make only the third of 16 parts, each on another machine.")
+        str | None,
+        typer.Option(
+            metavar="3/16", rich_help_panel=PROCESSES, help="Make part 3 of 16 only; rf data merge joins the parts."
+        ),
     ] = None,
-    merge: Annotated[
-        bool, typer.Option("--merge", help="Make nothing: join the shards in FOLDERs (data-*-of-*), all of them there.")
-    ] = False,
-    pack: Annotated[
-        bool,
-        typer.Option("--pack", help="Make nothing: write the dataset that is there as TAR files, in FOLDER-packed."),
-    ] = False,
-    check: Annotated[
-        bool,
-        typer.Option("--check", help="Make nothing: verify hashes, ranges and numbers of the dataset that is there."),
-    ] = False,
-    stats: Annotated[
-        bool, typer.Option("--stats", help="Make nothing: show how the dataset that is there is distributed.")
-    ] = False,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(rich_help_panel=PROCESSES, help="Use this machine, or the running Ray cluster."),
+    ] = "local",
     seed: Seed = 0,
     config: ConfigFile = None,
     json: Json = False,
@@ -80,45 +90,33 @@ def gen_data(
 ) -> None:
     """Make random scenes and path-trace their images, for training.
 
-    Stop it with Ctrl-C at any time: the same command goes on where it was, and a larger --scenes adds to what is there.
+    Ctrl-C stops it at any time. The same command then resumes, and a larger --scenes extends the dataset.
+
+    rf data checks, describes, merges and packs existing datasets.
 
     Example: rf gen-data --scenes 64 --out small
     """
     with Console("gen-data", json=json, quiet=quiet, verbose=verbose) as console:
-        from rfcli.dataset.shard import WHOLE, read_shard
-
-        low, high = triangle_range("--triangles", triangles)
-        part = read_shard(shard) if shard is not None else WHOLE
-        of = "" if part == WHOLE else f"-{part.part}-of-{part.parts}"
-        if folders and not merge:
-            out = _only_folder(folders, out, looking=pack or check or stats)
-        out = out or Path(f"data{'' if split == 'train' else f'-{split}'}{of}")
-        if merge and part != WHOLE:
-            raise InputError(f"--shard {part} is made, --merge joins all that are made; give one of them.")
-        if merge:
-            merge_data(console, folders or [], out)
-        if pack:
-            pack_data(console, out)
-        if check:
-            check_data(console, out)
-        if stats:
-            show_statistics(console, out)
-        if merge or pack or check or stats:
-            return
-        from rfcli.dataset import processes, ray_engine
-        from rfcli.dataset.sample import check_size
+        from rfcli.dataset import local_engine, ray_engine
+        from rfcli.dataset.sample import check_sample_size
+        from rfcli.dataset.shards import WHOLE, parse_shard
         from rfcli.synth import RenderedScenes, SceneOptions
-        from rfcli.synth.lights import MOST_LIGHTS
+        from rfcli.synth.lights import MAX_LIGHTS
         from rfcli.truth import PathTracer
 
-        check_size(views, resolution, MOST_LIGHTS if light_layers else 1)
+        low, high = triangle_range("--triangles", triangles)
+        part = parse_shard(shard) if shard is not None else WHOLE
+        if out is None:
+            suffix = "" if part == WHOLE else f"-{part.part}-of-{part.parts}"
+            out = Path(f"data{'' if split == 'train' else f'-{split}'}{suffix}")
+        check_sample_size(views, resolution, MAX_LIGHTS if light_layers else 1)
         if engine == "ray":
-            ray_engine.connected()  # a missing cluster is told before a folder is made
+            ray_engine.connected_ray()  # raises if there is no cluster, before a folder is made
         own = own_meshes(console, meshes, split) if meshes is not None else None
-        kind = SceneOptions((low, high), views, own, split, curriculum)
-        look, final = PathTracer(8, denoise=False, threads=1), PathTracer(spp, denoise, threads=1)
-        source = RenderedScenes(seed, kind, resolution, look, final, light_layers)
-        options = {
+        scene_options = SceneOptions((low, high), views, own, split, curriculum)
+        draft, final = PathTracer(8, denoise=False, threads=1), PathTracer(spp, denoise, threads=1)
+        source = RenderedScenes(seed, scene_options, resolution, draft, final, light_layers)
+        recorded = {
             "views": views,
             "resolution": resolution,
             "triangles": [low, high],
@@ -131,17 +129,99 @@ def gen_data(
             **({"shard": str(part)} if part != WHOLE else {}),
         }
         console.claim(out)
+        generator = local_engine.generate_locally
         if engine == "ray":
-            make_data(console, out, options, source, scenes, part, workers, ray_engine.made_by_ray)
-        else:
-            make_data(console, out, options, source, scenes, part, workers or cores(), processes.made)
+            generator = ray_engine.generate_on_ray
+        elif workers == 0:
+            workers = cores()
+        make_dataset(console, out, recorded, source, scenes, part, workers, generator)
 
 
-def _only_folder(folders: list[Path], out: Path | None, looking: bool) -> Path:
-    """The dataset to look at, named without --out."""
-    if not looking:
-        raise InputError(f"{folders[0]} is an argument of --merge, --check, --stats or --pack; to write there: --out.")
-    if len(folders) > 1 or out is not None:
-        named = [*folders, *([out] if out is not None else [])]
-        raise InputError(f"{named[0]} and {named[1]} are two datasets; --check, --stats and --pack take one.")
-    return folders[0]
+def make_dataset(
+    console: Console,
+    out: Path,
+    options: Mapping[str, Any],
+    source: "RenderedScenes",
+    scenes: int,
+    shard: "Shard",
+    workers: int,
+    engine: "Engine",
+) -> None:
+    """Make the missing scenes of the dataset in `out`, show progress, and leave the receipt."""
+    from rfcli.dataset.generate import generate_scenes, open_dataset
+    from rfcli.dataset.manifest import read_manifest
+
+    finished = open_dataset(out, options, source.seed)
+    if finished:
+        console.say(f"{out} holds {len(finished)} scenes already; continuing from there.")
+    new, rejected, started = [], 0, time.perf_counter()
+    missing = max(0, len(shard.indices(scenes)) - len(finished))
+    with console.progress("scenes", total=missing, unit="scenes") as progress:
+        for entry in generate_scenes(out, scenes, source, workers, shard, engine):
+            new.append(entry)
+            rejected += sum(entry.rejected.values())
+            progress.advance(note=f"{rejected} draws rejected")
+            console.detail(f"{entry.file}: {entry.triangles} triangles, {entry.bytes / 1e6:.2f} MB")
+            if preview_due(len(new)):
+                write_preview(out, [*finished, *new])
+    seconds = time.perf_counter() - started
+    entries = read_manifest(out)
+    preview = write_preview(out, entries)
+    size = sum(entry.bytes for entry in entries)
+    reasons = Counter[str]()
+    for entry in entries:
+        reasons.update(entry.rejected)
+    console.say(
+        f"{len(entries)} scenes of {options['views']} views in {out} ({size / 1e6:.0f} MB), {len(new)} of them new; "
+        f"draws rejected: {', '.join(f'{n} {reason}' for reason, n in reasons.most_common()) or 'none'}. "
+        f"Look at {preview}."
+    )
+    own = source.options.meshes
+    console.receipt(
+        device="cpu",
+        outputs=[out / "dataset.json", out / "manifest.jsonl", out / "scenes", preview],
+        scenes=len(entries),
+        new_scenes=len(new),
+        views=sum(entry.views for entry in entries),
+        bytes=size,
+        skipped=reasons.total(),
+        skipped_for=dict(reasons),
+        broken_meshes=dict(own.broken) if own else {},
+        scenes_per_second=len(new) / seconds,
+        samples_per_second=len(new) * options["views"] * options["resolution"] ** 2 * options["spp"] / seconds,
+    )
+
+
+def own_meshes(console: Console, folder: Path, split: Any) -> "OwnMeshes":
+    """The user's meshes for this split; prints how many there are and which are broken."""
+    from rfcli.synth import find_meshes
+
+    own = find_meshes(folder, split, console.detail)
+    console.say(
+        f"{len(own.names)} meshes in {folder} for {split}; {own.others} more belong to other splits, "
+        f"{len(own.broken)} are broken and left out."
+    )
+    for name, reason in own.broken.items():
+        console.say(f"  {name}: {reason}")
+    return own
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def preview_due(scenes: int) -> bool:
+    """Whether preview.png is updated after this many new scenes: at 1, 2, 4, 8, 16, then every PREVIEW_INTERVAL."""
+    return scenes % PREVIEW_INTERVAL == 0 or (scenes < PREVIEW_INTERVAL and scenes.bit_count() == 1)
+
+
+def write_preview(folder: Path, entries: "Sequence[Entry]") -> Path:
+    """Write preview.png, first views of scenes spread over the dataset; without scenes no file. Returns its path."""
+    from rfcli.dataset.statistics import preview_images
+    from rfcli.pictures import contact_sheet, to_display, write_png
+
+    images = [to_display(image) for image in preview_images(folder, entries, PREVIEW_SCENES)]
+    if images:
+        write_png(folder / "preview.png", contact_sheet(images, PREVIEW_COLUMNS))
+    return folder / "preview.png"

@@ -67,6 +67,11 @@ class MechanismOptions:
                 found.setdefault(name, {})[shared.option.name] = value
         return found
 
+    def implied(self, own: str) -> str:
+        """The mechanism to use where none is named: `own`, or the first with a given option that `own` lacks."""
+        given = [self.options[parameter].owners for parameter, value in self.values.items() if value is not None]
+        return next((owners[0] for owners in given if own not in owners), own)
+
 
 NONE_GIVEN = MechanismOptions({}, {})
 

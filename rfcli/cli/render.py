@@ -1,5 +1,6 @@
-"""`rf render`: pictures of scenes, by a model or as a quick raster preview."""
+"""`rf render`: pictures and videos of scenes, by a model or as an OpenGL preview."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,6 +10,8 @@ import rfcli
 from rfcli.cli.console import Console
 from rfcli.cli.mechanism_options import NONE_GIVEN, MechanismOptions, with_mechanism_options
 from rfcli.cli.options import (
+    INPUT,
+    OUTPUT,
     ConfigFile,
     Device,
     Json,
@@ -24,12 +27,17 @@ from rfcli.cli.startup import collect_rarely
 from rfcli.errors import InputError
 
 if TYPE_CHECKING:
-    from rfcli.pictures.jobs import Job
-    from rfcli.pictures.renderers import NetworkRenderer
+    from rfcli.pictures.inputs import SceneInput
+    from rfcli.pictures.motion import Motion
+    from rfcli.pictures.renderers import NetworkRenderer, Renderer, RenderSettings
 
-RUNS = (Path("runs/train"), Path("runs/finetune"))  # where training leaves models
-BUNDLED = "tiny"
-LARGEST = 1024  # pixels: side of the largest images
+VIDEO, SPEED = "Video", "Speed"  # panels of the help
+TRAINED_MODELS = (Path("runs/train"), Path("runs/finetune"))  # default outputs of rf train and rf finetune
+BUNDLED_MODEL = "tiny"
+MAX_RESOLUTION = 1024  # pixels
+DEFAULT_FRAMES = 96  # of a video
+
+Results = tuple[list[Path], list[dict[str, Any]]]  # paths written, and an entry of the receipt per picture or video
 
 
 @with_mechanism_options
@@ -40,6 +48,7 @@ def render(
             metavar="SCENE", help="Scenes (.json, .h5), meshes (.obj, .ply, .glb, .stl, .off), folders, globs."
         ),
     ],
+    mechanism_options: MechanismOptions,
     model: Annotated[
         str | None,
         typer.Option(
@@ -48,81 +57,118 @@ def render(
         ),
     ] = None,
     attention: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Run with another attention mechanism than the model's own.")
+        str | None, typer.Option(metavar="NAME", help="Use another attention mechanism than the model's own.")
     ] = None,
-    mechanism_options: MechanismOptions = NONE_GIVEN,
-    view: Annotated[str | None, typer.Option(metavar="0,2", help="Render these cameras only. (default: all)")] = None,
     resolution: Annotated[
         int | None,
-        typer.Option(metavar="PIXELS", help="Side of the image, a multiple of 8. (default: 256, or the model's own)"),
+        typer.Option(
+            metavar="PIXELS", help="Side of the image, a multiple of 8. (default: that of the training, else 256)"
+        ),
     ] = None,
-    exposure: Annotated[float, typer.Option(help="Brightness of the PNG, in stops.")] = 0.0,
-    tone_mapping: Annotated[
-        Literal["pbr-neutral", "none", "agx", "filmic", "aces"],
-        typer.Option(help="How the PNG shows what is brighter than white; the EXR stays linear."),
-    ] = "pbr-neutral",
+    view: Annotated[str | None, typer.Option(metavar="0,2", help="Render these cameras only. (default: all)")] = None,
     compare: Annotated[
         str | None,
-        typer.Option(metavar="truth|MODEL", help="Show it beside the path tracer's picture or another model's."),
+        typer.Option(metavar="truth|MODEL", help="Compare with the path tracer or with another model."),
+    ] = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Rasterise with OpenGL, without a model.")] = False,
+    out: Out = Path(),
+    device: Device = "auto",
+    max_triangles: Annotated[
+        str,
+        typer.Option(
+            metavar="COUNT",
+            rich_help_panel=INPUT,
+            help="Decimate meshes until the scene has at most this many triangles.",
+        ),
+    ] = "4k",
+    up: Annotated[
+        Literal["auto", "y", "z"],
+        typer.Option(rich_help_panel=INPUT, help="Vertical axis of meshes; auto: y for .glb, else z."),
+    ] = "auto",
+    allow_outside: Annotated[
+        bool,
+        typer.Option("--allow-outside", rich_help_panel=INPUT, help="Also read meshes outside the scene's folder."),
+    ] = False,
+    show_scene: Annotated[
+        bool,
+        typer.Option(
+            "--show-scene",
+            rich_help_panel=INPUT,
+            help="List objects, lights, cameras and warnings; render nothing.",
+        ),
+    ] = False,
+    exposure: Annotated[
+        float, typer.Option(rich_help_panel=OUTPUT, help="Brightness of the PNG in stops; the EXR stays linear.")
+    ] = 0.0,
+    tone_mapping: Annotated[
+        Literal["pbr-neutral", "none", "agx", "filmic", "aces"],
+        typer.Option(rich_help_panel=OUTPUT, help="Tone mapping of the PNG; the EXR stays linear."),
+    ] = "pbr-neutral",
+    save_scene: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.h5", rich_help_panel=OUTPUT, help="Also write the scene in the official code's format."
+        ),
     ] = None,
     camera_orbit: Annotated[
-        int | None, typer.Option(metavar="FRAMES", help="Write a video in which the camera goes round the scene.")
+        int | None,
+        typer.Option(
+            metavar="FRAMES", rich_help_panel=VIDEO, help="Write a video in which the camera moves around the scene."
+        ),
     ] = None,
+    turntable_light: Annotated[
+        bool,
+        typer.Option(
+            "--turntable-light",
+            rich_help_panel=VIDEO,
+            help="Write a video in which the light moves around the scene.",
+        ),
+    ] = False,
     arc: Annotated[
         float | None,
         typer.Option(
             callback=finite,
             metavar="DEGREES",
-            help="Of the orbit; below 360 the camera swings there and back. (default: until a wall hides the scene)",
+            rich_help_panel=VIDEO,
+            help="Arc of the camera's orbit; below 360 it swings back and forth. Implies --camera-orbit 96. "
+            "(default: until a wall hides the scene)",
         ),
     ] = None,
-    turntable_light: Annotated[
-        bool, typer.Option("--turntable-light", help="Write a video in which the light goes round the scene.")
-    ] = False,
-    fps: Annotated[float, typer.Option(min=1, max=120, callback=finite, help="Frames of a video in a second.")] = 24.0,
-    preview: Annotated[bool, typer.Option("--preview", help="Rasterise with OpenGL instead of a model.")] = False,
-    max_triangles: Annotated[
-        str, typer.Option(metavar="COUNT", help="Decimate a mesh until its scene has no more than these.")
-    ] = "4k",
-    up: Annotated[
-        Literal["auto", "y", "z"], typer.Option(help="Vertical axis of a mesh; auto: y for .glb, else z.")
-    ] = "auto",
-    allow_outside: Annotated[
-        bool, typer.Option("--allow-outside", help="Read meshes outside a scene's own folder, too.")
-    ] = False,
-    show_scene: Annotated[
-        bool, typer.Option("--show-scene", help="List objects, lights, cameras and warnings instead of rendering.")
-    ] = False,
-    save_scene: Annotated[
-        Path | None, typer.Option(metavar="FILE.h5", help="Also write the scene as the official code reads it.")
-    ] = None,
+    fps: Annotated[
+        float, typer.Option(min=1, max=120, callback=finite, rich_help_panel=VIDEO, help="Frames per second.")
+    ] = 24.0,
     precision: Annotated[
         Literal["fp32", "bf16", "auto"],
-        typer.Option(help="Of the view-independent stage; auto times both and takes bf16 where it is faster."),
+        typer.Option(
+            rich_help_panel=SPEED,
+            help="Precision of the view-independent stage; auto measures whether bf16 is faster.",
+        ),
     ] = "fp32",
     compiled: Annotated[
         bool,
-        typer.Option("--compile", help="Compile the view stage first: half a minute, then views take half as long."),
+        typer.Option(
+            "--compile",
+            rich_help_panel=SPEED,
+            help="Compile the view-dependent stage: takes half a minute, then a view takes half the time.",
+        ),
     ] = False,
-    out: Out = Path(),
-    device: Device = "auto",
     seed: Seed = 0,
     config: ConfigFile = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Render scenes: a PNG to look at and an EXR (linear, HDR) to keep for each camera.
+    """Render scenes: for each camera a PNG and an EXR (linear, HDR).
 
-    Files are called like the scene, with -view0, -view1, ... for several cameras.
-    Several pictures also go on a contact-sheet.png.
-    A mesh is put on a lit stage: floor, wall, light and camera.
+    Files have the name of the scene, with -view0, -view1, ... if it has several cameras.
+    Several pictures are also shown together in contact-sheet.png.
+    A mesh is placed on a backdrop: floor, wall, light and camera.
 
     --compare also writes NAME-compare.png: reference, picture and error, with
-    PSNR, SSIM, HDR-FLIP, and LPIPS where torchvision's cache has its backbone.
+    PSNR, SSIM, HDR-FLIP, and LPIPS if torchvision's cache has its backbone.
 
-    A video is NAME-orbit.mp4 and .gif, from the first camera or those of --view.
-    Its frames stay in NAME-orbit-frames: the same command goes on from them.
+    A video is NAME-orbit.mp4 and .gif, of the first camera or those of --view.
+    Its frames stay in NAME-orbit-frames, from which the same command resumes.
 
     Example: rf render examples/cornell-box.json --resolution 128
 
@@ -132,84 +178,77 @@ def render(
     """
     collect_rarely()
     with Console("render", json=json, quiet=quiet, verbose=verbose) as console:
-        from rfcli.cli.render_output import list_contents, make_pictures, make_videos
-        from rfcli.pictures.inputs import find_inputs
-        from rfcli.pictures.jobs import read_jobs, view_numbers
-        from rfcli.pictures.look import Look, Studio
-        from rfcli.pictures.motion import motion_of
-        from rfcli.pictures.renderers import RasterRenderer, Renderer, TruthRenderer
+        from rfcli.cli.scene_tables import show_scenes
+        from rfcli.pictures import DisplaySettings
+        from rfcli.pictures.inputs import camera_numbers, find_files, read_inputs
+        from rfcli.pictures.renderers import PathTracedRenderer, RasterRenderer, RenderSettings
         from rfcli.scene import scene_warnings
 
-        _check_resolution(resolution)
-        motion = motion_of(camera_orbit, turntable_light, arc)
+        if resolution is not None and not (8 <= resolution <= MAX_RESOLUTION and resolution % 8 == 0):
+            raise InputError(f"`resolution` {resolution} is not possible; give a multiple of 8 up to {MAX_RESOLUTION}.")
+        motion = chosen_motion(camera_orbit, turntable_light, arc)
         if compiled and preview:
-            raise InputError("--compile makes a model's views faster, and --preview draws without one; leave one out.")
+            raise InputError("--compile is for models, and --preview uses none; leave one out.")
         if compare is not None and motion:
             raise InputError("--compare is for pictures; render the video without it.")
-        views = view_numbers(view) if view is not None else (0,) if motion else None
-        _, most = triangle_range("--max-triangles", max_triangles)
-        jobs = read_jobs(find_inputs(scenes), views, up, most, allow_outside)
-        for note in (note for job in jobs for note in job.notes):
+        views = camera_numbers(view) if view is not None else (0,) if motion else None
+        _, limit = triangle_range("--max-triangles", max_triangles)
+        inputs = read_inputs(find_files(scenes), views, up, limit, allow_outside)
+        for note in (note for item in inputs for note in item.notes):
             console.say(note)
-        if save_scene and len(jobs) > 1:
-            raise InputError(f"--save-scene {save_scene} takes one scene, not {len(jobs)}; render the others apart.")
+        if save_scene and len(inputs) > 1:
+            raise InputError(f"--save-scene {save_scene} takes one scene, not {len(inputs)}; render them one by one.")
         if show_scene:
-            contents = list_contents(console, jobs)
-            console.receipt("cpu", _save(jobs[0], save_scene), scenes=contents)
+            shown = show_scenes(console, inputs)
+            console.receipt("cpu", save_official(inputs[0], save_scene), scenes=shown)
             return
-        for job in jobs:
-            for sentence in scene_warnings(job.whole, job.views):
-                console.warn(f"{job.path}: {sentence}")
-        look = Look(exposure, tone_mapping)
-        network = (
-            None
-            if preview
-            else _network(console, model, attention, mechanism_options, resolution, precision, device, seed)
-        )
-        if network and compiled:
-            from rfcli.model.rendering import compile_views
+        for item in inputs:
+            for sentence in scene_warnings(item.scene, item.views):
+                console.warn(f"{item.path}: {sentence}")
+        display = DisplaySettings(exposure, tone_mapping)
 
-            compile_views(network.model)
+        network: NetworkRenderer | None = None
+        if not preview:
+            network = load_network(console, model, attention, mechanism_options, resolution, precision, device, seed)
+            if compiled:
+                from rfcli.model.rendering import compile_views
+
+                compile_views(network.model)
         renderer: Renderer = network or RasterRenderer()
-        size = resolution or renderer.home
+        pixels = resolution or renderer.default_resolution
         reference: Renderer | None = None
         if compare == "truth":
-            reference = TruthRenderer()
+            reference = PathTracedRenderer()
         elif compare is not None:
-            reference = _network(console, compare, None, NONE_GIVEN, size, precision, device, seed)
-        saved = _save(jobs[0], save_scene)
+            reference = load_network(console, compare, None, NONE_GIVEN, pixels, precision, device, seed)
+
+        saved = save_official(inputs[0], save_scene)
         out.mkdir(parents=True, exist_ok=True)
-        studio = Studio(renderer, size, look, out)
+        settings = RenderSettings(renderer, pixels, display, out)
         if motion:
-            files, facts = make_videos(console, studio, jobs, motion, fps)
+            files, entries = make_videos(console, settings, inputs, motion, fps)
         else:
-            files, facts = make_pictures(console, studio, jobs, reference)
+            files, entries = make_pictures(console, settings, inputs, reference)
         used: dict[str, Any] = {}
         if network:
-            used = {
-                "model": model_entry(network.name, network.model),
-                "precision": network.precision,
-                "compiled": compiled,
-            }
+            entry = model_entry(network.name, network.model)
+            used = {"model": entry, "precision": network.precision, "compiled": compiled}
         if reference:
             used["compared_with"] = reference.title
-        console.receipt(renderer.device, [*saved, *files], **used, views=facts)
+        console.receipt(renderer.device, [*saved, *files], **used, views=entries)
 
 
-def _save(job: "Job", path: Path | None) -> list[Path]:
-    """Write the scene as the official code reads it, where that is asked for."""
-    if path is None:
-        return []
-    rfcli.save_scene(job.whole, path, official=True)
-    return [path]
+def chosen_motion(camera_orbit: int | None, turntable_light: bool, arc: float | None) -> "Motion | None":
+    """The motion given by the options of videos; None = pictures. --arc alone means an orbit."""
+    from rfcli.pictures.motion import Motion
+
+    moves_camera = camera_orbit is not None or arc is not None
+    if not moves_camera and not turntable_light:
+        return None
+    return Motion(DEFAULT_FRAMES if camera_orbit is None else camera_orbit, moves_camera, turntable_light, arc)
 
 
-def _check_resolution(resolution: int | None) -> None:
-    if resolution is not None and not (8 <= resolution <= LARGEST and resolution % 8 == 0):
-        raise InputError(f"--resolution {resolution} is not possible; give a multiple of 8 up to {LARGEST}.")
-
-
-def _network(
+def load_network(
     console: Console,
     model: str | None,
     attention: str | None,
@@ -219,6 +258,7 @@ def _network(
     device: str,
     seed: int,
 ) -> "NetworkRenderer":
+    """Load a model (None: the newest run, else the bundled one) and print what is used."""
     import torch
 
     from rfcli.model import convert, load
@@ -226,25 +266,82 @@ def _network(
     from rfcli.model.rendering import chosen_precision
     from rfcli.pictures.renderers import NetworkRenderer
 
-    torch.manual_seed(seed)  # for what a mechanism draws when it takes the place of the model's own
-    name = _newest_run() if model is None else model
-    network, warning = swapped(load(name, device), attention)
+    torch.manual_seed(seed)  # for the random features of a mechanism that replaces the model's own
+    name = newest_model() if model is None else model
+    loaded = load(name, device)
+    network, warning = swapped(loaded, attention or mechanism_options.implied(loaded.config.attention))
     if options := mechanism_options.of([network.config.attention]):
         network = convert(network, network.config.attention, **options[network.config.attention])
     entry = model_entry(name, network)
-    chosen = "" if model else " (the newest run)" if Path(name) in RUNS else " (bundled)"
-    console.say(f"Model: {name}{chosen}, {entry['attention']} attention, {entry['parameters'] / 1e6:.1f} M parameters")
+    origin = "" if model else " (the newest run)" if Path(name) in TRAINED_MODELS else " (bundled)"
+    console.say(f"Model: {name}{origin}, {entry['attention']} attention, {entry['parameters'] / 1e6:.1f} M parameters")
     if warning:
         console.warn(f"{warning}.")
     renderer = NetworkRenderer(name, network, chosen_precision(precision, next(network.parameters()).device))
-    learned = renderer.bound_to
-    if resolution and learned and not learned / 2 <= resolution <= 2 * learned:
-        console.warn(f"this model learned at {learned} pixels, which is far from --resolution {resolution}.")
+    trained = renderer.training_resolution
+    if resolution and trained and not trained / 2 <= resolution <= 2 * trained:
+        console.warn(f"this model was trained at {trained} pixels, which is far from --resolution {resolution}.")
     return renderer
 
 
-def _newest_run() -> str:
+def newest_model() -> str:
     """The run whose weights were written last, else the bundled model."""
-    weights = [run / "model.safetensors" for run in RUNS]
+    weights = [run / "model.safetensors" for run in TRAINED_MODELS]
     written = {path.stat().st_mtime: path for path in weights if path.is_file()}
-    return str(written[max(written)].parent) if written else BUNDLED
+    return str(written[max(written)].parent) if written else BUNDLED_MODEL
+
+
+def save_official(item: "SceneInput", path: Path | None) -> list[Path]:
+    """Write the scene in the official code's format if a path is given; the paths written."""
+    if path is None:
+        return []
+    rfcli.save_scene(item.scene, path, official=True)
+    return [path]
+
+
+def make_pictures(
+    console: Console, settings: "RenderSettings", inputs: "Sequence[SceneInput]", reference: "Renderer | None"
+) -> Results:
+    """Write one picture per camera, each compared with the reference if there is one, and a contact sheet."""
+    from rfcli.pictures.sheets import write_contact_sheet
+    from rfcli.pictures.stills import render_pictures
+
+    files: list[Path] = []
+    pictures = []
+    with console.progress("render", total=sum(len(item.views) for item in inputs), unit="pictures") as progress:
+        for picture in render_pictures(settings, inputs, reference):
+            pictures.append(picture)
+            files += picture.files
+            console.say(picture.line())
+            progress.advance()
+    if len(pictures) > 1:
+        files.append(write_contact_sheet(settings.folder, [picture.thumbnail for picture in pictures]))
+    return files, [picture.receipt() for picture in pictures]
+
+
+def make_videos(
+    console: Console, settings: "RenderSettings", inputs: "Sequence[SceneInput]", motion: "Motion", fps: float
+) -> Results:
+    """Write one video per camera."""
+    from rfcli.pictures.animation import Animation
+    from rfcli.pictures.video import check_ffmpeg
+
+    check_ffmpeg()
+    animations = [Animation(settings, item, view, motion) for item in inputs for view in item.views]
+    files: list[Path] = []
+    for animation in animations:
+        console.claim(animation.frames.folder)
+        animation.open()
+        if motion.camera and motion.arc is None and animation.path.arc != 360:
+            console.say(
+                f"The camera swings through {animation.path.arc:g} degrees, because walls hide the rest; see --arc."
+            )
+        finished = motion.frames - len(animation.missing)
+        if finished:
+            console.say(f"Continuing after {finished} finished frames in {animation.frames.folder}.")
+        with console.progress(animation.stem.name, total=len(animation.missing), unit="frames") as progress:
+            for _ in animation.render_missing():
+                progress.advance()
+        files += animation.write(fps)
+        console.say(f"{files[-2]} and .gif: {motion.frames} frames, {motion.frames / fps:.1f} s long")
+    return files, [animation.receipt() for animation in animations]

@@ -1,13 +1,12 @@
-"""Memory that the program has let go of stays at hand for what it asks for next.
+"""Memory settings of the process that save seconds: glibc's malloc and Python's garbage collector.
 
-glibc gives large blocks back to the system as soon as nobody uses them, and each page of those that the system gives
-instead costs a fault at its first touch. A view's tensors, of 25 MB at 256 x 256 pixels, come and go by the dozen: that
-was a sixth of its time on two cores, and a third of the first view's.
+malloc: glibc returns large free blocks to the system, and every page of a new block costs a page fault at its first
+access. Rendering a view of 256 x 256 pixels allocates and frees dozens of tensors of 25 MB; the page faults were a
+sixth of its time on two cores, and a third of the first view's. `keep_freed_memory` makes malloc keep such blocks.
 
-Python's garbage collector, kept away from what was imported: torch and trimesh bring some 230,000 objects to stay.
-
-Each full collection walks through all of them. On two cores those during the imports took a tenth of a first picture's
-time, and the one at the end of every command that uses torch a second.
+Garbage collector: torch and trimesh create some 230,000 objects that live until the end, and every full collection
+visits all of them. On two cores, collections during the imports took a tenth of the time to the first picture, and the
+one at exit a second. `collect_rarely` and `freeze_objects` avoid them.
 """
 
 import ctypes
@@ -15,26 +14,24 @@ import gc
 import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
-LARGEST = 64 << 20  # bytes of a block that is kept; larger ones, of large scenes, go back, or peaks would grow
-KEPT = 256 << 20  # bytes of free memory behind the last block in use
+MAX_KEPT_BLOCK = 64 << 20  # bytes; larger blocks, of large scenes, are returned to limit the peak
+MAX_FREE_TAIL = 256 << 20  # bytes of free memory that are kept at the end of the heap
+COLLECTION_INTERVAL = 100_000  # new objects between collections; Python's 700 is reached hundreds of times by imports
 
 
 def keep_freed_memory() -> None:
-    """For the rest of this process. Does nothing where malloc is not glibc's."""
+    """Let malloc keep freed blocks, for the rest of this process. No effect without glibc."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, LARGEST)
-        mallopt(M_TRIM_THRESHOLD, KEPT)
+        mallopt(M_MMAP_THRESHOLD, MAX_KEPT_BLOCK)
+        mallopt(M_TRIM_THRESHOLD, MAX_FREE_TAIL)
 
 
-IMPORTED = 100_000  # new objects before the next collection; Python's usual 700 is passed hundreds of times by imports
+def collect_rarely() -> None:
+    """Collect garbage rarely, for the rest of this process. Not for training: its graphs may hold memory in cycles."""
+    gc.set_threshold(COLLECTION_INTERVAL)
 
 
-def collect_seldom() -> None:
-    """For the rest of this process. Not for training, whose graphs may hold memory in cycles until then."""
-    gc.set_threshold(IMPORTED)
-
-
-def collect_no_more() -> None:
-    """What is there now stays until the process ends, whose last collection then has nothing to walk through."""
+def freeze_objects() -> None:
+    """Exempt all present objects from garbage collection, so that the collection at exit has nothing to visit."""
     gc.freeze()

@@ -1,1 +1,6 @@
-"""Pictures of scenes: found, rendered, laid out and written."""
+"""Pictures of scenes: scenes are found, rendered, converted for display, compared, and written as images and videos."""
+
+from rfcli.pictures.images import DisplaySettings, read_exr, to_display, write_exr, write_png
+from rfcli.pictures.sheets import contact_sheet
+
+__all__ = ["DisplaySettings", "contact_sheet", "read_exr", "to_display", "write_exr", "write_png"]

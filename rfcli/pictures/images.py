@@ -1,6 +1,6 @@
-"""Images: linear HDR in EXR, sRGB in PNG, from one to the other, contact sheets."""
+"""Image files: linear HDR images as EXR, sRGB images as PNG, and the conversion from one to the other."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -15,29 +15,41 @@ from rfcli.runtime.files import replacing
 Linear = npt.NDArray[np.float32]
 Display = npt.NDArray[np.uint8]
 
+MAX_STOPS = 100  # of exposure, in either direction; a radiance of 1 then becomes 10^30
+
 
 def write_exr(path: str | Path, image: Linear, metadata: dict[str, str] | None = None) -> None:
-    """Write a linear HDR image [H, W, 3], or with alpha [H, W, 4], as a float32 EXR, losslessly compressed.
+    """Write a linear HDR image as a float32 EXR with lossless compression.
 
-    metadata: text attributes for the file's header (what made the image).
-    Raises InputError where the file cannot be written.
+    Args:
+        path: The file; an existing one is replaced.
+        image: [H, W, 3] linear radiance, or [H, W, 4] with alpha.
+        metadata: Text attributes for the header of the file.
+
+    Raises:
+        InputError: The file cannot be written.
     """
     alpha = image.ndim == 3 and image.shape[-1] == 4
     pixels = np.ascontiguousarray(image if alpha else _checked(image), dtype=np.float32)
     header = {**(metadata or {}), "compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     try:
-        with replacing(Path(path)) as beside:
-            OpenEXR.File(header, {"RGBA" if alpha else "RGB": pixels}).write(str(beside))
+        with replacing(Path(path)) as temporary:
+            OpenEXR.File(header, {"RGBA" if alpha else "RGB": pixels}).write(str(temporary))
     except (OSError, RuntimeError) as error:
-        raise InputError(
-            f"{path}: the image cannot be written ({_why(error)}); free space or give another --out."
-        ) from error
+        raise _cannot_write(path, error) from error
 
 
 def read_exr(path: str | Path) -> Linear:
-    """Read the colour of an EXR as float32 [H, W, 3]; alpha and other channels are left out.
+    """Read the colour channels of an EXR file; alpha and other channels are ignored.
 
-    Raises InputError where the file is missing, broken, or has no red, green and blue.
+    Args:
+        path: The file.
+
+    Returns:
+        [H, W, 3] float32, linear.
+
+    Raises:
+        InputError: The file is missing or broken, or has no channels R, G, B.
     """
     try:
         with OpenEXR.File(str(path)) as file:
@@ -51,55 +63,75 @@ def read_exr(path: str | Path) -> Linear:
 
 
 def write_png(path: str | Path, image: Display) -> None:
-    """Write an sRGB image, uint8 [H, W, 3]. Raises InputError where the file cannot be written."""
+    """Write an sRGB image as PNG.
+
+    Args:
+        path: The file; an existing one is replaced.
+        image: [H, W, 3] uint8.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
     try:
-        with replacing(Path(path)) as beside:
-            imageio.imwrite(beside, _checked(image), extension=".png")
+        with replacing(Path(path)) as temporary:
+            imageio.imwrite(temporary, _checked(image), extension=".png")
     except OSError as error:
-        raise InputError(
-            f"{path}: the image cannot be written ({_why(error)}); free space or give another --out."
-        ) from error
+        raise _cannot_write(path, error) from error
 
 
 def to_display(image: Linear, exposure: float = 0.0, tone_mapping: str = "pbr-neutral") -> Display:
-    """Linear HDR [H, W, 3] to sRGB uint8 for the eye: exposure in stops, then one of `TONE_MAPPINGS`.
+    """Convert a linear HDR image to sRGB. NaN and negative values become black, infinity white.
 
-    NaN and what is below 0 are shown as black, infinity as white.
-    Raises InputError where the tone mapping is not known or needs a package that is not installed.
+    Args:
+        image: [H, W, 3] linear radiance.
+        exposure: In stops; each doubles the radiance.
+        tone_mapping: One of `rfcli.pictures.tone_mapping.TONE_MAPPINGS`.
+
+    Returns:
+        [H, W, 3] uint8, sRGB-encoded.
+
+    Raises:
+        InputError: The tone mapping is not known, or needs a package that is not installed.
     """
     if tone_mapping not in TONE_MAPPINGS:
-        raise InputError(f"tone mapping '{tone_mapping}' is not known; use one of: {', '.join(TONE_MAPPINGS)}.")
+        raise InputError(f"`tone_mapping` '{tone_mapping}' is not known; use one of: {', '.join(TONE_MAPPINGS)}.")
     radiance = np.nan_to_num(np.asarray(image, dtype=np.float64), nan=0.0, posinf=1e9)
     shown = TONE_MAPPINGS[tone_mapping](np.maximum(radiance, 0) * 2.0**exposure)
     return np.round(shown * 255).astype(np.uint8)
 
 
-def contact_sheet(images: Sequence[Display], columns: int, gap: int = 2) -> Display:
-    """Images of one size [H, W, 3] in rows of `columns`, `gap` white pixels between and around them.
+@dataclass(frozen=True)
+class DisplaySettings:
+    """How linear images are converted to PNG and video; checked when made, before anything is rendered.
 
-    Raises ValueError where there are no images or their sizes differ.
+    Attributes:
+        exposure: In stops, -100 to 100.
+        tone_mapping: One of `rfcli.pictures.tone_mapping.TONE_MAPPINGS`.
+
+    Raises:
+        InputError: The exposure is out of range, or as `to_display`.
     """
-    if not images or columns < 1:
-        raise ValueError("a contact sheet needs at least one image and one column")
-    height, width, _ = images[0].shape
-    if any(image.shape != images[0].shape for image in images):
-        raise ValueError(f"images of a contact sheet have one size; got {sorted({i.shape for i in images})}")
-    columns = min(columns, len(images))
-    rows = -(-len(images) // columns)
-    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, dtype=np.uint8)
-    for number, image in enumerate(images):
-        row, column = divmod(number, columns)
-        top, left = gap + row * (height + gap), gap + column * (width + gap)
-        sheet[top : top + height, left : left + width] = image
-    return sheet
+
+    exposure: float = 0.0
+    tone_mapping: str = "pbr-neutral"
+
+    def __post_init__(self) -> None:
+        if not abs(self.exposure) <= MAX_STOPS:  # also true for nan
+            raise InputError(f"`exposure` {self.exposure} is not a number of stops; give one such as -1 or 0.5.")
+        self.convert(np.zeros((1, 1, 3), dtype=np.float32))
+
+    def convert(self, image: Linear) -> Display:
+        """Linear [H, W, 3 or 4] to sRGB [H, W, 3]; alpha is dropped."""
+        return to_display(image[..., :3], self.exposure, self.tone_mapping)
 
 
 def _checked(image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """The image, if it is [H, W, 3]."""
+    """The image, if its shape is [H, W, 3]."""
     if image.ndim != 3 or image.shape[-1] != 3 or image.size == 0:
         raise ValueError(f"an image is [H, W, 3]; got {list(image.shape)}")
     return image
 
 
-def _why(error: OSError | RuntimeError) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
+def _cannot_write(path: str | Path, error: OSError | RuntimeError) -> InputError:
+    reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
+    return InputError(f"{path}: the image cannot be written ({reason}); free some space or write to another folder.")

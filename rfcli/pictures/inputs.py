@@ -120,9 +120,7 @@ def read_inputs(
     return inputs
 
 
-def _with_names(
-    path: Path, scene: TriangleScene, views: Sequence[int] | None, notes: Sequence[str] = ()
-) -> SceneInput:
+def _with_names(path: Path, scene: TriangleScene, views: Sequence[int] | None, notes: Sequence[str] = ()) -> SceneInput:
     cameras = len(scene.c2w)
     absent = [view for view in views or () if view >= cameras]
     if absent:

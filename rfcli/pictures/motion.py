@@ -1,4 +1,4 @@
-"""How cameras and lights move in a video: around the world's vertical axis, in a way that loops."""
+"""Motion of cameras and lights in a video: looped rotations around the vertical axis of the world."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,18 +8,29 @@ import numpy.typing as npt
 
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
+from rfcli.scene.geometry import first_hits
 
-MOST_FRAMES = 9999  # of a video: what the names of its frames can count
-LIGHT_FRAMES = 96  # of a video in which only the light moves
+MAX_FRAMES = 9999  # names of frame files have four digits
+
+# Of `visible_arc`, in units of the scene and degrees.
+WALL_DISTANCE = 0.48  # from the vertical axis: objects are nearer, the walls of the published templates are at 0.5
+HALF_WIDTH = 0.3  # of the region around the axis that must stay visible
+ARC_STEP = 5  # degrees between tested positions
 
 
 @dataclass(frozen=True)
 class Motion:
-    """frames: how many. camera, light: what moves, at least one of them; the light goes all the way round.
+    """A looped motion; at least one of camera and light moves.
 
-    arc: degrees of the camera's orbit; below 360 it swings there and back; None: to be found out from the scene.
+    Attributes:
+        frames: Number of frames, 2 to 9,999.
+        camera: Whether the camera moves around the axis.
+        light: Whether the light moves around the axis, through 360 degrees.
+        arc: Degrees of the camera's orbit, above 0 to 360; below 360 the camera swings back and forth. None = as
+            `visible_arc` finds.
 
-    Raises InputError where there are too few frames or the arc is none.
+    Raises:
+        InputError: Too few or too many frames, or an arc out of range.
     """
 
     frames: int
@@ -28,56 +39,76 @@ class Motion:
     arc: float | None = None
 
     def __post_init__(self) -> None:
-        if not 2 <= self.frames <= MOST_FRAMES:
-            raise InputError(f"--camera-orbit {self.frames} is no video; give 2 to {MOST_FRAMES:,} frames.")
+        if not 2 <= self.frames <= MAX_FRAMES:
+            raise InputError(f"`camera_orbit` {self.frames} is not possible; give 2 to {MAX_FRAMES:,} frames.")
         if self.arc is not None and not 0 < self.arc <= 360:
-            raise InputError(f"--arc {self.arc:g} is not possible; give degrees above 0 and up to 360.")
+            raise InputError(f"`arc` {self.arc:g} is not possible; give degrees above 0 and up to 360.")
 
     @property
     def name(self) -> str:
-        """What the video's file adds to the scene's name."""
+        """Suffix of the video's file name."""
         return "-".join(part for part, moves in (("orbit", self.camera), ("light", self.light)) if moves)
 
     def scenes(self, scene: TriangleScene, frames: Sequence[int]) -> Iterator[tuple[Sequence[int], TriangleScene]]:
         """The scene, which has one camera, at the given frames: frame numbers, and a scene with a camera for each.
 
-        While the light stands still, all frames come as one scene with many cameras, whose view-independent stage
-        runs only once.
+        While the light stands still, all frames are one scene with many cameras, whose view-independent stage runs
+        only once.
         """
         if not self.light:
-            yield frames, self._cameras(scene, frames)
+            yield frames, self._with_moved_camera(scene, frames)
             return
         for frame in frames:
-            yield [frame], self._lights(self._cameras(scene, [frame]), frame)
+            yield [frame], self._with_moved_light(self._with_moved_camera(scene, [frame]), frame)
 
-    def _cameras(self, scene: TriangleScene, frames: Sequence[int]) -> TriangleScene:
-        turns = [about_vertical(self._angle(frame) if self.camera else 0.0) for frame in frames]
+    def _with_moved_camera(self, scene: TriangleScene, frames: Sequence[int]) -> TriangleScene:
+        rotations = [rotation_about_vertical(self._angle(frame) if self.camera else 0.0) for frame in frames]
         poses = np.stack([scene.c2w[0]] * len(frames)).astype(np.float64)
-        poses[:, :3] = np.stack(turns) @ poses[:, :3]
+        poses[:, :3] = np.stack(rotations) @ poses[:, :3]
         return replace(scene, c2w=poses.astype(np.float32), fov=np.repeat(scene.fov[:1], len(frames)))
 
-    def _lights(self, scene: TriangleScene, frame: int) -> TriangleScene:
-        turn = about_vertical(2 * np.pi * frame / self.frames).T
+    def _with_moved_light(self, scene: TriangleScene, frame: int) -> TriangleScene:
+        rotation = rotation_about_vertical(2 * np.pi * frame / self.frames).T
         moved = {name: getattr(scene, name).copy() for name in ("triangles", "vn")}
         for array in moved.values():
-            array[scene.emitters] = array[scene.emitters] @ turn
+            array[scene.emitters] = array[scene.emitters] @ rotation
         return replace(scene, **moved)
 
     def _angle(self, frame: int) -> float:
-        """Radians that the camera has gone round at a frame."""
+        """Rotation of the camera at a frame, in radians."""
         phase = 2 * np.pi * frame / self.frames
         arc = self.arc or 360.0
         return float(phase if arc == 360 else np.radians(arc / 2) * np.sin(phase))
 
 
-def motion_of(frames: int | None, light: bool, arc: float | None) -> Motion | None:
-    """The motion that --camera-orbit FRAMES, --turntable-light and --arc ask for; None where they ask for none."""
-    if frames is None and not light:
-        return None
-    return Motion(LIGHT_FRAMES if frames is None else frames, camera=frames is not None, light=light, arc=arc)
+def visible_arc(scene: TriangleScene) -> float:
+    """Degrees, centred on the first camera, within which no wall hides the middle of the scene.
+
+    360 if no wall hides it from anywhere, and if the camera itself already looks through a wall.
+    """
+    distant = np.linalg.norm(scene.triangles[..., :2], axis=-1).max(axis=-1) > WALL_DISTANCE
+    walls = scene.triangles[distant & ~scene.emitters].astype(np.float64)
+    if len(walls) == 0 or _is_hidden(scene, walls, 0):
+        return 360.0
+    sides = []
+    for direction in (1, -1):
+        angles = range(ARC_STEP, 181, ARC_STEP)
+        hidden = (angle - ARC_STEP for angle in angles if _is_hidden(scene, walls, direction * angle))
+        sides.append(next(hidden, 180))
+    return float(2 * min(sides)) or 2.0 * ARC_STEP
 
 
-def about_vertical(angle: float) -> npt.NDArray[np.float64]:
+def _is_hidden(scene: TriangleScene, walls: npt.NDArray[np.float64], degrees: float) -> bool:
+    """Whether a wall hides part of the middle from the first camera rotated by this angle."""
+    rotation = rotation_about_vertical(np.radians(degrees))
+    eye = rotation @ scene.c2w[0, :3, 3].astype(np.float64)
+    right = rotation @ scene.c2w[0, :3, 0].astype(np.float64)
+    rays = np.stack([offset * right - eye for offset in (-HALF_WIDTH, 0.0, HALF_WIDTH)])
+    distances, *_ = first_hits(eye, rays, walls)
+    return bool((distances < 1 - HALF_WIDTH / np.linalg.norm(eye)).any())
+
+
+def rotation_about_vertical(angle: float) -> npt.NDArray[np.float64]:
     """[3, 3] rotation by `angle` radians about +z, counter-clockwise seen from above."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])

@@ -1,57 +1,85 @@
-"""What draws a scene: the network, the path tracer, a raster preview. All give images one camera after another."""
+"""The three ways to render a scene: the network, the path tracer, an OpenGL preview. One interface for all."""
 
 import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from rfcli.pictures.jobs import with_cameras
+from rfcli.pictures.images import DisplaySettings, Linear
+from rfcli.pictures.inputs import with_cameras
 from rfcli.scene import TriangleScene
 
 if TYPE_CHECKING:
     from rfcli.model import RenderFormer
 
-Image = npt.NDArray[np.float32]  # [H, W, 3], linear; 4 from models with alpha
-
-RESOLUTION = 256  # where nothing says at which resolution a renderer is at home
+DEFAULT_RESOLUTION = 256  # pixels, where the model's config has no training resolution
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """One camera's image [H, W, 3], linear, and the seconds it took, by stage and in all (`total`)."""
+class RenderedView:
+    """The image of one camera.
 
-    image: Image
+    Attributes:
+        image: [H, W, 3] linear; [H, W, 4] from models with alpha.
+        seconds: Time by stage and in `total`.
+    """
+
+    image: Linear
     seconds: dict[str, float]
 
 
 class Renderer(Protocol):
-    """title: for labels and files' metadata. home: the resolution it is best at. device: what it computes on."""
+    """Renders scenes.
+
+    Attributes:
+        title: Name for labels and metadata of files.
+        default_resolution: Side of the image in pixels if the user gives none.
+        device: Device that computes.
+    """
 
     @property
     def title(self) -> str: ...
     @property
-    def home(self) -> int: ...
+    def default_resolution(self) -> int: ...
     @property
     def device(self) -> str: ...
 
     def identity(self) -> dict[str, object]:
-        """What its images depend on, in JSON types: another model with the same name differs in it."""
+        """Everything the images depend on, in JSON types; differs between two models of one name."""
         ...
 
-    def draw(self, scene: TriangleScene, resolution: int) -> Iterator[Drawn]:
-        """Images of the scene's cameras, in their order."""
+    def render(self, scene: TriangleScene, resolution: int) -> Iterator[RenderedView]:
+        """The image of each camera of the scene, in order."""
         ...
 
 
 @dataclass(frozen=True)
-class NetworkRenderer:
-    """A trained network; what does not depend on the camera is computed once per scene.
+class RenderSettings:
+    """What all pictures and videos of a run share.
 
-    precision: fp32 or bf16, of the view-independent stage.
+    Attributes:
+        renderer: Renders the images.
+        resolution: Side of the images in pixels.
+        display: How they are converted to PNG and video.
+        folder: Where the files are written; must exist.
+    """
+
+    renderer: Renderer
+    resolution: int
+    display: DisplaySettings
+    folder: Path
+
+
+@dataclass(frozen=True)
+class NetworkRenderer:
+    """A trained network. Its view-independent stage runs once per scene, its view-dependent stage once per camera.
+
+    Attributes:
+        name: Name the model was loaded by.
+        model: The network, in eval mode.
+        precision: fp32 | bf16, of the view-independent stage.
     """
 
     name: str
@@ -63,13 +91,16 @@ class NetworkRenderer:
         return f"{self.name} ({self.model.config.attention})"
 
     @property
-    def home(self) -> int:
-        return self.bound_to or RESOLUTION
+    def default_resolution(self) -> int:
+        return self.training_resolution or DEFAULT_RESOLUTION
 
     @property
-    def bound_to(self) -> int | None:
-        """The resolution of training, far from which the network sees badly. None where that is not known, and with
-        first-hit visibility: which triangle a pixel sees is then computed, at any resolution."""
+    def training_resolution(self) -> int | None:
+        """Resolution the images should be close to, in pixels.
+
+        None if the config has none, or with first-hit visibility, which computes at any resolution which triangle a
+        pixel shows.
+        """
         config = self.model.config
         return config.training_resolution if config.visibility == "attention" else None
 
@@ -78,52 +109,55 @@ class NetworkRenderer:
         return next(self.model.parameters()).device.type
 
     def identity(self) -> dict[str, object]:
-        check = 0
+        checksum = 0
         for tensor in self.model.state_dict().values():
-            check = zlib.crc32(tensor.cpu().numpy().tobytes(), check)
-        return {"config": self.model.config.to_dict(), "weights": check, "precision": self.precision}
+            checksum = zlib.crc32(tensor.cpu().numpy().tobytes(), checksum)
+        return {"config": self.model.config.to_dict(), "weights": checksum, "precision": self.precision}
 
-    def draw(self, scene: TriangleScene, resolution: int) -> Iterator[Drawn]:
+    def render(self, scene: TriangleScene, resolution: int) -> Iterator[RenderedView]:
         import torch
 
         from rfcli.model import SceneBatch
         from rfcli.model.rendering import render_views
 
-        arrays = (scene.triangles, scene.vn, scene.material, scene.c2w, scene.fov)
-        triangles, vn, material, c2w, fov = (torch.from_numpy(array)[None] for array in arrays)
-        batch = SceneBatch(triangles, vn, torch.ones(triangles.shape[:2], dtype=torch.bool), material=material)
+        batch = SceneBatch.from_scenes(scene)
+        c2w, fov = torch.from_numpy(scene.c2w)[None], torch.from_numpy(scene.fov)[None]
         for image, stage, view in render_views(self.model, batch, c2w, fov, resolution, self.precision):
             seconds = {"view_independent": stage, "view_dependent": view, "total": stage + view}
-            # the last layer's ELU leaves a network 0.0023 below zero, where no light is
-            yield Drawn(image[0, 0].clamp_min(0).cpu().numpy(), seconds)
+            # the ELU of the last layer reaches 0.0023 below zero in places without light
+            yield RenderedView(image[0, 0].clamp_min(0).cpu().numpy(), seconds)
 
 
 @dataclass(frozen=True)
 class RasterRenderer:
-    """OpenGL: no light transport, milliseconds."""
+    """OpenGL rasterisation without light transport; takes milliseconds."""
 
     title = "raster preview"
-    home = RESOLUTION
+    default_resolution = DEFAULT_RESOLUTION
     device = "opengl"
 
     def identity(self) -> dict[str, object]:
         return {"raster": True}
 
-    def draw(self, scene: TriangleScene, resolution: int) -> Iterator[Drawn]:
+    def render(self, scene: TriangleScene, resolution: int) -> Iterator[RenderedView]:
         from rfcli.truth import RasterPreview
 
         start = time.perf_counter()
         images = RasterPreview().render(scene, resolution)
         seconds = {"total": (time.perf_counter() - start) / len(images)}
-        yield from (Drawn(image, seconds) for image in images)
+        yield from (RenderedView(image, seconds) for image in images)
 
 
 @dataclass(frozen=True)
-class TruthRenderer:
-    """The path tracer. samples: paths per pixel before denoising."""
+class PathTracedRenderer:
+    """Ground truth.
+
+    Attributes:
+        samples: Paths per pixel, before denoising.
+    """
 
     samples: int = 64
-    home = RESOLUTION
+    default_resolution = DEFAULT_RESOLUTION
     device = "cpu"
 
     @property
@@ -133,11 +167,10 @@ class TruthRenderer:
     def identity(self) -> dict[str, object]:
         return {"samples": self.samples}
 
-    def draw(self, scene: TriangleScene, resolution: int) -> Iterator[Drawn]:
+    def render(self, scene: TriangleScene, resolution: int) -> Iterator[RenderedView]:
         from rfcli.truth import PathTracer
 
         for view in range(len(scene.c2w)):
             start = time.perf_counter()
-            camera = with_cameras(scene, [view])
-            image = PathTracer(self.samples).render(camera, resolution)[0]
-            yield Drawn(image, {"total": time.perf_counter() - start})
+            image = PathTracer(self.samples).render(with_cameras(scene, [view]), resolution)[0]
+            yield RenderedView(image, {"total": time.perf_counter() - start})

@@ -1,5 +1,6 @@
-"""Tone mapping: from linear HDR to what a display shows. Every mapping takes [..., 3] linear Rec. 709, 0 or more, and
-gives sRGB-encoded 0..1.
+"""Tone mappings from linear HDR to sRGB.
+
+Every mapping takes [..., 3] linear Rec. 709 colours, 0 or more, and returns sRGB-encoded values in 0..1.
 """
 
 from collections.abc import Callable
@@ -15,15 +16,15 @@ Colors = npt.NDArray[np.float64]
 
 
 def clip(color: Colors) -> Colors:
-    """No mapping: what is brighter than 1 becomes white, channel by channel."""
+    """No mapping: each channel is clipped at 1."""
     return srgb_encode(color)
 
 
 def pbr_neutral(color: Colors) -> Colors:
     """Khronos PBR Neutral.
 
-    Base colours under a grey light come out as they are, less the 4 % that a dielectric reflects; only highlights
-    (peak above 0.76) are compressed, by a hyperbola that reaches 1 at infinity, and fade to white.
+    Base colours under grey light are kept, minus the 4 % that a dielectric reflects. Only highlights (peak above 0.76)
+    are compressed, by a hyperbola that reaches 1 at infinity, and desaturated to white.
     Source: Khronos PBR Neutral Tone Mapper specification (github.com/KhronosGroup/ToneMapping).
     """
     fresnel, knee, desaturation = 0.04, 0.8 - 0.04, 0.15
@@ -39,7 +40,7 @@ def pbr_neutral(color: Colors) -> Colors:
     return srgb_encode(np.where(peak < knee, color, compressed))
 
 
-# AgX: primaries drawn towards white before the curve, so that bright colours fade rather than shift their hue.
+# AgX: the primaries are moved towards white before the curve, so that bright colours desaturate and keep their hue.
 AGX_INSET = np.array(
     [
         [0.842479062253094, 0.0784335999999992, 0.0792237451477643],
@@ -52,10 +53,11 @@ AGX_SLOPE, AGX_TOE, AGX_SHOULDER = 2.0, 3.0, 3.25
 
 
 def agx(color: Colors) -> Colors:
-    """AgX in its base look: a sigmoid over 16.5 stops that takes middle grey, 0.18, to 0.5.
+    """AgX, base look: a sigmoid over 16.5 stops that maps middle grey, 0.18, to 0.5.
 
-    With d the distance from the pivot, 10 / 16.5 of the range: y = 1/2 + 2 d (1 + a |d|^p)^(-1 / p), where toe and
-    shoulder have powers p of their own, and a is such that the curve ends in 0 and 1. Its output needs no encoding.
+    With d the distance from the pivot, which is at 10 / 16.5 of the range: y = 1/2 + 2 d (1 + a |d|^p)^(-1 / p). Toe
+    and shoulder each have their own power p, and a is chosen such that the curve ends at 0 and 1. The output is
+    already encoded for display.
     Source of matrix, range, slope and powers: Troy Sobotka's AgX (github.com/sobotka/AgX).
     """
     low, high = AGX_STOPS
@@ -69,13 +71,13 @@ def agx(color: Colors) -> Colors:
 
 
 def _agx_bend(away: Colors, end: float, power: float) -> Colors:
-    """The factor (1 + a away^power)^(-1 / power), with the a that leads the line of AGX_SLOPE to 0.5 at away = end."""
+    """The factor (1 + a away^power)^(-1 / power), with a such that AGX_SLOPE * away becomes 0.5 at away = end."""
     a = ((2 * AGX_SLOPE * end) ** power - 1) / end**power
     return np.asarray((1 + a * away**power) ** (-1 / power))
 
 
 def filmic(color: Colors) -> Colors:
-    """John Hable's filmic curve, channel by channel: a soft toe, a long shoulder, white at 5.6.
+    """John Hable's filmic curve, per channel: a soft toe, a long shoulder, white at 5.6.
 
     Source: J. Hable, Uncharted 2: HDR Lighting, GDC 2010 (shoulder .15, linear .50 at .10, toe .20, .02 / .30, white
     11.2, exposure bias 2).
@@ -92,9 +94,9 @@ ACES_CONFIG = "cg-config-v4.0.0_aces-v2.0_ocio-v2.5"
 
 
 def aces(color: Colors) -> Colors:
-    """The Academy's ACES 2.0 output transform for an sRGB display of 100 nits, by OpenColorIO.
+    """The ACES 2.0 output transform for an sRGB display of 100 nits, computed by OpenColorIO.
 
-    Raises InputError where OpenColorIO is not installed.
+    Raises InputError if OpenColorIO is not installed.
     """
     pixels = np.ascontiguousarray(color, dtype=np.float32).reshape(-1, 3)
     _aces_processor().applyRGB(pixels)
@@ -106,7 +108,7 @@ def _aces_processor() -> Any:
     try:
         import PyOpenColorIO as ocio  # noqa: N813
     except ImportError:
-        raise InputError("--tone-mapping aces needs OpenColorIO; pip install 'rfcli[aces]'.") from None
+        raise InputError("`tone_mapping` 'aces' needs OpenColorIO; pip install 'rfcli[aces]'.") from None
     config = ocio.Config.CreateFromBuiltinConfig(ACES_CONFIG)
     source, display, view = "Linear Rec.709 (sRGB)", "sRGB - Display", "ACES 2.0 - SDR 100 nits (Rec.709)"
     processor = config.getProcessor(source, display, view, ocio.TRANSFORM_DIR_FORWARD)
@@ -123,6 +125,6 @@ TONE_MAPPINGS: dict[str, Callable[[Colors], Colors]] = {
 
 
 def srgb_encode(linear: Colors) -> Colors:
-    """Linear 0..1 to sRGB 0..1 (IEC 61966-2-1); values outside are clipped."""
+    """Linear 0..1 to sRGB 0..1 (IEC 61966-2-1); values outside the range are clipped."""
     linear = np.clip(linear, 0, 1)
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)

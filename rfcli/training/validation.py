@@ -1,29 +1,33 @@
-"""How good the model is on scenes that it was not trained on, in numbers and as a picture."""
+"""Quality of a model on held-out scenes: numbers, and images beside the truth."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from rfcli.dataset.training_scene import TrainingScene
 from rfcli.metrics.similarity import psnr, structural_similarity
 from rfcli.model import RenderFormer
-from rfcli.pictures.images import contact_sheet, to_display, write_png
-from rfcli.training.batch import collate
+from rfcli.training.scenes import collate
 
-SCENES_IN_GRID = 6
+EXAMPLE_SCENES, EXAMPLE_VIEWS = 6, 2  # at most
+
+ImagePair = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]  # truth and prediction [H, H, 3], linear radiance
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Means over all views of all validation scenes.
+    """Means over all views of all validation scenes, on clamp(log2(1 + radiance), 0, 1).
 
-    psnr in dB and ssim, on clamp(log2(1 + radiance), 0, 1). psnr_without_attention: the same with the attention of the
-    view-independent stage silenced; where it is no lower than psnr, light transport is not being learned there.
+    Attributes:
+        psnr: Peak signal-to-noise ratio in dB.
+        ssim: Structural similarity.
+        psnr_without_attention: PSNR in dB with the attention of the view-independent stage disabled. If it is as high
+            as `psnr`, the stage has not learned light transport.
     """
 
     psnr: float
@@ -31,36 +35,55 @@ class Validation:
     psnr_without_attention: float
 
     def as_dict(self) -> dict[str, float]:
+        """The numbers by name, rounded."""
         return {name: round(value, 4) for name, value in vars(self).items()}
+
+
+def validate(model: RenderFormer, scenes: list[TrainingScene], resolution: int) -> Validation:
+    """Measure the quality of a model.
+
+    Args:
+        model: The model; its training mode is restored.
+        scenes: Scenes with images at `resolution`.
+        resolution: Side of the images in pixels.
+
+    Returns:
+        The means over all views.
+    """
+    scores = []
+    with _evaluating(model):
+        for scene in scenes:
+            prediction, truth = predict(model, scene, resolution)
+            with attention_disabled(model):
+                without, _ = predict(model, scene, resolution)
+            scores.append(
+                torch.stack([psnr(prediction, truth), structural_similarity(prediction, truth), psnr(without, truth)])
+            )
+    return Validation(*torch.cat(scores, 1).mean(1).tolist())
 
 
 @torch.no_grad()
 def predict(model: RenderFormer, scene: TrainingScene, resolution: int) -> tuple[Tensor, Tensor]:
-    """log10(1 + radiance) [V, H, H, 3] as predicted and as it is, in float32."""
+    """Prediction and truth, log10(1 + radiance) [V, H, H, 3] in float32."""
     batch = collate([scene], next(model.parameters()).device)
     prediction = model(batch.scenes, batch.c2w, batch.fov, resolution, batch.visible)
     return prediction[0].float(), batch.truth[0]
 
 
-def validate(model: RenderFormer, scenes: list[TrainingScene], resolution: int) -> Validation:
-    """Validation of `model` (left in the mode it was in)."""
-    training = model.training
-    model.eval()
-    scores = []
-    for scene in scenes:
-        prediction, truth = predict(model, scene, resolution)
-        with silenced_attention(model):
-            deaf, _ = predict(model, scene, resolution)
-        scores.append(
-            torch.stack([psnr(prediction, truth), structural_similarity(prediction, truth), psnr(deaf, truth)])
-        )
-    model.train(training)
-    return Validation(*torch.cat(scores, 1).mean(1).tolist())
+def example_images(model: RenderFormer, scenes: list[TrainingScene], resolution: int) -> list[ImagePair]:
+    """Truth and prediction of the first views of the first scenes."""
+    pairs = []
+    with _evaluating(model):
+        for scene in scenes[:EXAMPLE_SCENES]:
+            prediction, truth = predict(model, scene, resolution)
+            for view in range(min(EXAMPLE_VIEWS, len(truth))):
+                pairs.append((radiance(truth[view]), radiance(prediction[view])))
+    return pairs
 
 
 @contextmanager
-def silenced_attention(model: RenderFormer) -> Iterator[None]:
-    """Within, no triangle hears of any other: the attention branches of the view-independent stage give zero."""
+def attention_disabled(model: RenderFormer) -> Iterator[None]:
+    """Sets the output of every attention layer of the view-independent stage to zero."""
     hooks = [
         attention.register_forward_hook(lambda _module, _inputs, output: torch.zeros_like(output))
         for attention in model.transformer.attentions()
@@ -72,19 +95,17 @@ def silenced_attention(model: RenderFormer) -> Iterator[None]:
             hook.remove()
 
 
-def write_grid(model: RenderFormer, scenes: list[TrainingScene], resolution: int, path: Path) -> None:
-    """A picture of truth | prediction pairs, one scene's first two views a row."""
+@contextmanager
+def _evaluating(model: RenderFormer) -> Iterator[None]:
+    """Evaluation mode; the mode before is restored."""
     training = model.training
     model.eval()
-    tiles = []
-    for scene in scenes[:SCENES_IN_GRID]:
-        prediction, truth = predict(model, scene, resolution)
-        for view in range(min(2, len(truth))):
-            tiles += [to_display(radiance(image[view])) for image in (truth, prediction)]
-    model.train(training)
-    write_png(path, contact_sheet(tiles, columns=4))
+    try:
+        yield
+    finally:
+        model.train(training)
 
 
-def radiance(x: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def radiance(x: Tensor) -> npt.NDArray[np.float32]:
     """Linear radiance from log10(1 + radiance)."""
     return (torch.pow(10.0, x) - 1).clamp_min(0).cpu().numpy()  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What the tests of the command line share: a model that renders in milliseconds, a scene, and the runner."""
+"""Fixtures for tests of the command line: a model that renders in milliseconds, a scene, and a runner."""
 
 from collections.abc import Callable
 from pathlib import Path

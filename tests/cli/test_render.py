@@ -17,7 +17,7 @@ import trimesh
 from rfcli.errors import InputError
 from rfcli.metrics.scores import score
 from rfcli.model import RenderFormer, save_checkpoint
-from rfcli.pictures.frames import Frames
+from rfcli.pictures.animation import Frames
 from rfcli.pictures.images import read_exr, to_display
 from rfcli.scene import load
 from rfcli.truth import PathTracer

@@ -1,4 +1,4 @@
-"""EXR and PNG round trips, what a display shows, contact sheets."""
+"""EXR and PNG files, and the conversion from linear to display."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import OpenEXR
 import pytest
 
 from rfcli.errors import InputError
-from rfcli.pictures.images import contact_sheet, read_exr, to_display, write_exr, write_png
+from rfcli.pictures.images import DisplaySettings, read_exr, to_display, write_exr, write_png
 
 
 def hdr(height: int = 5, width: int = 7) -> np.ndarray:
@@ -39,7 +39,7 @@ def test_exr_of_a_view_into_a_larger_array(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_exr(tmp_path / "a.exr"), image)
 
 
-def test_read_exr_of_other_programs(tmp_path: Path) -> None:
+def test_read_exr_with_other_channels(tmp_path: Path) -> None:
     rgba = np.concatenate([hdr(), np.ones((5, 7, 1), np.float32)], axis=-1).astype(np.float16)
     OpenEXR.File({}, {"RGBA": rgba}).write(str(tmp_path / "rgba.exr"))
     np.testing.assert_array_equal(read_exr(tmp_path / "rgba.exr"), rgba[..., :3].astype(np.float32))
@@ -55,7 +55,7 @@ def test_png_round_trip(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_bad_files_are_named(tmp_path: Path) -> None:
+def test_errors_name_the_file(tmp_path: Path) -> None:
     (tmp_path / "text.exr").write_text("not EXR")
     for name in ("text.exr", "none.exr"):
         with pytest.raises(InputError, match=name):
@@ -86,21 +86,9 @@ def test_to_display_by_another_tone_mapping() -> None:
         to_display(image, tone_mapping="sepia")
 
 
-def test_contact_sheet_layout() -> None:
-    images = [np.full((4, 6, 3), value, np.uint8) for value in (10, 20, 30, 40, 50)]
-    sheet = contact_sheet(images, columns=3, gap=2)
-    assert sheet.shape == (2 * 4 + 3 * 2, 3 * 6 + 4 * 2, 3)
-    assert (sheet[2:6, 2:8] == 10).all()
-    assert (sheet[2:6, 18:24] == 30).all()
-    assert (sheet[8:12, 10:16] == 50).all()
-    assert (sheet[8:12, 18:24] == 255).all()  # no sixth image
-    assert (sheet[:2] == 255).all()
-    assert (sheet[:, 8:10] == 255).all()
-
-
-def test_contact_sheet_of_fewer_images_than_columns_and_of_none() -> None:
-    assert contact_sheet([np.zeros((4, 6, 3), np.uint8)], columns=5, gap=0).shape == (4, 6, 3)
-    with pytest.raises(ValueError, match="at least one"):
-        contact_sheet([], columns=2)
-    with pytest.raises(ValueError, match="one size"):
-        contact_sheet([np.zeros((4, 6, 3), np.uint8), np.zeros((4, 4, 3), np.uint8)], columns=2)
+def test_display_settings_are_checked_when_made() -> None:
+    for exposure in (float("nan"), float("inf")):
+        with pytest.raises(InputError, match="`exposure`"):
+            DisplaySettings(exposure)
+    with pytest.raises(InputError, match="'sepia'"):
+        DisplaySettings(0, "sepia")

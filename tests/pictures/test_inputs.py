@@ -1,11 +1,11 @@
-"""Paths, globs and folders against folders made by hand."""
+"""Files found from arguments, and camera numbers."""
 
 from pathlib import Path
 
 import pytest
 
 from rfcli.errors import InputError
-from rfcli.pictures.inputs import find_inputs
+from rfcli.pictures.inputs import camera_numbers, find_files
 
 
 @pytest.fixture
@@ -28,15 +28,26 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["s/[ab].*"], ["s/a.h5", "s/b.json"]),
         (["s/deep/e[1].json"], ["s/deep/e[1].json"]),  # a file whose name looks like a pattern
         (["s/c.hdf5", "s", "s/c.hdf5"], ["s/c.hdf5", "s/a.h5", "s/b.json"]),
-        (["absent.json"], ["absent.json"]),  # whoever reads it says that it is absent
+        (["absent.json"], ["absent.json"]),  # reading it fails later
     ],
 )
-def test_what_is_found(folder: Path, arguments: list[str], expected: list[str]) -> None:
-    assert [str(path) for path in find_inputs(arguments)] == expected
+def test_files_of_arguments(folder: Path, arguments: list[str], expected: list[str]) -> None:
+    assert [str(path) for path in find_files(arguments)] == expected
 
 
 @pytest.mark.parametrize("argument", ["s/meshes/*.h5", "nowhere/*.json", "s/folder.json"])
-def test_nothing_found_is_a_mistake(folder: Path, argument: str) -> None:
+def test_folders_and_patterns_without_files_are_errors(folder: Path, argument: str) -> None:
     with pytest.raises(InputError) as error:
-        find_inputs([argument])
+        find_files([argument])
     assert str(error.value).startswith(f"{argument}: ")
+
+
+@pytest.mark.parametrize(("text", "numbers"), [("0", (0,)), ("0,2", (0, 2)), (" 3, 1,3 ", (1, 3)), ("10", (10,))])
+def test_camera_numbers(text: str, numbers: tuple[int, ...]) -> None:
+    assert camera_numbers(text) == numbers
+
+
+@pytest.mark.parametrize("text", ["", "-1", "0,", "one", "1.5", "0-2"])
+def test_other_texts_are_no_camera_numbers(text: str) -> None:
+    with pytest.raises(InputError, match="`view`"):
+        camera_numbers(text)

@@ -1,16 +1,15 @@
-"""Cameras and lights against circles in closed form, and walls where they must end the camera's way."""
+"""Paths of cameras and lights against circles in closed form, and arcs against walls in known places."""
 
 import numpy as np
 import pytest
 
 from rfcli.errors import InputError
-from rfcli.pictures.motion import Motion
-from rfcli.pictures.open_arc import open_arc
+from rfcli.pictures.motion import Motion, visible_arc
 from rfcli.scene.geometry import look_at
 from tests.support.picture_scenes import wall_at
 
 
-def test_the_camera_goes_round_in_even_steps_and_keeps_its_eyes_on_the_scene() -> None:
+def test_camera_moves_in_even_steps_and_faces_the_scene() -> None:
     scene = wall_at()
     ((numbers, moved),) = Motion(8, arc=360).scenes(scene, range(8))
     assert list(numbers) == list(range(8))
@@ -22,14 +21,14 @@ def test_the_camera_goes_round_in_even_steps_and_keeps_its_eyes_on_the_scene() -
     np.testing.assert_array_equal(moved.triangles, scene.triangles)
 
 
-def test_a_swing_goes_there_and_back_within_its_arc() -> None:
+def test_camera_swings_back_and_forth_within_its_arc() -> None:
     ((_, moved),) = Motion(8, arc=60).scenes(wall_at(), range(8))
     azimuth = np.degrees(np.arctan2(moved.c2w[:, 1, 3], moved.c2w[:, 0, 3])) + 90
     half = 30 * np.sqrt(0.5)
     np.testing.assert_allclose(azimuth, [0, half, 30, half, 0, -half, -30, -half], atol=1e-4)
 
 
-def test_some_frames_are_the_same_as_among_all() -> None:
+def test_frames_do_not_depend_on_the_others_requested() -> None:
     ((_, every),) = Motion(6, arc=90).scenes(wall_at(), range(6))
     ((numbers, some),) = Motion(6, arc=90).scenes(wall_at(), [1, 4])
     assert list(numbers) == [1, 4]
@@ -37,7 +36,7 @@ def test_some_frames_are_the_same_as_among_all() -> None:
 
 
 @pytest.mark.parametrize("camera", [False, True])
-def test_the_light_goes_round_and_nothing_else_but_what_is_asked(camera: bool) -> None:
+def test_only_the_light_moves_and_the_camera_if_requested(camera: bool) -> None:
     scene = wall_at()
     frames = list(Motion(4, camera=camera, light=True).scenes(scene, range(4)))
     assert [list(numbers) for numbers, _ in frames] == [[0], [1], [2], [3]]
@@ -46,28 +45,30 @@ def test_the_light_goes_round_and_nothing_else_but_what_is_asked(camera: bool) -
     np.testing.assert_allclose(quarter.triangles[scene.emitters][0].T, [-y, x, z], atol=1e-6)
     still = ~scene.emitters
     np.testing.assert_array_equal(quarter.triangles[still], scene.triangles[still])
-    np.testing.assert_allclose(quarter.vn[scene.emitters], scene.vn[scene.emitters], atol=1e-6)  # it faces upwards
+    np.testing.assert_allclose(quarter.vn[scene.emitters], scene.vn[scene.emitters], atol=1e-6)
     assert np.array_equal(quarter.c2w, scene.c2w) is not camera
 
 
-def test_names_and_mistakes() -> None:
+def test_names_and_limits() -> None:
     assert Motion(2).name == "orbit"
     assert Motion(2, camera=False, light=True).name == "light"
     assert Motion(2, light=True).name == "orbit-light"
-    with pytest.raises(InputError, match="--camera-orbit 1"):
+    with pytest.raises(InputError, match="`camera_orbit` 1"):
         Motion(1)
     for arc in (0, -10, 361, float("nan")):
-        with pytest.raises(InputError, match="--arc"):
+        with pytest.raises(InputError, match="`arc`"):
             Motion(2, arc=arc)
 
 
-def test_nothing_ends_the_way_round_an_open_scene() -> None:
-    assert open_arc(wall_at()) == 360
+def test_arc_of_an_open_scene_is_360() -> None:
+    assert visible_arc(wall_at()) == 360
 
 
 def hidden(turn: float) -> bool:
-    """Drawn on paper: whether a wall at y = 0.5, |x| <= 0.6 hides a point 0.3 beside the axis from a camera 1.8 away,
-    `turn` degrees round from facing it."""
+    """In closed form: whether a wall at y = 0.5, |x| <= 0.6 hides a point 0.3 next to the axis from a camera.
+
+    The camera is 1.8 from the axis, rotated by `turn` degrees from facing the wall.
+    """
     azimuth = np.radians(turn - 90)
     eye = 1.8 * np.array([np.cos(azimuth), np.sin(azimuth)])
     for offset in (-0.3, 0, 0.3):
@@ -83,14 +84,16 @@ FREE = next(turn for turn in range(0, 181, 5) if hidden(turn)) - 5  # degrees to
 
 
 @pytest.mark.parametrize("turn", [0, 40, 90, 215])
-def test_a_wall_ends_the_way_wherever_the_scene_is_turned_to(turn: float) -> None:
-    assert open_arc(wall_at(90 + turn, camera=-90 + turn)) == 2 * FREE == 230
+def test_a_wall_limits_the_arc_in_any_orientation(turn: float) -> None:
+    assert visible_arc(wall_at(90 + turn, camera=-90 + turn)) == 2 * FREE == 230
 
 
-def test_more_walls_leave_less() -> None:
-    assert open_arc(wall_at(90, 0, camera=-135)) == 2 * (FREE - 45)  # seen from between them, each is 45 degrees nearer
-    assert open_arc(wall_at(90, 0, 180, camera=-90)) == 2 * (FREE - 90)
+def test_more_walls_leave_a_smaller_arc() -> None:
+    assert visible_arc(wall_at(90, 0, camera=-135)) == 2 * (
+        FREE - 45
+    )  # the camera is between them: each is 45 degrees nearer
+    assert visible_arc(wall_at(90, 0, 180, camera=-90)) == 2 * (FREE - 90)
 
 
-def test_a_camera_behind_a_wall_goes_all_the_way() -> None:
-    assert open_arc(wall_at(90, camera=90)) == 360
+def test_arc_of_a_camera_behind_a_wall_is_360() -> None:
+    assert visible_arc(wall_at(90, camera=90)) == 360

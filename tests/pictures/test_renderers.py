@@ -1,15 +1,15 @@
-"""At which resolution a network draws when nobody says."""
+"""Default resolution of a network."""
 
 import pytest
 
-from rfcli.pictures.renderers import RESOLUTION, NetworkRenderer
+from rfcli.pictures.renderers import DEFAULT_RESOLUTION, NetworkRenderer
 from tests.support.model_scenes import small_model
 
 
 @pytest.mark.parametrize(
-    ("visibility", "trained_at", "home"),
-    [("attention", 64, 64), ("attention", None, RESOLUTION), ("first-hit", 64, RESOLUTION)],
+    ("visibility", "trained_at", "expected"),
+    [("attention", 64, 64), ("attention", None, DEFAULT_RESOLUTION), ("first-hit", 64, DEFAULT_RESOLUTION)],
 )
-def test_home_is_where_the_network_sees_well(visibility: str, trained_at: int | None, home: int) -> None:
+def test_default_resolution(visibility: str, trained_at: int | None, expected: int) -> None:
     model = small_model(visibility=visibility, training_resolution=trained_at)
-    assert NetworkRenderer("small", model).home == home
+    assert NetworkRenderer("small", model).default_resolution == expected

@@ -1,4 +1,4 @@
-"""Tone mappings against values worked out by hand, published approximations and what their authors promise."""
+"""Tone mappings against values computed by hand, published approximations and properties stated by their authors."""
 
 import sys
 
@@ -47,7 +47,7 @@ def ramp(top: float = 60.0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", TONE_MAPPINGS)
-def test_greys_stay_grey_and_rise_within_the_display(name: str) -> None:
+def test_greys_stay_grey_and_increase(name: str) -> None:
     if name == "aces":
         pytest.importorskip("PyOpenColorIO")
     shown = TONE_MAPPINGS[name](ramp())
@@ -73,7 +73,7 @@ def test_agx_is_near_its_published_polynomial() -> None:
     assert np.mean((grey - np.clip(fit, 0, 1)) ** 2) < 1e-5
 
 
-def test_agx_takes_middle_grey_to_a_half_and_bright_colours_to_white() -> None:
+def test_agx_maps_middle_grey_to_a_half_and_bright_colours_to_white() -> None:
     np.testing.assert_allclose(agx(np.full(3, 0.18)), 0.5, atol=1e-3)
     np.testing.assert_allclose(agx(np.full(3, 0.18 * 2**6.5)), 1, atol=1e-3)
     saturations = [np.ptp(agx(np.array([1.0, 0.0, 0.0]) * 2.0**stops)) for stops in (0, 3, 6)]
@@ -86,12 +86,12 @@ def test_filmic_by_hand() -> None:
     np.testing.assert_allclose(filmic(np.array([0.0, 5.6, 9.0])), [0, 1, 1], atol=1e-12)
 
 
-def test_aces_shows_middle_grey_at_ten_nits_of_a_hundred() -> None:
+def test_aces_maps_middle_grey_to_ten_of_a_hundred_nits() -> None:
     pytest.importorskip("PyOpenColorIO")
     np.testing.assert_allclose(aces(np.full((1, 1, 3), 0.18)), srgb_encode(np.array(0.10)), atol=2e-3)
 
 
-def test_without_opencolorio_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_opencolorio_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
     from rfcli.pictures.tone_mapping import _aces_processor
 
     _aces_processor.cache_clear()

@@ -1,4 +1,4 @@
-"""Videos are read back; frames survive what stops a run."""
+"""Encoded videos are read back; frames of an interrupted run are kept."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rfcli.errors import InputError
-from rfcli.pictures.frames import Frames
+from rfcli.pictures.animation import Frames
 from rfcli.pictures.video import check_ffmpeg, write_gif, write_mp4
 
 
@@ -35,7 +35,7 @@ def test_gif(tmp_path: Path, size: int, shown: int) -> None:
     assert imageio.immeta(tmp_path / "v.gif")["loop"] == 0
 
 
-def test_a_stopped_video_leaves_nothing_half_written(tmp_path: Path) -> None:
+def test_an_interrupted_video_leaves_no_files(tmp_path: Path) -> None:
     def frames() -> object:
         yield from greys(64, 3)
         raise KeyboardInterrupt
@@ -46,7 +46,7 @@ def test_a_stopped_video_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_ffmpeg_there_is_no_video(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_ffmpeg_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
     check_ffmpeg()
 
     def none() -> str:
@@ -57,18 +57,18 @@ def test_without_ffmpeg_there_is_no_video(monkeypatch: pytest.MonkeyPatch) -> No
         check_ffmpeg()
 
 
-def test_frames_go_on_and_start_anew_when_something_changes(tmp_path: Path) -> None:
+def test_frames_are_kept_unless_something_they_depend_on_changes(tmp_path: Path) -> None:
     frames = Frames(tmp_path / "f", 4)
-    assert frames.begin({"exposure": 0.0}) == [0, 1, 2, 3]
+    assert frames.open({"exposure": 0.0}) == [0, 1, 2, 3]
     for number in (0, 2):
         frames.write(number, greys(16)[number])
-    assert Frames(tmp_path / "f", 4).begin({"exposure": 0.0}) == [1, 3]
+    assert Frames(tmp_path / "f", 4).open({"exposure": 0.0}) == [1, 3]
     assert (frames.read(2) == 80).all()
-    assert frames.begin({"exposure": 1.0}) == [0, 1, 2, 3]
-    assert frames.begin({"exposure": 0.0}) == [0, 1, 2, 3]  # the old ones are gone for good
+    assert frames.open({"exposure": 1.0}) == [0, 1, 2, 3]
+    assert frames.open({"exposure": 0.0}) == [0, 1, 2, 3]  # the old ones were deleted
 
 
-def test_a_broken_frame_is_named(tmp_path: Path) -> None:
+def test_a_broken_frame_is_named_in_the_error(tmp_path: Path) -> None:
     frames = Frames(tmp_path, 1)
     frames.path(0).write_bytes(b"")
     with pytest.raises(InputError, match=r"frame-0000\.png"):

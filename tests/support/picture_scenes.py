@@ -1,4 +1,4 @@
-"""Scenes whose walls stand where the test says."""
+"""A scene with walls at given angles."""
 
 import numpy as np
 

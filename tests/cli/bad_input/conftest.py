@@ -23,7 +23,7 @@ REMEDY = re.compile(r"; |: give |choose|use one of|must|See 'rf")
 def warm() -> None:
     """The libraries imported beforehand: a case's time is its own."""
     import rfcli.model
-    import rfcli.pictures.jobs  # noqa: F401
+    import rfcli.pictures.inputs  # noqa: F401
 
 
 @pytest.fixture

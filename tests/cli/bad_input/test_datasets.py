@@ -11,7 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
-from rfcli.dataset.manifest import read_manifest, write_manifest, write_record
+from rfcli.dataset.manifest import read_manifest, write_manifest
+from rfcli.dataset.record import write_record
 from tests.cli.bad_input.conftest import Refused
 from tests.cli.bad_input.test_hdf5 import announced, external, filtered, linked, removed, replaced, spoiled, virtual
 from tests.dataset.test_check import sound_sample, write
@@ -74,7 +75,7 @@ def test_a_scene_with(refused: Refused, data: Path, how: Callable[[h5py.File], N
         file["vn"] = np.zeros((4, 3, 3), np.float32)
     with h5py.File(data / "scenes" / "000001.h5", "a") as file:
         how(file)
-    refused(["gen-data", "--stats", data], ["000001.h5", *words])
+    refused(["data", "stats", data], ["000001.h5", *words])
 
 
 def put(**fields: Any) -> Callable[[Path], None]:
@@ -129,22 +130,22 @@ MANIFESTS: list[tuple[str, Callable[[Path], None], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize("command", [["--pack"], ["--merge", "--out", "whole"]])
+@pytest.mark.parametrize("command", [["pack"], ["merge", "--out", "whole"]])
 @pytest.mark.parametrize(("how", "words"), [case[1:] for case in MANIFESTS], ids=[case[0] for case in MANIFESTS])
 def test_a_dataset_with(
     refused: Refused, data: Path, tmp_path: Path, how: Callable[[Path], None], words: list[str], command: list[str]
 ) -> None:
     shutil.copy(data / "scenes" / "000001.h5", tmp_path / "secret.h5")
     how(data)
-    refused(["gen-data", *command, data], words)
+    refused(["data", *command, data], words)
 
 
 def test_the_shard_of_a_dataset_is_no_number(refused: Refused, data: Path) -> None:
     write_record(data, {**RECORD, "options": {"shard": 5}})
-    refused(["gen-data", "--merge", "--out", "whole", data], ["--shard '5'"])
+    refused(["data", "merge", "--out", "whole", data], ["shard '5'"])
 
 
-@pytest.mark.parametrize("command", [["train", "--data"], ["finetune", "--data"], ["gen-data", "--check"]])
+@pytest.mark.parametrize("command", [["train", "--data"], ["finetune", "--data"], ["data", "check"]])
 def test_other_commands_that_read_datasets(refused: Refused, data: Path, command: list[str]) -> None:
     put(file="../secret.h5")(data)
     refused([*command, data], ["line 2", "'../secret.h5'"])
