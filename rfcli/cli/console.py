@@ -15,8 +15,8 @@ import typer
 from rfcli.cli.errors import ending
 from rfcli.cli.progress import Progress
 from rfcli.cli.receipts import as_json, receipt
-from rfcli.runtime.files import claimed
-from rfcli.runtime.signals import whole_imports
+from rfcli.runtime.files import locked
+from rfcli.runtime.signals import uninterrupted_imports
 
 
 class Console:
@@ -62,14 +62,14 @@ class Console:
 
     def claim(self, folder: Path) -> None:
         """Make the folder and keep other runs out of it until this one ends; see `rfcli.runtime.files`."""
-        self._held.enter_context(claimed(folder))
+        self._held.enter_context(locked(folder))
 
     def seconds(self) -> float:
         """Since the run began."""
         return time.perf_counter() - self._started
 
     def __enter__(self) -> "Console":
-        self._interrupted = self._held.enter_context(whole_imports())
+        self._interrupted = self._held.enter_context(uninterrupted_imports())
         self._stdout = _Stdout() if self.json else None
         return self
 

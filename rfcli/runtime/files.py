@@ -1,7 +1,4 @@
-"""Files that are whole or absent: written beside their final name, then renamed.
-
-One run at a time in a folder: two that write the same files would mix them.
-"""
+"""Files written completely or not at all, and folders locked to one run at a time."""
 
 import os
 import re
@@ -14,22 +11,23 @@ from rfcli.errors import InputError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name beside `path`, with its suffix, to write to; renamed to `path` when the block ends without an error.
+    """Write a file completely or not at all.
 
-    It is on the disk before it gets its name, so that a power cut leaves no empty file of that name. On an error, or on
-    Ctrl-C, the unfinished file is removed and what was at `path` before stays as it was.
+    Yields a temporary path in the same folder, with the same suffix, to write to; it is renamed to `path` when the
+    block ends. The content is on the disk before the rename, so a power cut leaves no empty file. If the block raises,
+    also by Ctrl-C, the temporary file is removed and an older file at `path` stays unchanged.
     """
-    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        yield beside
-        flush(beside)
-        os.replace(beside, path)
+        yield temporary
+        sync(temporary)
+        os.replace(temporary, path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def flush(path: Path) -> None:
-    """Return once the file is on the disk, not only in the system's memory."""
+def sync(path: Path) -> None:
+    """Wait until the file is on the disk, not only in the system's cache."""
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -38,19 +36,20 @@ def flush(path: Path) -> None:
 
 
 def clear_unfinished(folder: Path) -> None:
-    """Remove what `replacing` was writing in the folder when its process was killed."""
+    """Remove temporary files that `replacing` left in the folder because its process was killed."""
     for path in folder.glob(".*"):
         if re.fullmatch(r"\..+\.\d+(\.\w+)?", path.name) and path.is_file():
             path.unlink()
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """Make the folder where it is not there, and keep other runs out of it until the block ends.
+def locked(folder: Path) -> Iterator[None]:
+    """Create the folder if it is missing, and lock it against other runs until the block ends.
 
-    The claim is an advisory lock of the operating system's on the folder itself: it leaves no file behind, and ends
-    with the process that holds it, however that ends. Windows has none of the kind: there nothing is kept out.
-    Raises InputError where another run has claimed the folder; OSError where it cannot be made.
+    An advisory lock of the operating system on the folder itself: it leaves no file, and it ends with its process,
+    even if that is killed. Windows has no such lock; there nothing is locked.
+
+    Raises InputError if another run has locked the folder, OSError if it cannot be created.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -63,8 +62,8 @@ def claimed(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"Another rf is at work in {folder}; wait for it, or give another --out.") from None
-        except OSError:  # a network's file system without locks
+            raise InputError(f"Another rf is writing to {folder}; wait for it, or give another `out`.") from None
+        except OSError:  # a network file system without locks
             pass
         yield
     finally:

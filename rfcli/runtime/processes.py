@@ -1,10 +1,7 @@
-"""Several processes that train, or measure, one model, as torchrun or accelerate start them. In training each takes its
-share of every batch, and what they find is added up, so that all of them take the same step.
+"""Processes that train or measure one model together, started by torchrun or accelerate.
 
-None of them outlives the others: where one has gone, those that wait for its share end, and so do all whose launcher
-has gone.
-
-Of several processes with one command, which one speaks.
+In training each process computes its share of every batch; gradients are summed, so all take the same step. If one
+ends, the others end too: they wait for its share at most TIMEOUT, and all end with their launcher.
 """
 
 import atexit
@@ -21,15 +18,19 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-PATIENCE = timedelta(minutes=30)  # with a process that says nothing: while the first validates and saves, others wait
-LAUNCHED = "TORCHELASTIC_RUN_ID"  # in the environment of what torchrun and accelerate launch start
+TIMEOUT = timedelta(minutes=30)  # for messages of other processes: they wait while rank 0 validates and saves
+LAUNCHER_VARIABLE = "TORCHELASTIC_RUN_ID"  # set by torchrun and accelerate launch
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This process is number `rank` of `count`; by itself where nobody has started others.
+    """This process among those that work together.
 
-    launcher: the process that has started them all and watches over them, by its number; None where there is none."""
+    Attributes:
+        rank: Index of this process.
+        count: Number of processes; 1 if it works by itself.
+        launcher: Process id of torchrun or accelerate, which started all of them; None without one.
+    """
 
     rank: int = 0
     count: int = 1
@@ -37,46 +38,46 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that writes files."""
+        """True on rank 0, which writes files and prints."""
         return self.rank == 0
 
     @property
-    def abandoned(self) -> bool:
-        """Whether the launcher has gone, which alone could end this process where another one fails."""
+    def orphaned(self) -> bool:
+        """Whether the launcher has ended, which would otherwise end this process when another one fails."""
         return self.launcher is not None and os.getppid() != self.launcher
 
     def share(self, scenes: int) -> tuple[range, float]:
-        """Which scenes of a batch of so many this process takes, and what share of the batch's mean theirs is.
+        """Indices of this process's scenes in a batch of `scenes`, and their weight in the mean over the batch.
 
-        There may be fewer scenes than processes: the others take one too, which counts nothing.
+        With fewer scenes than processes, the remaining processes compute one too, with weight 0.
         """
-        mine = range(self.rank, scenes, self.count)
-        return (mine, len(mine) / scenes) if mine else (range(1), 0.0)
+        own = range(self.rank, scenes, self.count)
+        return (own, len(own) / scenes) if own else (range(1), 0.0)
 
-    def add_up(self, tensors: "Sequence[Tensor]") -> None:
+    def all_reduce(self, tensors: "Sequence[Tensor]") -> None:
         """Replace each tensor by its sum over all processes, in one message."""
         if self.count == 1:
             return
         import torch
         import torch.distributed as dist
 
-        together = torch.cat([tensor.flatten() for tensor in tensors])
-        dist.all_reduce(together)
-        totals = torch.split(together, [tensor.numel() for tensor in tensors])
-        for tensor, total in zip(tensors, totals, strict=True):
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        dist.all_reduce(flat)
+        sums = torch.split(flat, [tensor.numel() for tensor in tensors])
+        for tensor, total in zip(tensors, sums, strict=True):
             tensor.copy_(total.view_as(tensor))
 
     def any(self, device: "torch.device", *flags: bool) -> list[bool]:
-        """Of each flag, whether it is so in any of the processes."""
+        """For each flag, whether it is True in any process."""
         import torch
 
         counts = torch.tensor(flags, dtype=torch.float32, device=device)
-        self.add_up([counts])
+        self.all_reduce([counts])
         return [count > 0 for count in counts.tolist()]
 
     @contextmanager
-    def ending_together(self) -> Iterator[None]:
-        """Within, the error of another process's having gone, or been silent for `PATIENCE`, is an InputError."""
+    def peer_errors(self) -> Iterator[None]:
+        """Turn the error raised when another process has ended, or is silent for TIMEOUT, into an InputError."""
         try:
             yield
         except RuntimeError as error:
@@ -86,22 +87,22 @@ class Processes:
             if self.count == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
                 raise
             raise InputError(
-                f"Another of the {self.count} processes that train together has ended, and so does this one; mend what "
-                "that one has said, and give the same command, which goes on from the last state."
+                f"Another of the {self.count} training processes has ended, so this one ends too; correct the error "
+                "that it printed and run the same command again, which resumes from the last state."
             ) from error
 
 
-ALONE = Processes()
+SINGLE_PROCESS = Processes()
 
 
 def join() -> Processes:
-    """Meet the other processes that the environment tells of (RANK, WORLD_SIZE and where to meet), until this one ends.
+    """Join the process group described by the environment (RANK, WORLD_SIZE and address), until this process ends.
 
-    With GPUs each process takes one of its machine's.
+    With GPUs, each process uses its own.
     """
     count = int(os.environ.get("WORLD_SIZE", 1))
     if count == 1:
-        return ALONE
+        return SINGLE_PROCESS
     import torch
     import torch.distributed as dist
 
@@ -109,11 +110,11 @@ def join() -> Processes:
     if gpus:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if gpus else "gloo", timeout=PATIENCE)
+        dist.init_process_group("nccl" if gpus else "gloo", timeout=TIMEOUT)
         atexit.register(dist.destroy_process_group)
-    return Processes(dist.get_rank(), count, os.getppid() if LAUNCHED in os.environ else None)
+    return Processes(dist.get_rank(), count, os.getppid() if LAUNCHER_VARIABLE in os.environ else None)
 
 
 def is_first() -> bool:
-    """Whether this is it, of those that torchrun or accelerate have started; so is one that was started alone."""
+    """True on rank 0, also before the processes have joined."""
     return os.environ.get("RANK", "0") == "0"

@@ -1,7 +1,4 @@
-"""Ctrl-C between pieces of work, not in the middle of one, nor of an import.
-
-Processes that end when the one that started them does, however that ends.
-"""
+"""Ctrl-C between steps of work rather than within one, and processes that end with their parent."""
 
 import multiprocessing
 import os
@@ -12,42 +9,42 @@ from contextlib import contextmanager
 from multiprocessing import connection
 from types import FrameType
 
-AGAIN = 0.05  # seconds from one look at whether an import is over to the next
+IMPORT_POLL_SECONDS = 0.05  # between checks whether an interrupted import has finished
 
 
 @contextmanager
 def deferred_interrupt(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
-    """Within, the first Ctrl-C is only noted, and the function that is given says so; a second one interrupts at once.
+    """Only record the first Ctrl-C; a second one interrupts at once.
 
-    signals: those for which this holds; Ctrl-C's SIGINT alone where none is named. Outside the main thread, which alone
-    gets signals, nothing is changed.
+    Yields a function that says whether a signal has arrived. signals: those to defer, by default SIGINT. Outside the
+    main thread, which alone receives signals, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    noted = False
+    arrived = False
     before = {which: signal.getsignal(which) for which in signals or (signal.SIGINT,)}
 
     def restore() -> None:
         for which, handler in before.items():
             signal.signal(which, handler)
 
-    def note(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal noted
-        noted = True
+    def record(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal arrived
+        arrived = True
         restore()
 
     for which in before:
-        signal.signal(which, note)
+        signal.signal(which, record)
     try:
-        yield lambda: noted
+        yield lambda: arrived
     finally:
         restore()
 
 
 @contextmanager
-def interrupts_held_back() -> Iterator[None]:
-    """Within, Ctrl-C waits until the end; processes started here do not get it at all (Windows: no difference)."""
+def blocked_interrupts() -> Iterator[None]:
+    """Delay Ctrl-C until the block ends; processes started in it never receive it. No effect on Windows."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -59,23 +56,24 @@ def interrupts_held_back() -> Iterator[None]:
 
 
 @contextmanager
-def whole_imports() -> Iterator[Callable[[], bool]]:
-    """Within, Ctrl-C during an import interrupts after it: libraries in C++ that are interrupted as they start end the
-    whole process with SIGABRT. The function that is given says whether KeyboardInterrupt was raised: what comes out may
-    be another error, as libraries in C make of it. Where signals are another's, or the system has no timer, nothing is
-    changed."""
-    mine = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
-    if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+def uninterrupted_imports() -> Iterator[Callable[[], bool]]:
+    """Delay Ctrl-C during an import until it has finished: C++ libraries interrupted as they start abort the process.
+
+    Yields a function that says whether KeyboardInterrupt was raised; C libraries may turn it into another error.
+    Nothing changes if another handler of SIGINT is installed, outside the main thread, or without a timer (Windows).
+    """
+    possible = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
+    if not possible or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield lambda: False
         return
     raised = False
 
     def interrupt(_signal: int, frame: FrameType | None) -> None:
         nonlocal raised
-        if not _importing(frame):
+        if not _is_importing(frame):
             raised = True
             raise KeyboardInterrupt
-        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+        signal.setitimer(signal.ITIMER_REAL, IMPORT_POLL_SECONDS)
 
     alarm = signal.signal(signal.SIGALRM, interrupt)
     signal.signal(signal.SIGINT, interrupt)
@@ -87,7 +85,7 @@ def whole_imports() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGALRM, alarm)
 
 
-def _importing(frame: FrameType | None) -> bool:
+def _is_importing(frame: FrameType | None) -> bool:
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True
@@ -95,13 +93,15 @@ def _importing(frame: FrameType | None) -> bool:
     return False
 
 
-def leave_with_parent() -> None:
-    """From now on this process ends at once when its parent has: a `kill -9` gives that no time to say so. To be called
-    by a process that `multiprocessing` started; in any other nothing happens."""
-    threading.Thread(target=_wait_and_leave, daemon=True).start()
+def exit_with_parent() -> None:
+    """End this process as soon as its parent ends, even by SIGKILL.
+
+    For processes started by `multiprocessing`; no effect in others.
+    """
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
-def _wait_and_leave() -> None:
+def _wait_for_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])

@@ -17,7 +17,7 @@ import torch
 
 from rfcli.cli.errors import ending
 from rfcli.errors import InputError
-from rfcli.runtime.files import claimed
+from rfcli.runtime.files import locked
 from tests.cli.conftest import Rf
 from tests.support.training_datasets import write_dataset
 
@@ -157,10 +157,10 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_half_file(
     ],
 )
 def test_two_runs_in_one_folder(rf: Rf, tmp_path: Path, command: list[str]) -> None:
-    with claimed(tmp_path / "claimed"):
+    with locked(tmp_path / "claimed"):
         result = rf(*command)
     assert result.exit_code == 2
-    assert result.stderr == "Another rf is at work in claimed; wait for it, or give another --out.\n"
+    assert result.stderr == "Another rf is writing to claimed; wait for it, or give another --out.\n"
     assert list((tmp_path / "claimed").iterdir()) == []
 
 
@@ -168,33 +168,33 @@ def test_two_runs_in_one_folder(rf: Rf, tmp_path: Path, command: list[str]) -> N
 def test_two_runs_of_training(rf: Rf, tmp_path: Path, model: Path, command: list[str]) -> None:
     data, start = write_dataset(tmp_path / "data", 3), ["--from", model] if "finetune" in command else []
     short = ["--resolution", 16, "--steps", 2, "--warmup", 1, "--device", "cpu"]
-    with claimed(tmp_path / "claimed"):
+    with locked(tmp_path / "claimed"):
         result = rf(*command, *start, "--data", data, *short, "--out", "claimed")
     assert result.exit_code == 2
-    assert result.stderr == "Another rf is at work in claimed; wait for it, or give another --out.\n"
+    assert result.stderr == "Another rf is writing to claimed; wait for it, or give another --out.\n"
     assert list((tmp_path / "claimed").iterdir()) == []
 
 
 def test_two_runs_of_one_video(rf: Rf, tmp_path: Path, model: Path, scene: Path) -> None:
     options = ("--model", model, "--resolution", 16, "--camera-orbit", 2)
-    with claimed(tmp_path / "heap-view0-orbit-frames"):
+    with locked(tmp_path / "heap-view0-orbit-frames"):
         assert "Another rf is at work" in rf("render", scene, *options).stderr
     assert rf("render", scene, *options).exit_code == 0
 
 
-def test_a_killed_run_keeps_no_folder_claimed(tmp_path: Path) -> None:
+def test_a_killed_run_keeps_no_folder_locked(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from rfcli.runtime.files import claimed\n"
-        "with claimed(Path(sys.argv[1])): print('mine', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from rfcli.runtime.files import locked\n"
+        "with locked(Path(sys.argv[1])): print('mine', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "mine\n"
-    with pytest.raises(InputError, match="Another rf"), claimed(tmp_path):
+    with pytest.raises(InputError, match="Another rf"), locked(tmp_path):
         pass
     process.kill()
     process.communicate()
-    with claimed(tmp_path):
+    with locked(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
 

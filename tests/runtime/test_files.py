@@ -1,14 +1,15 @@
-"""Files are whole or absent, whatever ends the writing."""
+"""Files are complete or absent, however writing ends; a locked folder refuses other runs."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from rfcli.runtime.files import clear_unfinished, replacing
+from rfcli.errors import InputError
+from rfcli.runtime.files import clear_unfinished, locked, replacing
 
 
-def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_is_synced_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[tuple[str, int]] = []
     fsync, replace = os.fsync, os.replace
 
@@ -22,18 +23,18 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", named)
-    with replacing(tmp_path / "a.txt") as beside:
-        beside.write_text("whole")
+    with replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("complete")
     inode = (tmp_path / "a.txt").stat().st_ino
     assert events == [("synced", inode), ("named", inode)]
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-def test_an_error_leaves_what_was_there(tmp_path: Path, error: type[BaseException]) -> None:
+def test_error_keeps_the_older_file(tmp_path: Path, error: type[BaseException]) -> None:
     def stop() -> None:
-        with replacing(tmp_path / "a.txt") as beside:
-            beside.write_text("half")
+        with replacing(tmp_path / "a.txt") as temporary:
+            temporary.write_text("half")
             raise error
 
     (tmp_path / "a.txt").write_text("before")
@@ -42,9 +43,18 @@ def test_an_error_leaves_what_was_there(tmp_path: Path, error: type[BaseExceptio
     assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
 
 
-def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path: Path) -> None:
+def test_only_files_of_killed_processes_are_cleared(tmp_path: Path) -> None:
     kept = ["a.txt", ".gitignore", ".a.b.txt", "b.12.txt"]
     for name in (*kept, ".a.12.txt", ".000001.4711.h5", ".manifest.5.jsonl"):
         (tmp_path / name).write_text("")
     clear_unfinished(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no advisory locks on folders")
+def test_locked_folder_refuses_a_second_run_until_the_first_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    with locked(folder), pytest.raises(InputError, match="Another rf is writing to"), locked(folder):
+        pass
+    with locked(folder):
+        assert list(folder.iterdir()) == []
