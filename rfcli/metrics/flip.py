@@ -1,4 +1,4 @@
-"""HDR-FLIP: the difference that a person sees when flipping between two HDR images, over all exposures worth showing.
+"""HDR-FLIP: the difference that a person sees when alternating between two HDR images, over all useful exposures.
 
 Source: Andersson, Nilsson, Shirley and Akenine-Möller, Visualizing Errors in Rendered High Dynamic Range Images,
 Eurographics 2021; computed by the authors' flip-evaluator.
@@ -11,11 +11,17 @@ Floats = npt.NDArray[np.float32]
 
 
 def hdr_flip(image: Floats, reference: Floats) -> tuple[float, Floats]:
-    """Mean error, 0 for what looks equal to 1, and its map [H, W, 3] in the magma colours, 0..1.
+    """HDR-FLIP of an image.
 
-    image, reference [H, W, 3]: linear radiance; what is below 0 counts as 0.
-    The range of exposures follows from the reference's brightest and median luminance, as published, but its black
-    pixels are left out: they are the surroundings, and a median of 0 would ask for exposures without end.
+    As published, the range of exposures follows from the largest and the median luminance of the reference. Its black
+    pixels, the surroundings of a scene, are excluded: with a median of 0 the range would be unbounded.
+
+    Args:
+        image: [H, W, 3] linear radiance; values below 0 count as 0.
+        reference: [H, W, 3] linear radiance.
+
+    Returns:
+        The mean error, from 0 (looks equal) to 1, and the error map [H, W, 3] in magma colours, 0..1.
     """
     import flip_evaluator
 
@@ -25,12 +31,12 @@ def hdr_flip(image: Floats, reference: Floats) -> tuple[float, Floats]:
     return float(mean), np.asarray(magma, dtype=np.float32)
 
 
-def _exposures(lit: Floats) -> dict[str, float]:
-    """The range that flip-evaluator finds for these pixels [P, 3]; it would end the process where there are none."""
+def _exposures(pixels: Floats) -> dict[str, float]:
+    """The range of exposures that flip-evaluator finds for pixels [P, 3]; without pixels it would end the process."""
     import flip_evaluator
 
-    if len(lit) == 0:
+    if len(pixels) == 0:
         return {"startExposure": 0.0, "stopExposure": 0.0, "numExposures": 2}
-    row = np.ascontiguousarray(lit[None])
+    row = np.ascontiguousarray(pixels[None])
     _, _, found = flip_evaluator.evaluate(row, row, "HDR", applyMagma=False, computeMeanError=False)
     return {name: found[name] for name in ("startExposure", "stopExposure", "numExposures")}

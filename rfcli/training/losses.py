@@ -1,18 +1,26 @@
-"""The loss, as published: L1 on log radiance, plus a perceptual term on the tone-mapped images."""
+"""The loss: as published, L1 on log radiance plus a perceptual term on tone-mapped images; or that of transfer."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from rfcli.metrics.perceptual import Perceptual
-from rfcli.metrics.tone import low_dynamic_range
+from rfcli.metrics.perceptual import PerceptualMetric
+from rfcli.metrics.similarity import low_dynamic_range
 from rfcli.model import RenderFormer
-from rfcli.model.device import rounds_views
-from rfcli.training.batch import TrainingBatch
+from rfcli.training.scenes import TrainingBatch
 from rfcli.training.transfer import transfer_loss
 
 PERCEPTUAL_WEIGHT = 0.05
+
+
+def rounds_views(device: str) -> bool:
+    """Whether training computes the view-dependent stage in reduced precision, too.
+
+    On CPUs, where a small model has half of its products in that stage. On GPUs it stays in float32, as in the
+    published runs, since directions and positions need it; torch.set_float32_matmul_precision("high") allows tf32.
+    """
+    return device == "cpu"
 
 
 @dataclass(frozen=True)
@@ -27,8 +35,8 @@ class ImageLoss:
         return self.log_l1 + PERCEPTUAL_WEIGHT * self.perceptual
 
 
-def image_loss(prediction: Tensor, truth: Tensor, perceptual: Perceptual) -> ImageLoss:
-    """prediction and truth [B, V, H, W, 3]: log10(1 + radiance)."""
+def image_loss(prediction: Tensor, truth: Tensor, perceptual: PerceptualMetric) -> ImageLoss:
+    """Loss of log10(1 + radiance); prediction and truth [B, V, H, W, 3]."""
     image, reference = (low_dynamic_range(x).flatten(0, 1) for x in (prediction, truth))
     return ImageLoss((prediction - truth).abs().mean(), perceptual(image, reference))
 
@@ -37,13 +45,18 @@ def step_loss(
     model: RenderFormer,
     teacher: RenderFormer | None,
     batch: TrainingBatch,
-    perceptual: Perceptual,
+    perceptual: PerceptualMetric,
     precision: torch.dtype,
 ) -> dict[str, Tensor]:
-    """What a step descends, "loss", and its terms by name. teacher: where the step is one of attention transfer.
+    """The loss of one training step, "loss", and its terms by name.
 
-    precision: of the matrix products, on graphics cards of those of the view-independent stage only, as published; the
-    loss itself is always float32.
+    Args:
+        model: The model in training.
+        teacher: The softmax model, if the step is one of attention transfer.
+        batch: B scenes with V views each.
+        perceptual: The perceptual term.
+        precision: Number format of matrix products. On GPUs it applies to the view-independent stage only, as
+            published. The loss itself is always computed in float32.
     """
     device, resolution = batch.truth.device.type, batch.truth.shape[2]
     rounded = precision != torch.float32
@@ -53,14 +66,14 @@ def step_loss(
             return {"loss": loss, "transfer": loss}
         tokens = model.view_independent(batch.scenes)
     with torch.autocast(device, dtype=precision, enabled=rounded and rounds_views(device)):
-        scenes = model.lit(batch.scenes, tokens.float())
+        scenes = model.encode(batch.scenes, tokens.float())
         prediction = model.view_dependent(scenes, batch.c2w, batch.fov, resolution, batch.visible)
     terms = image_loss(prediction.float(), batch.truth, perceptual)
     return {"loss": terms.total, "log_l1": terms.log_l1, perceptual.name: terms.perceptual}
 
 
 class StepLoss(nn.Module):
-    """`step_loss` of a model as one module, by whose call all that a step uses of a sharded model is used."""
+    """`step_loss` as a module, so that FSDP gathers the weights of a sharded model around one call."""
 
     def __init__(self, model: RenderFormer) -> None:
         super().__init__()
@@ -70,7 +83,7 @@ class StepLoss(nn.Module):
         self,
         teacher: RenderFormer | None,
         batch: TrainingBatch,
-        perceptual: Perceptual,
+        perceptual: PerceptualMetric,
         precision: torch.dtype,
     ) -> dict[str, Tensor]:
         return step_loss(self.model, teacher, batch, perceptual, precision)

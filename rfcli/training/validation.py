@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rfcli.dataset.training_scene import TrainingScene
-from rfcli.metrics.similarity import psnr, structural_similarity
+from rfcli.metrics.similarity import psnr, ssim
 from rfcli.model import RenderFormer
 from rfcli.training.scenes import collate
 
@@ -51,13 +51,13 @@ def validate(model: RenderFormer, scenes: list[TrainingScene], resolution: int) 
         The means over all views.
     """
     scores = []
-    with _evaluating(model):
+    with evaluating(model):
         for scene in scenes:
             prediction, truth = predict(model, scene, resolution)
             with attention_disabled(model):
                 without, _ = predict(model, scene, resolution)
             scores.append(
-                torch.stack([psnr(prediction, truth), structural_similarity(prediction, truth), psnr(without, truth)])
+                torch.stack([psnr(prediction, truth), ssim(prediction, truth), psnr(without, truth)])
             )
     return Validation(*torch.cat(scores, 1).mean(1).tolist())
 
@@ -73,7 +73,7 @@ def predict(model: RenderFormer, scene: TrainingScene, resolution: int) -> tuple
 def example_images(model: RenderFormer, scenes: list[TrainingScene], resolution: int) -> list[ImagePair]:
     """Truth and prediction of the first views of the first scenes."""
     pairs = []
-    with _evaluating(model):
+    with evaluating(model):
         for scene in scenes[:EXAMPLE_SCENES]:
             prediction, truth = predict(model, scene, resolution)
             for view in range(min(EXAMPLE_VIEWS, len(truth))):
@@ -96,7 +96,7 @@ def attention_disabled(model: RenderFormer) -> Iterator[None]:
 
 
 @contextmanager
-def _evaluating(model: RenderFormer) -> Iterator[None]:
+def evaluating(model: RenderFormer) -> Iterator[None]:
     """Evaluation mode; the mode before is restored."""
     training = model.training
     model.eval()

@@ -36,10 +36,10 @@ import torch
 
 from rfcli.dataset.batching import epoch_batches
 from rfcli.dataset.training_scene import TrainingScene, with_views
-from rfcli.metrics.perceptual import Structural
+from rfcli.metrics.perceptual import StructuralDistance
 from rfcli.model import PRESETS, RenderFormerConfig
 from rfcli.model.triangle_tokens import triangular_mask
-from rfcli.study.measure.memory import high_water
+from rfcli.runtime.memory import peak_resident_bytes
 from rfcli.study.scenes.random_triangles import triangle_soup
 from rfcli.training import muon
 from rfcli.training.batch import TrainingBatch, collate
@@ -112,7 +112,7 @@ class PlainLoop:
         self.model.load_state_dict(ours.state_dict())
         self.model.train()
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=LEARNING_RATE)
-        self.rays, self.perceptual = RayGenerator(), Structural()
+        self.rays, self.perceptual = RayGenerator(), StructuralDistance()
         self.trial, self.scenes, self.bucketed = trial, scenes, bucketed
         self.epochs = 0
 
@@ -262,7 +262,7 @@ def step_memory(recompute: bool, resolution: int) -> int:
     ours.run.step(0)  # of a small scene: allocates the state of the optimiser
     ours.run.data.train[:] = random_scenes(trial)
     ours.run.step(1)
-    return high_water()
+    return peak_resident_bytes()
 
 
 def print_verdict(what: str, met: bool) -> None:

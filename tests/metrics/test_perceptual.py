@@ -1,4 +1,4 @@
-"""LPIPS with a random backbone against the published formula, written once more; and what happens without one."""
+"""LPIPS with a random backbone against the published formula; SSIM without a backbone."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rfcli.errors import InputError
-from rfcli.metrics.perceptual import BACKBONE, LPIPS, perceptual_term
+from rfcli.metrics.perceptual import BACKBONE, LPIPS, perceptual_metric
 from tests.support.lpips_backbone import CONVOLUTIONS, write_backbone
 
 CPU = torch.device("cpu")
-BLOCK_ENDS = (2, 7, 14, 21, 28)  # the convolutions whose rectified outputs are compared
+BLOCK_ENDS = (2, 7, 14, 21, 28)  # convolutions whose outputs, after ReLU, are compared
 
 
 @pytest.fixture(scope="module")
@@ -40,22 +40,22 @@ def features(image: Tensor, weights: dict[str, Tensor]) -> list[Tensor]:
     return out
 
 
-def test_formula(backbone: Path, term: LPIPS) -> None:
-    """Images in 0..1 are compared in -1..1, in which the experiment that this project succeeds erred."""
+def test_lpips_matches_its_formula(backbone: Path, term: LPIPS) -> None:
+    """Images in 0..1 are compared in -1..1."""
     generator = torch.Generator().manual_seed(1)
     image, reference = torch.rand(2, 1, 16, 16, 3, generator=generator)
     weights = torch.load(backbone, weights_only=True)
     linear = torch.load(Path(lpips.__file__).parent / "weights/v0.1/vgg.pth", map_location="cpu")
-    ours, theirs = (features(2 * x[0].permute(2, 0, 1) - 1, weights) for x in (image, reference))
+    ours, reference_features = (features(2 * x[0].permute(2, 0, 1) - 1, weights) for x in (image, reference))
     expected = sum(
         (linear[f"lin{level}.model.1.weight"][0] * (a - b).square()).sum(0).mean().item()
-        for level, (a, b) in enumerate(zip(ours, theirs, strict=True))
+        for level, (a, b) in enumerate(zip(ours, reference_features, strict=True))
     )
     assert term(image, reference).item() == pytest.approx(expected, rel=1e-4)
     assert term(image, image).item() == 0
 
 
-def test_it_is_differentiable_and_not_trained(term: LPIPS) -> None:
+def test_lpips_has_the_right_gradient_and_no_trainable_weights(term: LPIPS) -> None:
     generator = torch.Generator().manual_seed(2)
     image, reference, direction = torch.rand(3, 1, 16, 16, 3, generator=generator, dtype=torch.float64)
     exact = term.double()
@@ -67,25 +67,25 @@ def test_it_is_differentiable_and_not_trained(term: LPIPS) -> None:
     term.float()
 
 
-def test_the_backbone_is_recorded(backbone: Path, term: LPIPS) -> None:
-    assert term.made_of == f"lpips, backbone {sha256(backbone.read_bytes()).hexdigest()[:8]}"
+def test_description_has_the_hash_of_the_backbone(backbone: Path, term: LPIPS) -> None:
+    assert term.description == f"lpips, backbone {sha256(backbone.read_bytes()).hexdigest()[:8]}"
 
 
-def test_without_its_backbone_lpips_gives_way_to_structure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_ssim_replaces_lpips_without_a_backbone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
-    assert perceptual_term(CPU).made_of == "ssim"
+    assert perceptual_metric(CPU).description == "ssim"
     cached = tmp_path / "checkpoints" / BACKBONE
     cached.parent.mkdir()
     write_backbone(cached)
-    assert perceptual_term(CPU).name == "lpips"
+    assert perceptual_metric(CPU).name == "lpips"
 
 
 @pytest.mark.parametrize("content", [None, b"torn", {"features.0.weight": torch.zeros(1)}])
-def test_a_file_that_is_no_backbone(tmp_path: Path, content: object) -> None:
+def test_file_without_a_backbone_is_refused(tmp_path: Path, content: object) -> None:
     path = tmp_path / "some.pth"
     if isinstance(content, bytes):
         path.write_bytes(content)
     elif content is not None:
         torch.save(content, path)
-    with pytest.raises(InputError, match=r"some\.pth .*; give --lpips-weights torchvision's"):
-        perceptual_term(CPU, path)
+    with pytest.raises(InputError, match=r"some\.pth .*; give `lpips_weights` torchvision's"):
+        perceptual_metric(CPU, path)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-# VGG-16 by its place in torchvision's `features`: (layer, channels in, channels out)
+# Convolutions of VGG-16: (index in torchvision's `features`, input channels, output channels)
 CONVOLUTIONS = (
     (0, 3, 64),
     (2, 64, 64),
@@ -23,7 +23,7 @@ CONVOLUTIONS = (
 
 
 def write_backbone(path: Path) -> Path:
-    """Weights of the scale that keeps what passes through at its size."""
+    """Write random weights of a scale (He et al. 2015) that keeps the size of activations; returns the path."""
     generator = torch.Generator().manual_seed(0)
     weights = {}
     for layer, inputs, outputs in CONVOLUTIONS:

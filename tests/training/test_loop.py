@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rfcli.errors import InputError
-from rfcli.metrics.tone import log_radiance
+from rfcli.metrics.similarity import log_radiance
 from rfcli.model import RenderFormer, convert, read_checkpoint
 from rfcli.training.loop import fit
 from rfcli.training.run import Run

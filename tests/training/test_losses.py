@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from rfcli.metrics.perceptual import LPIPS, Structural
-from rfcli.metrics.tone import log_radiance
+from rfcli.metrics.perceptual import LPIPS, StructuralDistance
+from rfcli.metrics.similarity import log_radiance
 from rfcli.model.device import rounds_views
 from rfcli.training.batch import collate
 from rfcli.training.losses import PERCEPTUAL_WEIGHT, image_loss, step_loss
@@ -19,7 +19,7 @@ def test_each_term_has_a_gradient_at_the_first_layer(term: str) -> None:
     model = fresh_model()
     batch = collate([training_scene(0)], torch.device("cpu"))
     prediction = model(batch.scenes, batch.c2w, batch.fov, RESOLUTION, batch.visible)
-    getattr(image_loss(prediction, batch.truth, Structural()), term).backward()
+    getattr(image_loss(prediction, batch.truth, StructuralDistance()), term).backward()
     for first in (model.texture_encoder.weight, model.transformer.attentions()[0].in_proj.weight):
         assert first.grad is not None
         assert first.grad.abs().max() > 0
@@ -30,7 +30,7 @@ def test_the_weight_of_the_perceptual_term_changes_the_gradient_at_the_first_lay
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the experiment that this project succeeds a weight of 50 gave the gradient of a weight of 0."""
-    perceptual = LPIPS(write_backbone(tmp_path / "vgg16.pth")) if kind == "lpips" else Structural()
+    perceptual = LPIPS(write_backbone(tmp_path / "vgg16.pth")) if kind == "lpips" else StructuralDistance()
     model = fresh_model()
     batch = collate([training_scene(0)], torch.device("cpu"))
     gradients = []
@@ -48,19 +48,19 @@ def test_the_gradient_is_the_finite_difference() -> None:
     x = (0.25 * torch.rand(1, 1, 16, 16, 3, generator=generator, dtype=torch.float64)).requires_grad_()
     truth = 0.25 * torch.rand(1, 1, 16, 16, 3, generator=generator, dtype=torch.float64)
     direction = torch.randn(x.shape, generator=generator, dtype=torch.float64)
-    loss = image_loss(x, truth, Structural()).total
+    loss = image_loss(x, truth, StructuralDistance()).total
     (gradient,) = torch.autograd.grad(loss, x)
     step = 1e-6
-    ends = [image_loss(x.detach() + s * step * direction, truth, Structural()).total for s in (1, -1)]
+    ends = [image_loss(x.detach() + s * step * direction, truth, StructuralDistance()).total for s in (1, -1)]
     assert (gradient * direction).sum().item() == pytest.approx(((ends[0] - ends[1]) / (2 * step)).item(), rel=1e-4)
 
 
 def test_values() -> None:
     truth = log_radiance(torch.full((1, 2, 16, 16, 3), 0.5))
-    loss = image_loss(truth + 0.1, truth, Structural())
+    loss = image_loss(truth + 0.1, truth, StructuralDistance())
     assert loss.log_l1.item() == pytest.approx(0.1, rel=1e-4)
     assert loss.total.item() == pytest.approx(0.1 + PERCEPTUAL_WEIGHT * loss.perceptual.item(), rel=1e-4)
-    equal = image_loss(truth, truth, Structural())
+    equal = image_loss(truth, truth, StructuralDistance())
     assert equal.total.item() == pytest.approx(0.0, abs=1e-6)
 
 
@@ -75,10 +75,10 @@ def test_what_is_computed_in_bf16(card: bool, monkeypatch: pytest.MonkeyPatch) -
         for module in getattr(model, stage).modules():
             if isinstance(module, torch.nn.Linear | torch.nn.Conv2d):
                 module.register_forward_hook(lambda _module, _given, out, dtypes=dtypes: dtypes.add(out.dtype))
-    terms = step_loss(model, None, batch, Structural(), torch.bfloat16)
+    terms = step_loss(model, None, batch, StructuralDistance(), torch.bfloat16)
     second = torch.float32 if card else torch.bfloat16
     assert made == {"transformer": {torch.bfloat16}, "view_transformer": {second}}
     assert {term.dtype for term in terms.values()} == {torch.float32}
-    exact = step_loss(model, None, batch, Structural(), torch.float32)["loss"].item()
+    exact = step_loss(model, None, batch, StructuralDistance(), torch.float32)["loss"].item()
     assert terms["loss"].item() == pytest.approx(exact, rel=0.02)
     assert terms["loss"].item() != exact

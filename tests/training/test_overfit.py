@@ -12,7 +12,7 @@ import torch
 from torch.nn.modules.module import register_module_forward_hook
 
 from rfcli.dataset.training_scene import TrainingScene
-from rfcli.metrics.tone import log_radiance, low_dynamic_range
+from rfcli.metrics.similarity import log_radiance, low_dynamic_range
 from rfcli.model import RenderFormer
 from rfcli.model.view_dependent import ViewLayer
 from rfcli.model.view_independent import Layer

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from rfcli.metrics.perceptual import Structural
+from rfcli.metrics.perceptual import StructuralDistance
 from rfcli.model import convert, read_checkpoint
 from rfcli.runtime.processes import Processes
 from rfcli.training.bad_steps import repeat_bad_step
@@ -182,5 +182,5 @@ def test_a_bad_step_of_shares_is_kept_whole(tmp_path: Path) -> None:
     in_two_processes(a_bad_run, tmp_path)
     (dump,) = tmp_path.glob("bad-step-*.pt")
     assert torch.load(dump, weights_only=True)["model"]["weights"].keys() == fresh_model().state_dict().keys()
-    loss, _ = repeat_bad_step(dump, Structural())
+    loss, _ = repeat_bad_step(dump, StructuralDistance())
     assert not np.isfinite(loss)

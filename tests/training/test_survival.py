@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from rfcli.dataset import Sample, write_sample
-from rfcli.dataset.manifest import Entry, sha256_of, write_manifest
+from rfcli.dataset.files import sha256_of
+from rfcli.dataset.manifest import Entry, write_manifest
 from rfcli.errors import InputError
-from rfcli.metrics.perceptual import Structural
+from rfcli.metrics.perceptual import StructuralDistance
 from rfcli.model import convert, read_checkpoint
 from rfcli.scene import TriangleScene
 from rfcli.training import run
@@ -147,7 +148,7 @@ def test_a_bad_step_is_passed_over_and_can_be_repeated(tmp_path: Path, teacher: 
     assert watch.sentences[0] == f"step 1, whose loss or gradient is not finite, was passed over; see {dumps[0]}."
     assert sum("passed over" in sentence for sentence in watch.sentences) == 1
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
-    loss, norm = repeat_bad_step(dumps[0], Structural())
+    loss, norm = repeat_bad_step(dumps[0], StructuralDistance())
     assert not np.isfinite(loss)
     assert not np.isfinite(norm)
 
@@ -157,7 +158,7 @@ def test_a_repeated_step_has_the_loss_that_it_had(tmp_path: Path) -> None:
     model, watch = fresh_model(), Silent()
     model.reg_tokens.register_hook(lambda gradient: gradient * float("nan"))
     fit(model, training_data(), options(tmp_path, steps=2), watch)
-    loss, norm = repeat_bad_step(tmp_path / "bad-step-00000000.pt", Structural())
+    loss, norm = repeat_bad_step(tmp_path / "bad-step-00000000.pt", StructuralDistance())
     assert loss == watch.losses[0]
     assert np.isfinite(norm)  # the hook is not in the file
 
