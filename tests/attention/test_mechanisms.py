@@ -1,104 +1,99 @@
-"""What holds for every mechanism behind the registry."""
+"""What holds for every mechanism: values and gradients against a reference, masks, weights, order and formats."""
 
 import dataclasses
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
-from rfcli.attention import Context, create, names
-from rfcli.attention.learned_favor import LearnedFavor
-from tests.support.attention_reference import (
-    dense_favor,
-    dense_hedgehog,
-    dense_learned,
-    dense_near_far,
-    dense_relu,
-    dense_softmax,
+from rfcli.attention import Context, create, find_mechanism, names
+from tests.support.attention_reference import reference
+from tests.support.attention_scenes import padded_context, random_context, sequence, with_plan
+
+SHAPES = [(1, 1, 1, 32), (1, 3, 17, 64), (2, 2, 130, 96), (3, 1, 257, 128)]
+LONG = (1, 1, 5000, 32)
+FAVOR = ("performer", {"feature_map": "favor"})
+POOLING = ("nearfar", {"keys": 12})  # few keys, so that near-far attention pools in small scenes too
+LAYERS = [*((name, {}) for name in names()), FAVOR, POOLING]
+every_layer = pytest.mark.parametrize(
+    ("name", "options"), LAYERS, ids=["-".join(map(str, [name, *options.values()])) for name, options in LAYERS]
 )
-from tests.support.attention_scenes import cloud, partial_cloud, planned, sequence
-
-SHAPES = [(1, 1, 1, 32), (1, 3, 17, 64), (2, 2, 130, 96), (3, 1, 257, 128), (1, 1, 5000, 32)]
-FEW_KEYS = {"keys": 12}  # so that near-far attention pools in small scenes too
-PAPERS = [("performer", {"feature_map": "favor", "kernel": kernel}) for kernel in ("softmax", "relu")]
-LAYERS = [*((name, {}) for name in names()), *PAPERS, ("nearfar", FEW_KEYS)]
-every_layer = pytest.mark.parametrize(("name", "options"), LAYERS)
+Shape = tuple[int, int, int, int]
+Options = dict[str, Any]
 
 
-def twin(name: str, layer: torch.nn.Module, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
-    if name == "hedgehog":
-        return dense_hedgehog(q, k, v, layer, context)
-    if isinstance(layer, LearnedFavor):
-        return dense_learned(q, k, v, layer, context)
-    if name == "performer" and layer.kernel == "relu":
-        return dense_relu(q, k, v, layer.directions.double(), context.key_bias())
-    if name == "performer":
-        return dense_favor(q, k, v, layer.directions.double(), context.key_bias())
-    if name == "nearfar":
-        return dense_near_far(q, k, v, context, frequencies=min(6, q.shape[-1] // 18))
-    return dense_softmax(q, k, v, context.key_bias())
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("masked", [False, True])
-@every_layer
-def test_equals_its_dense_float64_twin(
-    name: str, options: dict[str, Any], masked: bool, shape: tuple[int, int, int, int]
-) -> None:
+def assert_equals_reference(name: str, options: Options, shape: Shape, padded: bool) -> None:
     batch, heads, tokens, dim = shape
-    if name == "performer" and options.get("kernel") != "relu" and tokens > 2000:
-        options = {**options, "features": 4}  # the twin sums N x N x features numbers
     q, k, v = sequence(*shape)
     layer = create(name, heads=heads, head_dim=dim, **options)
-    context = planned(layer, partial_cloud(batch, tokens) if masked else cloud(batch, tokens))
-    expected = twin(name, layer, q, k, v, context)
+    context = with_plan(layer, padded_context(batch, tokens) if padded else random_context(batch, tokens))
+    expected = reference(name, options, layer, q, k, v, context)
     for dtype, tolerance in ((torch.float64, 1e-6), (torch.float32, 1e-5)):
         out = layer(q.to(dtype), k.to(dtype), v.to(dtype), context)
         assert out.dtype == dtype
         assert (out - expected).abs().max() <= tolerance * expected.abs().max()
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("padded", [False, True])
+@every_layer
+def test_equals_dense_float64_reference(name: str, options: Options, padded: bool, shape: Shape) -> None:
+    assert_equals_reference(name, options, shape, padded)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("padded", [False, True])
+@every_layer
+def test_equals_reference_for_5000_tokens(name: str, options: Options, padded: bool) -> None:
+    if name == "performer":
+        options = {**options, "features": 4}  # the reference sums N x N x features numbers
+    assert_equals_reference(name, options, LONG, padded)
+
+
 @pytest.mark.parametrize("emitters", [1, 300])
 @every_layer
-def test_equals_its_twin_with_one_emitter_and_with_hundreds(name: str, options: dict[str, Any], emitters: int) -> None:
+def test_equals_reference_with_one_emitter_and_with_hundreds(name: str, options: Options, emitters: int) -> None:
     q, k, v = sequence(1, 1, 400, 32)
-    lit = torch.zeros(1, 400, dtype=torch.bool)
-    lit[:, torch.randperm(400, generator=torch.Generator().manual_seed(2))[:emitters]] = True
+    emits = torch.zeros(1, 400, dtype=torch.bool)
+    emits[:, torch.randperm(400, generator=torch.Generator().manual_seed(2))[:emitters]] = True
     layer = create(name, heads=1, head_dim=32, **options)
-    context = planned(layer, cloud(1, 400, emitters=lit, registers=2))
-    expected = twin(name, layer, q, k, v, context)
+    context = with_plan(layer, random_context(1, 400, emitters=emits, registers=2))
+    expected = reference(name, options, layer, q, k, v, context)
     assert (layer(q, k, v, context) - expected).abs().max() <= 1e-6 * expected.abs().max()
 
 
 @every_layer
-def test_gradients_equal_the_twins(name: str, options: dict[str, Any]) -> None:
+def test_gradients_equal_those_of_reference(name: str, options: Options) -> None:
     q, k, v = (x.requires_grad_() for x in sequence(2, 2, 60, 32))
     layer = create(name, heads=2, head_dim=32, **options)
-    context = planned(layer, partial_cloud(2, 60))
+    context = with_plan(layer, padded_context(2, 60))
+    inputs = (q, k, v, *layer.parameters())
     weights = torch.randn(q.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
-    ours = torch.autograd.grad((layer(q, k, v, context) * weights).sum(), (q, k, v))
-    exact = torch.autograd.grad((twin(name, layer, q, k, v, context) * weights).sum(), (q, k, v))
-    for a, b in zip(ours, exact, strict=True):
+    found = torch.autograd.grad((layer(q, k, v, context) * weights).sum(), inputs)
+    expected = torch.autograd.grad((reference(name, options, layer, q, k, v, context) * weights).sum(), inputs)
+    for a, b in zip(found, expected, strict=True):
         assert (a - b).abs().max() <= 1e-6 * b.abs().max()
 
 
 @every_layer
-def test_padded_keys_do_not_exist(name: str, options: dict[str, Any]) -> None:
+def test_padding_has_no_effect_on_real_tokens(name: str, options: Options) -> None:
     q, k, v = sequence(1, 2, 50, 64)
     layer = create(name, heads=2, head_dim=64, **options)
-    scene = cloud(1, 50)
+    scene = random_context(1, 50)
     mask = torch.ones(1, 50, dtype=torch.bool)
     mask[:, 30:] = False
-    alone = planned(layer, Context(features=scene.features[:, :30]))
-    short = layer(q[:, :, :30], k[:, :, :30], v[:, :, :30], alone)
+    unpadded = with_plan(layer, Context(features=scene.features[:, :30]))
+    expected = layer(q[:, :, :30], k[:, :, :30], v[:, :, :30], unpadded)
     k[:, :, 30:], v[:, :, 30:] = 1e3, 1e6
-    padded = layer(q, k, v, planned(layer, dataclasses.replace(scene, key_mask=mask)))[:, :, :30]
-    assert torch.allclose(short, padded, rtol=1e-6, atol=1e-9)
+    found = layer(q, k, v, with_plan(layer, dataclasses.replace(scene, key_mask=mask)))[:, :, :30]
+    assert torch.allclose(found, expected, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_key_of_weight_two_is_a_key_twice(name: str) -> None:
+def test_key_of_weight_two_equals_the_key_twice(name: str) -> None:
     q, k, v = sequence(1, 2, 20, 32)
     layer = create(name, heads=2, head_dim=32)
     weight = torch.zeros(1, 20)
@@ -108,45 +103,82 @@ def test_a_key_of_weight_two_is_a_key_twice(name: str) -> None:
     assert torch.allclose(weighted, doubled, rtol=1e-5)
 
 
-@every_layer
-def test_order_of_the_triangles_does_not_matter(name: str, options: dict[str, Any]) -> None:
-    q, k, v = sequence(1, 2, 300, 64)
-    layer = create(name, heads=2, head_dim=64, **options)
-    scene = cloud(1, 300)
-    order = torch.randperm(300, generator=torch.Generator().manual_seed(1))
-    straight = layer(q, k, v, planned(layer, scene))[:, :, order]
-    turned = planned(layer, Context(features=scene.features[:, order]))
-    shuffled = layer(q[:, :, order], k[:, :, order], v[:, :, order], turned)
-    assert torch.allclose(straight, shuffled, rtol=1e-6, atol=1e-9)
+def permuted(context: Context, order: Tensor) -> Context:
+    arrays = {
+        field.name: getattr(context, field.name)[:, order]
+        for field in dataclasses.fields(context)
+        if isinstance(getattr(context, field.name), Tensor)
+    }
+    return dataclasses.replace(context, plan=None, **arrays)
 
 
-@every_layer
-def test_the_result_may_be_written_over_the_queries(name: str, options: dict[str, Any]) -> None:
+def assert_permutation_commutes(name: str, options: Options, tokens: int, seed: int) -> None:
+    q, k, v = sequence(2, 2, tokens, 32, seed)
+    context = padded_context(2, tokens, seed)
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.cat([torch.tensor([0]), 1 + torch.randperm(tokens - 1, generator=generator)])  # the register stays
     layer = create(name, heads=2, head_dim=32, **options)
-    if not getattr(layer, "takes_out", False):
-        pytest.skip(f"{name} always gives a tensor of its own")
+    expected = layer(q, k, v, with_plan(layer, context))[:, :, order]
+    found = layer(q[:, :, order], k[:, :, order], v[:, :, order], with_plan(layer, permuted(context, order)))
+    real = context.key_mask[:, None, :, None].expand_as(q)[:, :, order]  # type: ignore[index]
+    assert (found - expected)[real].abs().max() <= 1e-6 * float(expected.detach().abs().max())
+
+
+@every_layer
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), tokens=st.integers(2, 90))
+def test_permuting_triangles_permutes_the_output(name: str, options: Options, seed: int, tokens: int) -> None:
+    assert_permutation_commutes(name, options, tokens, seed)
+
+
+@every_layer
+def test_permuting_triangles_of_several_blocks_permutes_the_output(name: str, options: Options) -> None:
+    assert_permutation_commutes(name, options, 1100, 0)
+
+
+@every_layer
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), tokens=st.integers(2, 90))
+def test_values_at_padding_are_not_read(name: str, options: Options, seed: int, tokens: int) -> None:
+    q, k, v = sequence(2, 2, tokens, 32, seed)
+    context = padded_context(2, tokens, seed)
+    mask = context.key_mask[:, None, :, None].expand_as(k)  # type: ignore[index]
+    layer = create(name, heads=2, head_dim=32, **options)
+    planned = with_plan(layer, context)
+    expected = layer(q, k, v, planned)
+    found = layer(q, torch.where(mask, k, 50.0), torch.where(mask, v, 1e6), planned)
+    assert torch.equal(found[mask], expected[mask])
+
+
+@every_layer
+def test_output_buffer_may_be_the_queries(name: str, options: Options) -> None:
+    layer = create(name, heads=2, head_dim=32, **options)
+    if not find_mechanism(name).takes_output_buffer:
+        pytest.skip(f"{name} takes no output buffer")
     q, k, v = (x.float() for x in sequence(2, 2, 900, 32))
-    context = planned(layer, partial_cloud(2, 900))
+    context = with_plan(layer, padded_context(2, 900))
     real = context.key_mask[:, None, :, None]
-    apart, given = layer(q, k, v, context), q.clone()
+    expected, buffer = layer(q, k, v, context), q.clone()
     with torch.no_grad():
-        over = layer(given, k, v, context, out=given)
-    assert torch.allclose(over.where(real, 0), apart.where(real, 0), rtol=1e-5, atol=1e-6)
-    pools = name != "nearfar" or options  # else so few triangles are read exactly, by softmax
-    assert (over.data_ptr() == given.data_ptr()) == bool(pools)
-    kept = q.clone()
+        found = layer(buffer, k, v, context, out=buffer)
+    assert torch.allclose(found.where(real, 0), expected.where(real, 0), rtol=1e-5, atol=1e-6)
+    pools = (
+        name != "nearfar" or options
+    )  # by default near-far attention computes 900 tokens exactly, without the buffer
+    assert (found.data_ptr() == buffer.data_ptr()) == bool(pools)
+    unchanged = q.clone()
     layer(q.requires_grad_(), k, v, context, out=q)
-    assert torch.equal(q, kept)  # gradients need them
+    assert torch.equal(q, unchanged)  # gradients need them
 
 
 @pytest.mark.parametrize("scale", [0.0, 60.0])
 @every_layer
-def test_finite_for_identical_keys_and_logits_of_sixty(name: str, options: dict[str, Any], scale: float) -> None:
+def test_finite_for_identical_keys_and_for_logits_of_sixty(name: str, options: Options, scale: float) -> None:
     q, k, v = (x.float() for x in sequence(1, 1, 40, 64))
     q, k = torch.nn.functional.normalize(q, dim=-1), torch.nn.functional.normalize(k, dim=-1)
-    factor = (scale * 64**0.5) ** 0.5  # unit vectors times this give logits of up to `scale`
+    factor = (scale * 64**0.5) ** 0.5  # unit vectors times this factor have logits of up to `scale`
     layer = create(name, heads=1, head_dim=64, **options)
-    context = planned(layer, cloud(1, 40))
+    context = with_plan(layer, random_context(1, 40))
     out = layer(q * factor, k * factor if scale else k[:, :, :1].expand_as(k), v, context)
     assert out.isfinite().all()
     if not scale:
@@ -154,13 +186,13 @@ def test_finite_for_identical_keys_and_logits_of_sixty(name: str, options: dict[
 
 
 @every_layer
-def test_half_precision_comes_back_as_it_went_in(name: str, options: dict[str, Any]) -> None:
+def test_bfloat16_input_gives_bfloat16_output(name: str, options: Options) -> None:
     q, k, v = sequence(1, 2, 200, 64)
     layer = create(name, heads=2, head_dim=64, **options)
-    context = planned(layer, partial_cloud(1, 200))
+    context = with_plan(layer, padded_context(1, 200))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = layer(q.bfloat16(), k.bfloat16(), v.bfloat16(), context)
     assert out.dtype == torch.bfloat16
     real = context.key_mask[0]
-    close = twin(name, layer, *(x.bfloat16().double() for x in (q, k, v)), context)[:, :, real]
-    assert (out[:, :, real] - close).abs().max() <= 0.02 * close.abs().max()
+    expected = reference(name, options, layer, *(x.bfloat16().double() for x in (q, k, v)), context)[:, :, real]
+    assert (out[:, :, real] - expected).abs().max() <= 0.02 * expected.abs().max()

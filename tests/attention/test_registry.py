@@ -1,72 +1,79 @@
-"""Mechanisms by name, and one that another package brings."""
+"""Mechanisms by name, their declarations, and imports without torch."""
 
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 import torch
 
-from rfcli.attention import Context, create, names
-from rfcli.attention.registry import OURS
+from rfcli.attention import AttentionLayer, Context, LayerSpec, Mechanism, Option, create, find_mechanism, names
 from rfcli.errors import InputError
 from rfcli.model import convert
-from tests.support.model_scenes import cameras, random_batch, small_model
-
-MODULE = '''
-import torch
-
-class Mean(torch.nn.Module):
-    """Everyone hears the average of all real tokens, times `gain`."""
-
-    def __init__(self, heads, head_dim, gain=1.0):
-        super().__init__()
-        self.gain = gain
-
-    def forward(self, q, k, v, context):
-        bias = context.key_bias()
-        weight = torch.zeros(v.shape[0], v.shape[2]) if bias is None else bias
-        mean = torch.einsum("bn,bhnd->bhd", weight.softmax(-1).to(v), v)
-        return self.gain * mean[:, :, None].expand_as(q)
-'''
+from tests.support.model_scenes import small_model
 
 
-@pytest.fixture
-def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package as pip leaves it: a module, and a .dist-info folder that names its entry points."""
-    (tmp_path / "mean_attention.py").write_text(MODULE)
-    about = tmp_path / "mean_attention-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mean-attention\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[rfcli.attention]\nmean = mean_attention:Mean\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
+def test_own_mechanisms() -> None:
+    assert names() == ("sdpa", "performer", "hedgehog", "nearfar")
+    assert [name for name in names() if find_mechanism(name).needs_training] == ["performer", "hedgehog"]
+    assert [name for name in names() if find_mechanism(name).splits_over_processes] == ["performer", "hedgehog"]
 
 
-def test_ours_come_first_and_by_themselves() -> None:
-    assert names() == tuple(OURS)
-    assert "mean" not in names()
+def test_names_and_options_need_no_torch() -> None:
+    code = """
+import sys
+from rfcli.attention import find_mechanism, mechanisms, names
+assert [mechanism.name for mechanism in mechanisms()] == list(names())
+assert [option.name for option in find_mechanism("nearfar").options] == ["keys"]
+assert "torch" not in sys.modules and "numpy" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-@pytest.mark.usefixtures("other_package")
-def test_a_mechanism_of_another_package_is_one_of_them() -> None:
-    assert names() == (*OURS, "mean")
-    v = torch.rand(1, 2, 5, 8)
-    mask = torch.tensor([[True, True, False, True, False]])
-    out = create("mean", heads=2, head_dim=8, gain=3.0)(v, v, v, Context(key_mask=mask))
-    assert torch.allclose(out, 3 * v[:, :, mask[0]].mean(2, keepdim=True).expand_as(v))
-
-
-@pytest.mark.usefixtures("other_package")
-def test_a_model_runs_with_it() -> None:
-    softmax = small_model()
-    converted = convert(softmax, "mean", gain=2.0)
-    batch, (c2w, fov) = random_batch(), cameras()
-    with torch.no_grad():
-        image = converted(batch, c2w, fov, 32)
-        assert image.isfinite().all()
-        assert not torch.allclose(image, softmax(batch, c2w, fov, 32), atol=1e-4)
-
-
-def test_an_unknown_name_lists_the_known_ones() -> None:
+def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"Unknown attention 'sdap'.*sdpa"):
         create("sdap", heads=1, head_dim=32)
     with pytest.raises(InputError, match=r"Unknown attention 'mean'.*sdpa"):
         convert(small_model(), "mean")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("performer", {"features": 0}, "performer: features must be at least 1, got 0"),
+        ("performer", {"features": 2.0}, "performer: features must be a whole number, got 2.0"),
+        ("performer", {"feature_map": "elu"}, "performer: feature_map must be one of learned, favor, got 'elu'"),
+        ("nearfar", {"keys": True}, "nearfar: keys must be a whole number, got True"),
+        ("nearfar", {"keys": 1 << 21}, "nearfar: keys must be at most 1048576, got 2097152"),
+    ],
+)
+def test_options_outside_their_declaration_are_refused(name: str, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        create(name, heads=1, head_dim=32, **options)
+
+
+def test_unknown_option_is_refused() -> None:
+    with pytest.raises(TypeError, match="heat"):
+        create("sdpa", heads=1, head_dim=32, heat=1)
+
+
+def test_number_options_accept_whole_numbers_but_not_infinity() -> None:
+    option = Option("gain", float, 1.0, "A factor.")
+    option.check(2)
+    with pytest.raises(ValueError, match="gain must be a number, got inf"):
+        option.check(float("inf"))
+
+
+def test_layer_receives_spec_and_declared_defaults() -> None:
+    received = []
+
+    def layer(spec: LayerSpec, gain: float) -> AttentionLayer:
+        received.append((spec, gain))
+        return AttentionLayer(spec)
+
+    mechanism = Mechanism("mean", layer, "", "N", False, options=(Option("gain", float, 3.0, ""),))
+    created = mechanism.create_layer(LayerSpec(2, 16, index=4))
+    assert received == [(LayerSpec(2, 16, 4, None), 3.0)]
+    assert created.plan(Context()) is None
+    created.redraw(0)
+    with pytest.raises(NotImplementedError):
+        created(*[torch.zeros(1, 2, 3, 16)] * 3, Context())

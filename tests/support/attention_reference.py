@@ -1,16 +1,33 @@
-"""Slow exact versions in float64, written from the formulas, to compare the fast ones with."""
+"""Slow dense implementations of all mechanisms in float64, written from the formulas, to compare the layers with."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from rfcli.attention import Context
+from rfcli.attention import AttentionLayer, Context
 from rfcli.attention.nearfar.plan import BLOCK, ScenePlan
 
 
+def reference(
+    name: str, options: dict[str, Any], layer: AttentionLayer, q: Tensor, k: Tensor, v: Tensor, context: Context
+) -> Tensor:
+    """What a layer of mechanism `name`, created with `options`, should return; q, k, v [B, H, N, D] in float64."""
+    if name == "sdpa":
+        return dense_softmax(q, k, v, context.key_bias())
+    if name == "performer" and options.get("feature_map") == "favor":
+        return dense_favor(q, k, v, layer.directions.double(), context.key_bias())
+    if name == "performer":
+        return dense_learned(q, k, v, layer, context)
+    if name == "hedgehog":
+        return dense_hedgehog(q, k, v, layer, context)
+    assert name == "nearfar", f"write a reference of {name}"
+    return dense_near_far(q, k, v, context, frequencies=min(6, q.shape[-1] // 18))
+
+
 def dense_softmax(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
-    """softmax(q k^T / sqrt(D) + bias) v with every logit written out; bias [B, N]."""
+    """softmax(q k^T / sqrt(D) + bias) v with all N x N logits; bias [B, N]."""
     logits = torch.einsum("bhid,bhjd->bhij", q, k) / q.shape[-1] ** 0.5
     if bias is not None:
         logits = logits + bias[:, None, None, :].to(logits)
@@ -26,34 +43,50 @@ def dense_favor(q: Tensor, k: Tensor, v: Tensor, directions: Tensor, bias: Tenso
     scale = q.shape[-1] ** -0.25
     log_q = torch.einsum("bhid,hfd->bhif", q * scale, directions) - (q * scale).square().sum(-1, keepdim=True) / 2
     log_k = torch.einsum("bhjd,hfd->bhjf", k * scale, directions) - (k * scale).square().sum(-1, keepdim=True) / 2
-    kernel = summed_over_features(log_q, log_k)
+    kernel = sum_over_features(log_q, log_k)
     if bias is not None:
         kernel = kernel + bias[:, None, None, :].to(kernel)
     return torch.einsum("bhij,bhjd->bhid", kernel.softmax(-1), v)
 
 
-def summed_over_features(log_q: Tensor, log_k: Tensor) -> Tensor:
+def sum_over_features(log_q: Tensor, log_k: Tensor) -> Tensor:
     """log sum_f exp(log_q + log_k) [B, H, N, N], a few queries at a time: each takes N x features numbers."""
     parts = log_q.split(max(1, 2**23 // log_k[0, 0].numel()), 2)
     return torch.cat([torch.logsumexp(part[:, :, :, None] + log_k[:, :, None], -1) for part in parts], 2)
 
 
-def dense_learned(q: Tensor, k: Tensor, v: Tensor, layer: torch.nn.Module, context: Context) -> Tensor:
-    """Softmax over b - log m + log sum_f exp(u_f . q' + w_f . k' - |q'|^2 / 2 - |k'|^2 / 2), and over q . k / sqrt(D)
-    for keys that are registers or emitters; x' = x / (2 D^(1/4)); u, w the layer's rows times sqrt(D); b = 1 + 10
-    balance."""
+def dense_learned(q: Tensor, k: Tensor, v: Tensor, layer: AttentionLayer, context: Context) -> Tensor:
+    """Softmax over b - log m + log sum_f exp(u_f . q' + w_f . k' - |q'|^2 / 2 - |k'|^2 / 2).
+
+    x' = x / (2 D^(1/4)); u, w the layer's rows times sqrt(D); b = 1 + 10 balance. Exact keys: q . k / sqrt(D).
+    """
     scale, root = q.shape[-1] ** -0.25 / 2, q.shape[-1] ** 0.5
-    of_q, of_k = (
+    log_q, log_k = (
         torch.einsum("bhid,hfd->bhif", x * scale, rows.double() * root) - (x * scale).square().sum(-1, keepdim=True) / 2
         for x, rows in ((q, layer.query_directions), (k, layer.key_directions))
     )
-    kernel = summed_over_features(of_q, of_k)
+    kernel = sum_over_features(log_q, log_k)
     kernel = kernel + 1 + 10 * layer.balance.double()[:, None, None] - math.log(layer.query_directions.shape[1])
-    return beside_exact_keys(kernel, q, k, v, context)
+    return softmax_with_exact_keys(kernel, q, k, v, context)
 
 
-def beside_exact_keys(kernel: Tensor, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
-    """Softmax over log kernels [B, H, N, N], and over q . k / sqrt(D) for keys that are registers or emitters."""
+def dense_hedgehog(q: Tensor, k: Tensor, v: Tensor, layer: AttentionLayer, context: Context) -> Tensor:
+    """The kernel e^b D / 2 phi(q) . phi(k), phi(x) = [softmax(W x), softmax(-W x)], b = 1 + 10 balance.
+
+    Exact keys: exp(q . k / sqrt(D)).
+    """
+
+    def features(x: Tensor, weight: Tensor) -> Tensor:
+        projected = torch.einsum("bhid,hfd->bhif", x, weight.double())
+        return torch.cat([projected.softmax(-1), (-projected).softmax(-1)], -1)
+
+    kernel = torch.einsum("bhif,bhjf->bhij", features(q, layer.query_map), features(k, layer.key_map)).log()
+    kernel = kernel + (1 + 10 * layer.balance.double() + math.log(q.shape[-1] / 2))[:, None, None]
+    return softmax_with_exact_keys(kernel, q, k, v, context)
+
+
+def softmax_with_exact_keys(kernel: Tensor, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
+    """Softmax over log kernels [B, H, N, N], with q . k / sqrt(D) for keys that are registers or emitters."""
     logits = torch.einsum("bhid,bhjd->bhij", q, k) / q.shape[-1] ** 0.5
     exact = torch.zeros(len(q), k.shape[2], dtype=torch.bool) if context.emitters is None else context.emitters.clone()
     exact[:, : context.registers] = True
@@ -64,35 +97,8 @@ def beside_exact_keys(kernel: Tensor, q: Tensor, k: Tensor, v: Tensor, context: 
     return torch.einsum("bhij,bhjd->bhid", kernel.softmax(-1), v)
 
 
-def weighted_by(kernel: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
-    """A kernel [B, H, N, N] above 0 in place of exp(logit)."""
-    if bias is not None:
-        kernel = kernel * bias[:, None, None, :].to(kernel).exp()
-    return torch.einsum("bhij,bhjd->bhid", kernel / kernel.sum(-1, keepdim=True), v)
-
-
-def dense_relu(q: Tensor, k: Tensor, v: Tensor, directions: Tensor, bias: Tensor | None) -> Tensor:
-    """The kernel sum_f (relu(w_f . q') + 0.001) (relu(w_f . k') + 0.001), x' = x / D^(1/4)."""
-    scale = q.shape[-1] ** -0.25
-    of_q, of_k = (torch.einsum("bhid,hfd->bhif", x * scale, directions).clamp_min(0) + 1e-3 for x in (q, k))
-    return weighted_by(torch.einsum("bhif,bhjf->bhij", of_q, of_k), v, bias)
-
-
-def dense_hedgehog(q: Tensor, k: Tensor, v: Tensor, layer: torch.nn.Module, context: Context) -> Tensor:
-    """The kernel e^b D / 2 phi(q) . phi(k), phi(x) = [softmax(W x), softmax(-W x)], b = 1 + 10 balance; for keys that
-    are registers or emitters, exp(q . k / sqrt(D))."""
-
-    def features(x: Tensor, rows: Tensor) -> Tensor:
-        spikes = torch.einsum("bhid,hfd->bhif", x, rows.double())
-        return torch.cat([spikes.softmax(-1), (-spikes).softmax(-1)], -1)
-
-    kernel = torch.einsum("bhif,bhjf->bhij", features(q, layer.query_map), features(k, layer.key_map)).log()
-    kernel = kernel + (1 + 10 * layer.balance.double() + math.log(q.shape[-1] / 2))[:, None, None]
-    return beside_exact_keys(kernel, q, k, v, context)
-
-
 def dense_near_far(q: Tensor, k: Tensor, v: Tensor, context: Context, frequencies: int) -> Tensor:
-    """Softmax of each query over the list of keys that its block has in the plan, every cluster summed afresh."""
+    """Softmax of each query over the keys of its block in the plan; every cluster is summed anew."""
     bias = context.key_bias()
     exact = dense_softmax(q, k, v, bias)
     if context.plan is None:
@@ -104,11 +110,11 @@ def dense_near_far(q: Tensor, k: Tensor, v: Tensor, context: Context, frequencie
             scenes.append(exact[scene])
             continue
         out = torch.zeros_like(q[scene]).index_copy(1, plan.exact, exact[scene][:, plan.exact])
-        table = _keys(k[scene], v[scene], log_weight[scene].double(), plan, frequencies)
+        table = _keys(k[scene], v[scene], log_weight[scene].double(), plan)
         for block, rows in enumerate(plan.rows.tolist()):
             used = [row for row in rows if row < len(table)]
             tokens = plan.order[block * BLOCK : min((block + 1) * BLOCK, plan.count)]
-            out = out.index_copy(1, tokens, _read(q[scene][:, tokens], [table[row] for row in used], frequencies))
+            out = out.index_copy(1, tokens, _attend(q[scene][:, tokens], [table[row] for row in used], frequencies))
         scenes.append(out)
     return torch.stack(scenes)
 
@@ -125,13 +131,13 @@ def members(plan: ScenePlan) -> list[list[int]]:
         size, nodes = 2 * size, nodes // 2
 
 
-def channel_groups(dim: int, frequencies: int) -> list[list[int]]:
-    """Channels that turn with one frequency along one axis, then those that do not turn."""
+def channels_by_group(dim: int, frequencies: int) -> list[list[int]]:
+    """The channels that RoPE rotates with one frequency along one axis, then those that it does not rotate."""
     half = dim // 2
     groups: dict[tuple[int, int], list[int]] = {}
     for pair in range(half):
-        turns = pair < 9 * frequencies
-        name = (pair % frequencies, pair // frequencies % 3) if turns else (-1, -1)
+        rotated = pair < 9 * frequencies
+        name = (pair % frequencies, pair // frequencies % 3) if rotated else (-1, -1)
         groups.setdefault(name, []).extend([pair, pair + half])
     return list(groups.values())
 
@@ -139,7 +145,7 @@ def channel_groups(dim: int, frequencies: int) -> list[list[int]]:
 Key = tuple[Tensor, Tensor, Tensor, Tensor]  # log weight [], mean key, variance per channel and mean value [H, D]
 
 
-def _keys(k: Tensor, v: Tensor, log_weight: Tensor, plan: ScenePlan, frequencies: int) -> list[Key | None]:
+def _keys(k: Tensor, v: Tensor, log_weight: Tensor, plan: ScenePlan) -> list[Key | None]:
     keys: list[Key | None] = []
     for tokens in members(plan):
         if not tokens:
@@ -152,14 +158,14 @@ def _keys(k: Tensor, v: Tensor, log_weight: Tensor, plan: ScenePlan, frequencies
     return keys
 
 
-def _read(q: Tensor, keys: list[Key | None], frequencies: int) -> Tensor:
-    """q [H, n, D] of a block over some keys; the squares of its queries count as their mean."""
+def _attend(q: Tensor, keys: list[Key | None], frequencies: int) -> Tensor:
+    """q [H, n, D] of a block over some keys; the squares of the queries are replaced by their mean."""
     assert all(key is not None for key in keys)
     log_weight, mean, variance, value = (
         torch.stack(part, -2 if part[0].dim() else 0) for part in zip(*keys, strict=True)
     )
     logits = q @ mean.transpose(-1, -2) / q.shape[-1] ** 0.5 + log_weight
-    for group in channel_groups(q.shape[-1], frequencies):
+    for group in channels_by_group(q.shape[-1], frequencies):
         shared = variance[..., group].mean(-1)[:, None]
         logits = logits + q[..., group].square().sum(-1).mean(-1)[:, None, None] * shared / (2 * q.shape[-1])
     return logits.softmax(-1) @ value

@@ -1,11 +1,11 @@
-"""Sequences, and contexts of scenes to attend in."""
+"""Random queries, keys and values, and contexts of scenes."""
 
 import dataclasses
 
 import torch
 from torch import Tensor
 
-from rfcli.attention import Context
+from rfcli.attention import AttentionLayer, Context
 
 
 def sequence(batch: int, heads: int, tokens: int, dim: int, seed: int = 0) -> list[Tensor]:
@@ -14,22 +14,22 @@ def sequence(batch: int, heads: int, tokens: int, dim: int, seed: int = 0) -> li
     return [torch.randn(batch, heads, tokens, dim, generator=generator, dtype=torch.float64) for _ in range(3)]
 
 
-def cloud(batch: int, tokens: int, seed: int = 0, **known: object) -> Context:
-    """Random places and normals, and what else is `known`."""
+def random_context(batch: int, tokens: int, seed: int = 0, **fields: object) -> Context:
+    """A context of random positions and normals, with other fields as given."""
     generator = torch.Generator().manual_seed(seed)
-    return Context(features=torch.randn(batch, tokens, 6, generator=generator), **known)  # type: ignore[arg-type]
+    return Context(features=torch.randn(batch, tokens, 6, generator=generator), **fields)  # type: ignore[arg-type]
 
 
-def partial_cloud(batch: int, tokens: int, seed: int = 0) -> Context:
-    """A random mask with at least one real token a row, random key weights, a register and some emitters."""
+def padded_context(batch: int, tokens: int, seed: int = 0) -> Context:
+    """A random mask with a real token in every row, random key weights, one register and some emitters."""
     generator = torch.Generator().manual_seed(seed)
     mask = torch.rand(batch, tokens, generator=generator) < 0.6
     mask[:, 0] = mask[:, tokens // 2] = True
     emitters = torch.rand(batch, tokens, generator=generator) < 0.1
     weight = torch.randn(batch, tokens, generator=generator)
-    return cloud(batch, tokens, seed, key_mask=mask, registers=1, emitters=emitters & mask, log_weight=weight)
+    return random_context(batch, tokens, seed, key_mask=mask, registers=1, emitters=emitters & mask, log_weight=weight)
 
 
-def planned(layer: torch.nn.Module, context: Context) -> Context:
-    """With the plan, where the mechanism makes one."""
-    return dataclasses.replace(context, plan=layer.plan(context)) if hasattr(layer, "plan") else context
+def with_plan(layer: AttentionLayer, context: Context) -> Context:
+    """The context with the plan that the layer makes of it."""
+    return dataclasses.replace(context, plan=layer.plan(context))

@@ -1,21 +1,20 @@
-"""The keys of each block, against a greedy descent with a queue."""
+"""The keys of each block, against a greedy descent with a priority queue."""
 
 import heapq
 
 import pytest
 import torch
 
-from rfcli.attention import Context
-from rfcli.attention.nearfar import NearFar
-from rfcli.attention.nearfar.plan import BLOCK, ScenePlan, smallest_cluster
+from rfcli.attention import Context, create
+from rfcli.attention.nearfar.plan import BLOCK, ScenePlan, smallest_size
 from tests.support.attention_reference import members
-from tests.support.attention_scenes import cloud, partial_cloud
+from tests.support.attention_scenes import padded_context, random_context
 
 CASES = [(300, 24), (1000, 100), (700, 1), (2100, 64)]
 
 
 def only_plan(context: Context, keys: int) -> ScenePlan:
-    (plan,) = NearFar(1, 64, keys=keys).plan(context)
+    (plan,) = create("nearfar", 1, 64, keys=keys).plan(context)
     assert plan is not None
     return plan
 
@@ -25,13 +24,13 @@ def keys_of_blocks(plan: ScenePlan) -> list[list[int]]:
 
 
 @pytest.mark.parametrize(("tokens", "keys"), CASES)
-def test_every_block_reads_every_real_token_once_and_lights_unpooled(tokens: int, keys: int) -> None:
-    context = partial_cloud(1, tokens)
+def test_keys_of_a_block_hold_every_real_token_once_and_emitters_alone(tokens: int, keys: int) -> None:
+    context = padded_context(1, tokens)
     plan = only_plan(context, keys)
     rows = members(plan)
     real = context.key_mask[0].nonzero()[:, 0].tolist()
-    alone = [0, *context.emitters[0].nonzero()[:, 0].tolist()]
-    assert plan.exact.tolist() == sorted(set(alone))
+    exact = [0, *context.emitters[0].nonzero()[:, 0].tolist()]
+    assert plan.exact.tolist() == sorted(set(exact))
     for block in keys_of_blocks(plan):
         assert sorted(token for row in block for token in rows[row]) == real
         assert all([token] in [rows[row] for row in block] for token in plan.exact.tolist())
@@ -40,10 +39,10 @@ def test_every_block_reads_every_real_token_once_and_lights_unpooled(tokens: int
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("tokens", "keys"), CASES)
-def test_keys_are_those_that_a_greedy_descent_ends_with(tokens: int, keys: int, weighted: bool) -> None:
+def test_keys_equal_those_of_a_greedy_descent(tokens: int, keys: int, weighted: bool) -> None:
     generator = torch.Generator().manual_seed(7)
     log_weight = torch.randn(1, tokens, generator=generator) if weighted else torch.zeros(1, tokens)
-    context = cloud(1, tokens, log_weight=log_weight)
+    context = random_context(1, tokens, log_weight=log_weight)
     context.features[..., 3:] *= 0.1  # so that blocks are small in space, and distances matter
     plan = only_plan(context, keys)
     rows = members(plan)
@@ -59,14 +58,14 @@ def test_keys_are_those_that_a_greedy_descent_ends_with(tokens: int, keys: int, 
         return mean[:3], float(w.sum() * (variance[:3].sum() + variance[3:].sum() / 4))
 
     sizes, starts = level_sizes(plan)
-    described = [spread(row) if rows[row] else None for row in range(plan.nodes)]
+    spreads = [spread(row) if rows[row] else None for row in range(plan.nodes)]
     for block, chosen in enumerate(keys_of_blocks(plan)):
         queries = features[plan.order[block * BLOCK : min((block + 1) * BLOCK, plan.count)], :3]
         centre = queries.mean(0)
         radius = (queries - centre).square().sum(1).mean().sqrt()
 
         def score(row: int, centre: torch.Tensor = centre, radius: torch.Tensor = radius) -> float:
-            mean, value = described[row]  # type: ignore[misc]
+            mean, value = spreads[row]  # type: ignore[misc]
             return value / (max(0.0, float((mean - centre).norm() - radius)) + 0.15)
 
         root = plan.nodes - 1
@@ -83,7 +82,7 @@ def test_keys_are_those_that_a_greedy_descent_ends_with(tokens: int, keys: int, 
                     heapq.heappush(queue, (-score(child), level - 1, child))
         expected = {*final, *(row for _, _, row in queue)}
         nodes = {row for row in chosen if row < plan.nodes}
-        assert len(nodes ^ expected) <= 0.02 * keys  # rounding may turn two scores around
+        assert len(nodes ^ expected) <= 0.02 * keys  # rounding may swap two scores
 
 
 def level_sizes(plan: ScenePlan) -> tuple[list[int], list[int]]:
@@ -95,11 +94,11 @@ def level_sizes(plan: ScenePlan) -> tuple[list[int], list[int]]:
     return sizes, [sum(sizes[:level]) for level in range(len(sizes))]
 
 
-def test_scenes_of_a_batch_have_plans_of_their_own_and_small_ones_none() -> None:
+def test_each_scene_of_a_batch_has_its_own_plan_and_small_scenes_have_none() -> None:
     mask = torch.ones(3, 100, dtype=torch.bool)
     mask[1, 60:] = False
-    context = cloud(3, 100, key_mask=mask)
-    plans = NearFar(1, 64, keys=40).plan(context)
+    context = random_context(3, 100, key_mask=mask)
+    plans = create("nearfar", 1, 64, keys=40).plan(context)
     assert plans[1] is None
     alone = only_plan(Context(features=context.features[2:]), 40)
     assert plans[2] is not None
@@ -110,11 +109,11 @@ def test_scenes_of_a_batch_have_plans_of_their_own_and_small_ones_none() -> None
 @pytest.mark.parametrize(
     ("count", "keys", "size"), [(2000, 1024, 1), (65536, 1024, 8), (65535, 1024, 4), (10**9, 1, 128)]
 )
-def test_smallest_clusters_grow_with_the_scene(count: int, keys: int, size: int) -> None:
-    assert smallest_cluster(count, keys) == size
+def test_smallest_nodes_grow_with_the_scene(count: int, keys: int, size: int) -> None:
+    assert smallest_size(count, keys) == size
 
 
-def test_identical_triangles_are_a_scene_too() -> None:
+def test_identical_triangles_have_a_valid_plan() -> None:
     plan = only_plan(Context(features=torch.ones(1, 400, 6)), 32)
     rows = members(plan)
     for block in keys_of_blocks(plan):

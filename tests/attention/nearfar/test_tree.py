@@ -1,4 +1,4 @@
-"""The order of a balanced tree, against a recursion."""
+"""The order of a balanced tree, against a recursive implementation."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch import Tensor
 from rfcli.attention.nearfar.tree import balanced_order, sums_over_nodes
 
 
-def halved(points: Tensor, tokens: list[int], size: int, smallest: int) -> list[list[int]]:
+def recursive_runs(points: Tensor, tokens: list[int], size: int, smallest: int) -> list[list[int]]:
     """The smallest runs, left to right."""
     if size == smallest or not tokens:
         return [tokens] if tokens else []
@@ -15,18 +15,18 @@ def halved(points: Tensor, tokens: list[int], size: int, smallest: int) -> list[
     axis = int((chosen.amax(0) - chosen.amin(0)).argmax())
     tokens = sorted(tokens, key=lambda token: float(points[token, axis]))
     half = size // 2
-    return halved(points, tokens[:half], half, smallest) + halved(points, tokens[half:], half, smallest)
+    return recursive_runs(points, tokens[:half], half, smallest) + recursive_runs(points, tokens[half:], half, smallest)
 
 
 @pytest.mark.parametrize(("count", "smallest"), [(1, 1), (5, 1), (8, 2), (100, 4), (129, 1), (1000, 128), (3, 16)])
-def test_runs_are_the_leaves_of_the_recursion(count: int, smallest: int) -> None:
+def test_runs_equal_those_of_the_recursive_reference(count: int, smallest: int) -> None:
     points = torch.rand(count, 6, generator=torch.Generator().manual_seed(count))
     order = balanced_order(points, smallest).tolist()
     assert sorted(order) == list(range(count))
     size = smallest
     while size < count:
         size *= 2
-    expected = halved(points, list(range(count)), size, smallest)
+    expected = recursive_runs(points, list(range(count)), size, smallest)
     runs = [order[start : start + smallest] for start in range(0, count, smallest)]
     assert [sorted(run) for run in runs] == [sorted(run) for run in expected]
 
