@@ -1,7 +1,23 @@
-"""Ground truth: what the light in a scene really does."""
+"""Ground truth: reference images of scenes, by path tracing, and a fast raster preview.
 
-from rfcli.truth.path_tracer import PathTracer
-from rfcli.truth.raster_preview import RasterPreview
-from rfcli.truth.renderer import TruthRenderer
+Each name below is imported on first use: the preview does not need Mitsuba, nor the path tracer OpenGL.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rfcli.truth.path_tracer import PathTracer
+    from rfcli.truth.raster_preview import RasterPreview
+    from rfcli.truth.renderer import TruthRenderer
 
 __all__ = ["PathTracer", "RasterPreview", "TruthRenderer"]
+
+_MODULES = {"PathTracer": "path_tracer", "RasterPreview": "raster_preview", "TruthRenderer": "renderer"}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Open Image Denoise on a few threads of its own."""
+"""Removes Monte Carlo noise with Open Image Denoise."""
 
 import sys
 from functools import cache
@@ -7,7 +7,7 @@ import numpy as np
 
 from rfcli.truth.renderer import Images
 
-# pyoidn would import torch, if only to take tensors too: seconds and hundreds of megabytes of every worker.
+# pyoidn imports torch if it can, only to accept tensors: seconds and hundreds of megabytes in every worker process.
 _without_torch = "torch" not in sys.modules
 if _without_torch:
     sys.modules["torch"] = None  # type: ignore[assignment]
@@ -19,7 +19,7 @@ finally:
 
 
 def denoised(color: Images, threads: int) -> Images:
-    """The image [H, W, 3], linear HDR, without its Monte Carlo noise; never negative. threads: 0 for all cores."""
+    """The image [H, W, 3], linear HDR, without Monte Carlo noise and negative values; threads: 0 for all cores."""
     color = np.ascontiguousarray(color, dtype=np.float32)
     clean = np.empty_like(color)
     with pyoidn.Filter(device(threads), "RT") as filter_:
@@ -36,10 +36,10 @@ def denoised(color: Images, threads: int) -> Images:
 
 @cache
 def device(threads: int) -> pyoidn.Device:
-    """The CPU device, made once: it loads the filter's weights."""
-    made = pyoidn.Device(pyoidn.OIDN_DEVICE_TYPE_CPU)
-    made.set_bool("setAffinity", False)  # several processes would all pin themselves to the first core
+    """The CPU device, created once because it loads the weights of the filter."""
+    created = pyoidn.Device(pyoidn.OIDN_DEVICE_TYPE_CPU)
+    created.set_bool("setAffinity", False)  # else several processes all pin themselves to the first core
     if threads:
-        made.set_int("numThreads", threads)
-    made.commit()
-    return made
+        created.set_int("numThreads", threads)
+    created.commit()
+    return created

@@ -1,4 +1,4 @@
-"""Energy that a rough mirror loses when only the first bounce between its microfacets is counted."""
+"""Energy that a rough GGX surface loses if only single scattering between its microfacets is computed."""
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,8 @@ AVERAGE_ALBEDO = np.array(
 def lost_to_multiple_scattering(alpha: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Share [...] of energy, 0..1, that single-scattering GGX of width alpha [...] (0..1) does not return.
 
-    Physically it leaves after further bounces between microfacets, in nearly all directions alike (Heitz et al. 2016);
-    Kulla and Conty (2017) give it back as a smooth lobe. We give it back as a Lambertian one of the same average.
+    Physically this energy leaves after several bounces between microfacets, almost uniformly over directions (Heitz et
+    al. 2016). Kulla and Conty (2017) restore it with a smooth lobe, we with a Lambertian lobe of the same average.
     """
     grid = np.linspace(0.0, 1.0, len(AVERAGE_ALBEDO))
     lost: npt.NDArray[np.float32] = (1.0 - np.interp(alpha, grid, AVERAGE_ALBEDO)).astype(np.float32)

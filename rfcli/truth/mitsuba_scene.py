@@ -1,4 +1,4 @@
-"""A `TriangleScene` in Mitsuba's terms: meshes with one material per face, two-sided lights, Blender's cameras."""
+"""Converts a `TriangleScene` to Mitsuba: meshes with one material per face, two-sided lights, cameras."""
 
 from typing import Any
 
@@ -12,28 +12,30 @@ from rfcli.truth.ggx_energy import lost_to_multiple_scattering
 
 mi.set_variant("scalar_rgb")
 
-MIN_ALPHA = 1e-3  # a lobe of 0.06 degrees: below a pixel, above the reach of single precision
+MIN_ALPHA = 1e-3  # a lobe of 0.06 degrees: smaller than a pixel, large enough for single precision
 LIGHT_GAP = 1e-4  # half the distance between the two faces of a light
 
 
 def to_mitsuba(scene: TriangleScene, resolution: int) -> Any:
-    """The Mitsuba scene: V sensors of resolution^2 pixels (box filter: pixel averages), black surroundings."""
+    """The Mitsuba scene: V sensors of resolution x resolution pixels (box filter: pixel means), black surroundings."""
     parts: dict[str, Any] = {"type": "scene"}
     dark = ~scene.emitters
     if dark.any():
-        parts["surfaces"] = surfaces(scene.triangles[dark], scene.vn[dark], scene.material[dark])
-    for i, light in enumerate(lights(scene)):
+        parts["surfaces"] = surface_mesh(scene.triangles[dark], scene.vn[dark], scene.material[dark])
+    for i, light in enumerate(light_meshes(scene)):
         parts[f"light{i}"] = light
     for view in range(len(scene.c2w)):
         parts[f"sensor{view}"] = sensor(scene.c2w[view], float(scene.fov[view]), resolution)
     return mi.load_dict(parts)
 
 
-def surfaces(triangles: npt.NDArray[np.float32], vn: npt.NDArray[np.float32], material: npt.NDArray[np.float32]) -> Any:
-    """One mesh of [N, 3, 3] triangles; material [N, 13] becomes attributes of its faces.
+def surface_mesh(
+    triangles: npt.NDArray[np.float32], vn: npt.NDArray[np.float32], material: npt.NDArray[np.float32]
+) -> Any:
+    """One mesh of triangles [N, 3, 3]; material [N, 13] becomes attributes of its faces.
 
-    Diffuse + GGX are added: f = kd / pi + ks f_ggx. Mitsuba blends, so with weight w = ks / (kd + ks) (of channel
-    means: samples go where the energy is) the parts are kd / (1 - w) and ks / w, and the sum is exact.
+    The BSDF is a sum, f = kd / pi + ks f_ggx, while Mitsuba blends. With weight w = ks / (kd + ks) of channel means,
+    which samples each lobe by its energy, the blended lobes are kd / (1 - w) and ks / w, and the sum is exact.
     """
     alpha = np.clip(material[:, ROUGHNESS] ** 2, MIN_ALPHA, 1.0)
     specular = material[:, SPECULAR]
@@ -55,7 +57,7 @@ def surfaces(triangles: npt.NDArray[np.float32], vn: npt.NDArray[np.float32], ma
             },
         },
     }
-    mesh = mesh_of(triangles, vn, bsdf=mi.load_dict(bsdf))
+    mesh = triangle_mesh(triangles, vn, bsdf=mi.load_dict(bsdf))
     mesh.add_attribute("face_weight", 1, weight.ravel())
     mesh.add_attribute("face_alpha", 1, alpha.ravel())
     mesh.add_attribute("face_diffuse", 3, (diffuse / (1.0 - weight)[:, None]).ravel())
@@ -64,37 +66,37 @@ def surfaces(triangles: npt.NDArray[np.float32], vn: npt.NDArray[np.float32], ma
 
 
 def face_attribute(name: str) -> dict[str, str]:
-    """Reference to the values that `add_attribute` hangs on each face."""
+    """Reference to the values that `add_attribute` stores with each face."""
     return {"type": "mesh_attribute", "name": f"face_{name}"}
 
 
-def lights(scene: TriangleScene) -> list[Any]:
+def light_meshes(scene: TriangleScene) -> list[Any]:
     """Meshes of the emitters, one per radiance and side; pure emission, no reflection.
 
-    Blender's emitters shine from both sides, Mitsuba's from one: each has a flipped twin a hair away. A side that
-    faces neither a surface nor a camera lights nothing that anyone sees and is left out, which halves the noise.
+    Emitters emit on both sides (as in Blender), Mitsuba's on one, so each has a reversed copy at a small distance. A
+    side that faces neither a surface nor a camera does not contribute and is left out, which halves the noise.
     """
     emits = scene.emitters
     eyes = scene.c2w[:, :3, 3]
-    seen = np.concatenate([scene.triangles[~emits].reshape(-1, 3), eyes])
+    receivers = np.concatenate([scene.triangles[~emits].reshape(-1, 3), eyes])
     meshes = []
     for radiance in np.unique(scene.material[emits][:, EMISSION], axis=0):
         group = scene.triangles[emits & (scene.material[:, EMISSION] == radiance).all(axis=1)]
         for side in (group, group[:, ::-1]):
             normals = face_normals(side)
-            reach = np.einsum("pk,nk->np", seen, normals) - np.einsum("nk,nk->n", side[:, 0], normals)[:, None]
-            facing = (reach > LIGHT_GAP).any(axis=1)
+            height = np.einsum("pk,nk->np", receivers, normals) - np.einsum("nk,nk->n", side[:, 0], normals)[:, None]
+            facing = (height > LIGHT_GAP).any(axis=1)
             if facing.any():
                 shifted = side[facing] + LIGHT_GAP * normals[facing][:, None]
                 vn = np.repeat(normals[facing][:, None], 3, axis=1)
                 emitter = {"type": "area", "radiance": {"type": "rgb", "value": radiance.tolist()}}
                 black = {"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}}
-                meshes.append(mesh_of(shifted, vn, bsdf=mi.load_dict(black), emitter=mi.load_dict(emitter)))
+                meshes.append(triangle_mesh(shifted, vn, bsdf=mi.load_dict(black), emitter=mi.load_dict(emitter)))
     return meshes
 
 
-def mesh_of(triangles: npt.NDArray[np.float32], vn: npt.NDArray[np.float32], **parts: Any) -> Any:
-    """A Mitsuba mesh of separate triangles [N, 3, 3] with vertex normals [N, 3, 3]; parts: its bsdf, its emitter."""
+def triangle_mesh(triangles: npt.NDArray[np.float32], vn: npt.NDArray[np.float32], **parts: Any) -> Any:
+    """A Mitsuba mesh of separate triangles [N, 3, 3] with vertex normals [N, 3, 3]; parts: its bsdf and emitter."""
     properties = mi.Properties()
     for name, part in parts.items():
         properties[name] = part
@@ -109,7 +111,7 @@ def mesh_of(triangles: npt.NDArray[np.float32], vn: npt.NDArray[np.float32], **p
 
 
 def sensor(c2w: npt.NDArray[np.float32], fov: float, resolution: int) -> dict[str, Any]:
-    """A square pinhole camera. Blender's looks down -Z with +X right, Mitsuba's down +Z with +X left."""
+    """A square pinhole camera. Ours looks down -Z with +X right, Mitsuba's down +Z with +X left."""
     turned = np.array(c2w, dtype=np.float64) @ np.diag([-1.0, 1.0, -1.0, 1.0])
     return {
         "type": "perspective",

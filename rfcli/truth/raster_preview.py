@@ -1,4 +1,4 @@
-"""A quick look at a scene: rasterised by OpenGL (pyrender), direct light without shadows. Not a truth to learn from."""
+"""A fast preview: rasterised by OpenGL (pyrender), direct light without shadows. Not for training."""
 
 import os
 import sys
@@ -14,30 +14,30 @@ from rfcli.scene import DIFFUSE, EMISSION, SPECULAR, TriangleScene
 from rfcli.scene.geometry import triangle_areas
 from rfcli.truth.renderer import Images
 
-MAX_LIGHTS = 4  # the strongest emitters; each costs a light in the shader
-AMBIENT = 0.15  # stands for all indirect light
-GAMMA = 2.2  # pyrender's encoding of its output
+MAX_LIGHTS = 4  # the strongest emitters; each is a light in the shader
+AMBIENT = 0.15  # replaces indirect light
+GAMMA = 2.2  # of pyrender's output
 
 
 @dataclass(frozen=True)
 class RasterPreview:
-    """Shapes, colours and rough brightness in milliseconds: emitters become point lights, without shadows or bounces.
+    """Shapes, colours and approximate brightness in milliseconds; emitters become point lights without shadows.
 
-    Raises InputError where the machine has no OpenGL to render with off screen.
+    `render` raises InputError if the machine has no OpenGL that renders off screen.
     """
 
     def render(self, scene: TriangleScene, resolution: int) -> Images:
-        """Images [V, resolution, resolution, 3], linear, 0..1; row 0 on top."""
+        """Images [V, resolution, resolution, 3], linear, 0..1; row 0 at the top."""
         pyrender = load_pyrender()
         world = pyrender.Scene(bg_color=[0.0, 0.0, 0.0, 1.0], ambient_light=[AMBIENT] * 3)
-        world.add(mesh_of(pyrender, scene))
-        for place, intensity in point_lights(scene):
+        world.add(scene_mesh(pyrender, scene))
+        for position, intensity in point_lights(scene):
             pose = np.eye(4)
-            pose[:3, 3] = place
+            pose[:3, 3] = position
             world.add(pyrender.PointLight(color=np.ones(3), intensity=intensity), pose=pose)
         try:
             renderer = pyrender.OffscreenRenderer(resolution, resolution)
-        except Exception as error:  # each platform's OpenGL fails in its own way
+        except Exception as error:  # OpenGL errors differ between platforms
             raise InputError(no_opengl(error)) from error
         try:
             return np.stack([self._view(pyrender, renderer, world, scene, v) for v in range(len(scene.c2w))])
@@ -54,10 +54,10 @@ class RasterPreview:
 
 
 def load_pyrender() -> Any:
-    """The module, told to render off screen where there is no display.
+    """The module pyrender, set to render off screen.
 
-    Mesa and Triton, which torch loads when it makes an optimiser, bring an LLVM each; the process survives both only
-    where Triton's is loaded first.
+    Mesa and Triton, which torch imports when it creates an optimizer, each load their own LLVM; the process crashes
+    unless Triton's is loaded first.
     """
     with suppress(ImportError):
         import triton  # noqa: F401
@@ -65,21 +65,21 @@ def load_pyrender() -> Any:
         os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
     try:
         import pyrender
-    except Exception as error:  # PyOpenGL raises whatever the missing library leads to
+    except Exception as error:  # PyOpenGL raises all kinds of errors if a library is missing
         raise InputError(no_opengl(error)) from error
     return pyrender
 
 
 def no_opengl(error: Exception) -> str:
-    """The sentence for a machine without OpenGL."""
+    """The message on a machine without OpenGL."""
     return (
-        f"The raster preview needs OpenGL, and there is none here ({type(error).__name__}); install Mesa's EGL "
-        "(Debian: libegl1 libgl1-mesa-dri), or render without --preview."
+        f"The raster preview needs OpenGL, which is not available ({type(error).__name__}); install Mesa's EGL "
+        "(Debian: libegl1 libgl1-mesa-dri), or render without `preview`."
     )
 
 
-def mesh_of(pyrender: Any, scene: TriangleScene) -> Any:
-    """Both sides of every triangle, coloured by diffuse + specular; emitters white."""
+def scene_mesh(pyrender: Any, scene: TriangleScene) -> Any:
+    """Both sides of every triangle, with colour diffuse + specular; emitters white."""
     emits = scene.emitters
     color = np.minimum(scene.material[:, DIFFUSE] + scene.material[:, SPECULAR], 1.0)
     primitives = []
@@ -102,13 +102,13 @@ def mesh_of(pyrender: Any, scene: TriangleScene) -> Any:
 
 
 def both_sides(corners: npt.NDArray[np.float32], sign: float) -> npt.NDArray[np.float32]:
-    """Corners [N, 3, 3], and again in reverse order times `sign`, as a list [6 N, 3]."""
+    """[6 N, 3] the corners [N, 3, 3], then the corners in reverse order times `sign`."""
     both: npt.NDArray[np.float32] = np.concatenate([corners, sign * corners[:, ::-1]]).reshape(-1, 3)
     return both
 
 
 def point_lights(scene: TriangleScene) -> list[tuple[npt.NDArray[np.float32], float]]:
-    """Centres and radiant intensities of the strongest emitting triangles, the rest's power shared among them."""
+    """Centres and radiant intensities of the strongest emitting triangles, scaled to the power of all emitters."""
     emits = scene.emitters
     corners = scene.triangles[emits]
     area = triangle_areas(corners)

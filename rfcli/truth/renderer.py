@@ -1,4 +1,4 @@
-"""What every ground-truth renderer promises."""
+"""The interface of ground-truth renderers."""
 
 from typing import Protocol
 
@@ -11,8 +11,16 @@ Images = npt.NDArray[np.float32]
 
 
 class TruthRenderer(Protocol):
-    """A renderer of triangle scenes that the network is compared with."""
+    """A renderer that is independent of the network."""
 
     def render(self, scene: TriangleScene, resolution: int) -> Images:
-        """Images [V, resolution, resolution, 3] of all V cameras: linear radiance, row 0 on top."""
+        """Render all cameras of a scene.
+
+        Args:
+            scene: A scene with V cameras.
+            resolution: Height and width in pixels.
+
+        Returns:
+            [V, resolution, resolution, 3] linear radiance, row 0 at the top.
+        """
         ...

@@ -1,4 +1,4 @@
-"""The table of lost energy against an integral over the microfacet distribution itself."""
+"""The table of lost energy against an integral over the microfacet distribution."""
 
 import numpy as np
 import pytest
@@ -7,14 +7,14 @@ from rfcli.truth.ggx_energy import AVERAGE_ALBEDO, lost_to_multiple_scattering
 
 
 def average_albedo(alpha: float, steps: int = 160) -> float:
-    """2 times the integral of f cos cos' over both hemispheres, with GGX D and separable Smith G written out."""
+    """2 times the integral of f cos cos' over both hemispheres, with explicit GGX D and separable Smith G."""
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     azimuth, half_azimuth = np.pi * (nodes + 1) / 2, np.pi * weights  # 0..pi, doubled by symmetry
     total = 0.0
     for out, weight in zip(*np.polynomial.legendre.leggauss(24), strict=True):
         mu = (out + 1) / 2
         view = np.array([np.sqrt(1 - mu**2), 0.0, mu])
-        # integrate over half vectors, whose density is smooth even for narrow lobes: tan = alpha s / sqrt(1 - s^2)
+        # integrate over half vectors, whose density is smooth for narrow lobes too: tan = alpha s / sqrt(1 - s^2)
         s = (nodes + 1) / 2
         tangent = alpha * s / np.sqrt(1 - s**2)
         cos_h = 1 / np.sqrt(1 + tangent**2)
@@ -45,11 +45,11 @@ def smith(cosine: "np.ndarray | float", alpha: float) -> "np.ndarray":
 
 
 @pytest.mark.parametrize("step", [2, 6, 11, 16])
-def test_the_table_is_the_integral(step: int) -> None:
+def test_table_matches_the_integral(step: int) -> None:
     assert AVERAGE_ALBEDO[step] == pytest.approx(average_albedo(step / 16), abs=0.003)
 
 
-def test_a_smooth_mirror_loses_nothing_and_a_rougher_one_more() -> None:
+def test_loss_is_0_for_a_mirror_and_grows_with_roughness() -> None:
     lost = lost_to_multiple_scattering(np.linspace(0, 1, 50, dtype=np.float32))
     assert lost[0] == 0
     assert (np.diff(lost) > 0).all()

@@ -1,4 +1,4 @@
-"""The path tracer against physics in closed form."""
+"""The path tracer against closed forms."""
 
 import subprocess
 import sys
@@ -16,8 +16,8 @@ WHITE = (1.0, 1.0, 1.0)
 RIGHT, UP = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 
 
-def trace(what: TriangleScene, resolution: int = 16, spp: int = 64, seed: int = 0) -> Array:
-    return PathTracer(spp, denoise=False, seed=seed).render(what, resolution).astype(np.float64)
+def trace(world: TriangleScene, resolution: int = 16, spp: int = 64, seed: int = 0) -> Array:
+    return PathTracer(spp, denoise=False, seed=seed).render(world, resolution).astype(np.float64)
 
 
 @pytest.mark.parametrize(
@@ -31,20 +31,20 @@ def trace(what: TriangleScene, resolution: int = 16, spp: int = 64, seed: int = 
         ((0.5, 0.3, 0.1), 0.4, 0.7),
     ],
 )
-def test_a_ball_in_a_white_furnace_is_as_bright_as_its_albedo(
+def test_ball_in_a_white_furnace_has_the_radiance_of_its_albedo(
     diffuse: tuple[float, float, float], specular: float, roughness: float
 ) -> None:
-    """From far away a ball shows every angle with the weight of its cosine, so its mean is the mean albedo."""
+    """From far away a ball shows each angle weighted by its cosine, so its mean is the mean albedo."""
     furnace = ball(30.0, 80, material(1, emission=WHITE))
     body = ball(0.3, 8000, material(1, diffuse, specular, roughness))
     far, half = 20.0, np.radians(0.9)
     image = trace(scene([body, furnace], [camera((0.0, -far, 0.0), (0.0, 0.0, 0.0))], 1.8), resolution=24, spp=256)[0]
-    covered = np.pi * (0.3 / far) ** 2 / (2 * np.tan(half)) ** 2  # of the picture, by the ball
-    missing = (1 - image).mean(axis=(0, 1)) / covered  # around the ball the furnace is seen, radiance 1
+    covered = np.pi * (0.3 / far) ** 2 / (2 * np.tan(half)) ** 2  # share of the image covered by the ball
+    missing = (1 - image).mean(axis=(0, 1)) / covered  # the furnace around the ball has radiance 1
     assert 1 - missing == pytest.approx(np.array(diffuse) + specular, rel=0.01)
 
 
-def test_a_small_light_above_a_floor_follows_the_inverse_square_law() -> None:
+def test_small_light_follows_the_inverse_square_law() -> None:
     floor = quad((0, 0, 0), (0.5, 0, 0), (0, 0.5, 0), material(2, (0.6, 0.4, 0.2)))
     radiance, side = 1000.0, 0.02
     for height, tilt in ((1.0, 0.0), (0.7, 0.8)):
@@ -56,8 +56,8 @@ def test_a_small_light_above_a_floor_follows_the_inverse_square_law() -> None:
         assert image.mean(axis=(0, 1)) == pytest.approx(expected, rel=0.01)
 
 
-def test_light_inside_a_diffuse_sphere_adds_up_over_all_bounces() -> None:
-    """In a sphere of albedo a every bounce spreads evenly, so that indirect irradiance is a / (1 - a) power / area."""
+def test_indirect_light_in_a_diffuse_sphere() -> None:
+    """In a sphere of albedo a each bounce is uniform, so indirect irradiance is a / (1 - a) power / area."""
     albedo, radiance, side = 0.7, 100.0, 0.05
     wall = ball(1.0, 5120, material(1, (albedo,) * 3))
     light = quad((0, 0, 0), (side / 2, 0, 0), (0, side / 2, 0), material(2, emission=(radiance,) * 3))
@@ -69,7 +69,7 @@ def test_light_inside_a_diffuse_sphere_adds_up_over_all_bounces() -> None:
     assert image.mean() == pytest.approx(expected, rel=0.01)
 
 
-def test_a_patch_under_a_facing_patch_follows_its_form_factor() -> None:
+def test_patch_under_a_parallel_patch_follows_its_form_factor() -> None:
     """Irradiance at the centre below a parallel square of half side a at distance 1 (Siegel and Howell, B-4)."""
     a, radiance = 0.4, 5.0
     floor = quad((0, 0, 0), (0.5, 0, 0), (0, 0.5, 0), material(2, (0.6, 0.4, 0.2)))
@@ -81,20 +81,20 @@ def test_a_patch_under_a_facing_patch_follows_its_form_factor() -> None:
 
 
 def lit_floor(rows: Array) -> TriangleScene:
-    """A floor alone under one light: no light reaches the camera by two bounces."""
+    """A floor and one light: no light reaches the camera by two bounces."""
     floor = quad((0, 0, 0), (0.5, 0, 0), (0, 0.5, 0), rows)
     light = quad((0.2, 0.5, 1.0), (0.1, 0, 0), (0, -0.1, 0), material(2, emission=(50.0, 40.0, 30.0)))
     return scene([floor, light], [camera((0, -1, 0.8), (0, 0, 0))], 30.0)
 
 
-def test_diffuse_and_glossy_reflection_add() -> None:
+def test_diffuse_and_specular_lobes_add() -> None:
     diffuse = trace(lit_floor(material(2, (0.5, 0.2, 0.1))), spp=512)
     glossy = trace(lit_floor(material(2, specular=0.4, roughness=0.5)), spp=512)
     both = trace(lit_floor(material(2, (0.5, 0.2, 0.1), 0.4, 0.5)), spp=512)
     assert both.mean(axis=(0, 1, 2)) == pytest.approx((diffuse + glossy).mean(axis=(0, 1, 2)), rel=0.01)
 
 
-def test_roughness_and_colour_belong_to_each_triangle() -> None:
+def test_materials_are_per_triangle() -> None:
     one, other = material(1, (0.5, 0.2, 0.1), 0.4, 0.1), material(1, (0.1, 0.2, 0.8), 0.1, 0.9)
     mixed = trace(lit_floor(np.concatenate([one, other])), spp=256)[0]
     first = trace(lit_floor(np.concatenate([one, one])), spp=256)[0]
@@ -105,15 +105,15 @@ def test_roughness_and_colour_belong_to_each_triangle() -> None:
     assert mixed[far_left].mean(axis=0) == pytest.approx(second[far_left].mean(axis=0), rel=0.02)
 
 
-def test_twice_the_emission_is_twice_the_image() -> None:
+def test_radiance_is_linear_in_emission() -> None:
     once = lit_floor(material(2, (0.5, 0.2, 0.1), 0.4, 0.5))
     rows = once.material.copy()
     rows[:, EMISSION] *= 2
     assert trace(replace(once, material=rows)) == pytest.approx(2 * trace(once), rel=1e-5)
 
 
-def test_right_is_right_and_up_is_up() -> None:
-    """Glowing squares at the camera's right (red), top (green) and centre (blue)."""
+def test_image_axes_match_the_camera() -> None:
+    """Emitting squares right of (red), above (green) and at (blue) the centre of the view."""
     pose = camera((0.4, -2.0, 0.3), (0.0, 0.0, 0.0))
     right, up, forward = pose[:3, 0], pose[:3, 1], -pose[:3, 2]
     glow = {"red": (right * 0.4, (9.0, 0, 0)), "green": (up * 0.4, (0, 9.0, 0)), "blue": (right * 0, (0, 0, 9.0))}
@@ -130,8 +130,8 @@ def test_right_is_right_and_up_is_up() -> None:
         assert rows.mean() + 0.5 == pytest.approx(16 - pixels_per_unit * (place @ up), abs=0.6)
 
 
-def test_lights_and_surfaces_have_two_sides() -> None:
-    """A light between two facing floors; both are lit alike, whichever way the triangles wind."""
+def test_lights_and_surfaces_are_two_sided() -> None:
+    """A light between two parallel floors lights both equally, whatever the winding of the triangles."""
     light = quad((0, 0, 0), (0.1, 0, 0), (0, 0.1, 0), material(2, emission=(20.0,) * 3))
     above = quad((0, 0, 0.5), (0.3, 0, 0), (0, 0.3, 0), material(2, (0.5,) * 3))
     below = quad((0, 0, -0.5), (0.3, 0, 0), (0, 0.3, 0), material(2, (0.5,) * 3))
@@ -143,13 +143,13 @@ def test_lights_and_surfaces_have_two_sides() -> None:
     assert trace(scene([light, above, below], faces, 1.0), spp=4) == pytest.approx(20.0)
 
 
-def test_the_same_seed_gives_the_same_image_and_another_another() -> None:
+def test_image_depends_on_the_seed_only() -> None:
     floor = lit_floor(material(2, (0.5,) * 3))
     assert (trace(floor, spp=2, seed=1) == trace(floor, spp=2, seed=1)).all()
     assert (trace(floor, spp=2, seed=1) != trace(floor, spp=2, seed=2)).any()
 
 
-def test_denoising_brings_few_samples_nearer_to_many() -> None:
+def test_denoising_reduces_the_error_of_few_samples() -> None:
     floor = lit_floor(material(2, (0.5, 0.2, 0.1), 0.3, 0.6))
     many = trace(floor, resolution=64, spp=512)
     noisy, clean = (PathTracer(4, denoise=denoise).render(floor, 64) for denoise in (False, True))
@@ -157,13 +157,14 @@ def test_denoising_brings_few_samples_nearer_to_many() -> None:
     assert np.square(clean - many).mean() < 0.5 * np.square(noisy - many).mean()
 
 
-def test_no_samples_are_refused() -> None:
+def test_samples_per_pixel_must_be_positive() -> None:
     with pytest.raises(InputError, match="at least 1"):
         PathTracer(0)
 
 
-def test_workers_that_trace_and_denoise_do_without_torch() -> None:
-    """Which takes longer to load than a small scene to make; and torch is whole where it is wanted afterwards."""
+@pytest.mark.slow
+def test_denoising_does_not_import_torch() -> None:
+    """Importing torch takes longer than rendering a small scene; it can still be imported afterwards."""
     code = """
 import sys
 import numpy as np

@@ -1,4 +1,4 @@
-"""The preview: the same view of the scene as the path tracer's."""
+"""The preview shows the same view as the path tracer."""
 
 import subprocess
 import sys
@@ -12,14 +12,14 @@ from tests.support.surfaces import camera, material, quad, scene
 
 
 def two_squares() -> object:
-    """A red square at the right, a green one above, under a light behind the camera; one of them faces away."""
+    """A red square on the right, a green one above, one of them facing away, with a light behind the camera."""
     red = quad((0.4, 0, 0), (0.15, 0, 0), (0, 0, 0.15), material(2, (0.9, 0.0, 0.0)))
     green = quad((0, 0, 0.4), (0, 0, 0.15), (0.15, 0, 0), material(2, (0.0, 0.9, 0.0)))
     light = quad((0, -3, 0), (0.2, 0, 0), (0, 0, 0.2), material(2, emission=(200.0,) * 3))
     return scene([red, green, light], [camera((0.3, -2, 0.2), (0, 0, 0))], 45.0)
 
 
-def test_shapes_and_colours_are_where_the_path_tracer_sees_them() -> None:
+def test_preview_covers_the_same_pixels_as_the_path_tracer() -> None:
     squares = two_squares()
     try:
         preview = RasterPreview().render(squares, 128)
@@ -28,17 +28,17 @@ def test_shapes_and_colours_are_where_the_path_tracer_sees_them() -> None:
     truth = PathTracer(64, denoise=False).render(squares, 128)
     assert preview.shape == truth.shape
     for channel in (0, 1):
-        seen, there = (image[0, ..., channel] > 0.05 for image in (preview, truth))
-        assert (seen & there).sum() > 0.9 * (seen | there).sum() > 20
+        shown, expected = (image[0, ..., channel] > 0.05 for image in (preview, truth))
+        assert (shown & expected).sum() > 0.9 * (shown | expected).sum() > 20
 
 
-def test_without_opengl_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_without_opengl_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyrender", None)
     with pytest.raises(InputError, match="libegl1"):
         RasterPreview().render(two_squares(), 8)
 
 
-def test_unlit_scenes_are_not_black() -> None:
+def test_scene_without_lights_is_not_black() -> None:
     dark = scene(
         [quad((0, 0, 0), (0.5, 0, 0), (0, 0, 0.5), material(2, (0.8,) * 3))], [camera((0, -2, 0), (0, 0, 0))], 20.0
     )
@@ -49,8 +49,9 @@ def test_unlit_scenes_are_not_black() -> None:
     assert np.all(image > 0.02)
 
 
-def test_an_optimiser_can_be_made_after_a_preview() -> None:
-    """In a process of its own, which a clash between the LLVMs of Mesa and Triton would end."""
+@pytest.mark.slow
+def test_optimizer_can_be_created_after_a_preview() -> None:
+    """In a separate process, which a conflict between the LLVMs of Mesa and Triton would crash."""
     code = """if True:
         from rfcli.errors import InputError
         from rfcli.truth import RasterPreview
