@@ -1,83 +1,117 @@
-"""Options that `rf train` and `rf finetune` share."""
+"""The options of `rf train` and `rf finetune`, made from the fields of `TrainOptions`."""
 
+import inspect
+import re
+from collections.abc import Collection
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from rfcli.cli.options import finite
+from rfcli.cli.options import OUTPUT, finite, triangle_range
+from rfcli.errors import InputError
+from rfcli.training.options import MAX_STEPS, SAVING, TrainOptions
+from rfcli.training.phases import Phase
 
-Data = Annotated[Path, typer.Option("--data", "-d", metavar="FOLDER", help="Dataset made by rf gen-data.")]
-Resolution = Annotated[
-    int | None,
-    typer.Option(
-        min=8, max=4096, metavar="PIXELS", help="Side of the training images; divides the dataset's. (default: 64)"
-    ),
-]
-Triangles = Annotated[
-    str | None, typer.Option(metavar="LOW-HIGH", help="Learn from scenes of this many triangles only. (default: all)")
-]
-Steps = Annotated[
-    int | None,
-    typer.Option(min=1, max=10**9, help="Optimiser steps in all. (default: train 8000, by heart 800; finetune 3000)"),
-]
-Stages = Annotated[
-    str | None,
-    typer.Option(
-        metavar="PIXELS:STEPS,...",
-        help="Learn in stages, such as 64:4000:256-1k,128:2000; the third number is of triangles. (default: one stage)",
-    ),
-]
-Batch = Annotated[int, typer.Option(min=1, max=4096, help="Scenes in a step.")]
-Views = Annotated[int, typer.Option(min=1, max=1000, help="Cameras of each scene in a step.")]
-Rate = Annotated[float, typer.Option(max=100, callback=finite, help="Highest learning rate.")]
-Warmup = Annotated[int, typer.Option(min=0, help="Steps until the highest learning rate.")]
-Recompute = Annotated[
-    bool, typer.Option("--recompute", help="Keep fewer activations: less memory, about a third more time.")
-]
-Shard = Annotated[
+Options = TypeVar("Options", bound=TrainOptions)
+
+MIN_RESOLUTION, MAX_RESOLUTION = 8, 4096
+PHASE_NOTATION = "RESOLUTION:STEPS or RESOLUTION:STEPS:LOW-HIGH, as in 64:4000:256-1k,128:2000"
+
+# The options of both commands that are not part of `TrainOptions`.
+TensorBoardFiles = Annotated[
     bool,
     typer.Option(
-        "--shard-weights",
-        envvar="ACCELERATE_USE_FSDP",
-        help="Of several processes, let each hold its share of the model and of its optimiser (FSDP).",
+        "--tensorboard", rich_help_panel=SAVING, help="Write files for TensorBoard, too: tensorboard --logdir runs."
     ),
 ]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", help="Take a few steps, print parameters, memory and hours expected, write nothing."),
-]
-Rotations = Annotated[
-    Literal["none", "upright", "any"],
-    typer.Option(help="Rotate scenes at random: not, about the vertical axis, or in any way. none learns fastest."),
-]
-Translations = Annotated[
-    float,
     typer.Option(
-        min=0,
-        max=100,
-        callback=finite,
-        metavar="SIGMA",
-        help="Move scenes at random, this far along each axis; 0.25 published.",
+        "--dry-run",
+        rich_help_panel=OUTPUT,
+        help="Only print the number of parameters and the expected memory and hours, from a few steps.",
     ),
 ]
-ValidateEvery = Annotated[int, typer.Option(min=1, metavar="STEPS", help="Steps between validations and checkpoints.")]
-OptimizerName = Annotated[
-    Literal["muon", "adamw"], typer.Option("--optimizer", help="Muon for the layers' matrices, or AdamW for all.")
-]
-Ema = Annotated[
-    float, typer.Option(metavar="DECAY", help="Of the moving average of weights that is saved; 0 = the last weights.")
-]
-LpipsWeights = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Backbone of LPIPS, torchvision's vgg16. (default: its cache, else SSIM instead)"
-    ),
-]
-SaveMinutes = Annotated[
-    float, typer.Option(min=0, metavar="MINUTES", help="Save the state at least this often, besides at validations.")
-]
-Keep = Annotated[int, typer.Option(min=1, max=10**6, metavar="K", help="States to keep, the last ones.")]
-TensorBoardToo = Annotated[
-    bool, typer.Option("--tensorboard", help="Write what TensorBoard shows, too: tensorboard --logdir runs.")
-]
+
+
+def training_parameters(kind: type[TrainOptions], without: Collection[str] = ()) -> list[inspect.Parameter]:
+    """The options of a training command, for `with_parameters`.
+
+    Args:
+        kind: The fields of this class become options.
+        without: Fields that are no options of this command.
+    """
+    types = get_type_hints(kind)
+    specs = [spec for spec in fields(kind) if "help" in spec.metadata and spec.name not in without]
+    return [_parameter(spec, types[spec.name]) for spec in specs]
+
+
+def training_options(kind: type[Options], given: dict[str, Any], out: Path, seed: int) -> Options:
+    """The options of a run.
+
+    Args:
+        kind: Class of the options.
+        given: Values of the parameters made by `training_parameters`.
+        out: Folder of the run.
+        seed: Seed of all random numbers.
+
+    Raises:
+        InputError: Options contradict each other, or a text is not valid.
+    """
+    values = dict(given)
+    if values["triangles"] is not None:
+        values["triangles"] = triangle_range("--triangles", values["triangles"])
+    if values["phases"] is not None:
+        values["phases"] = parse_phases(values["phases"], values["triangles"])
+    else:
+        del values["phases"]
+    return kind(**values, out=out, seed=seed)
+
+
+def parse_phases(text: str, triangles: tuple[int, int] | None = None) -> tuple[Phase, ...]:
+    """The phases of a text such as `64:4000:256-1k,128:2000`.
+
+    Args:
+        text: Resolution, steps and, if given, range of triangles of each phase.
+        triangles: Range of the phases without one.
+
+    Raises:
+        InputError: The text is not valid.
+    """
+    return tuple(_parse_phase(part, triangles) for part in text.split(","))
+
+
+def _parse_phase(text: str, triangles: tuple[int, int] | None) -> Phase:
+    match = re.fullmatch(r"\s*(\d{1,10}):(\d{1,10})(?::([^:]+))?\s*", text)
+    if match is None:
+        raise InputError(f"--phases: '{text.strip()}' is not a phase; give {PHASE_NOTATION}.")
+    resolution, steps = int(match[1]), int(match[2])
+    if not (MIN_RESOLUTION <= resolution <= MAX_RESOLUTION and 1 <= steps <= MAX_STEPS):
+        raise InputError(
+            f"--phases: '{text.strip()}' must have {MIN_RESOLUTION} to {MAX_RESOLUTION} pixels and 1 to "
+            f"{MAX_STEPS:,} steps."
+        )
+    return Phase(steps, resolution, triangle_range("--phases", match[3]) if match[3] else triangles)
+
+
+def _parameter(spec: "Field[Any]", kind: Any) -> inspect.Parameter:
+    """An option. `triangles` and `phases` are given as text; None = not given."""
+    info = spec.metadata
+    as_text = spec.name in ("triangles", "phases")
+    default = None if as_text else spec.default
+    kind = str if as_text else kind
+    help_text = f"{info['help']} (default: {info['default_text']})" if info["default_text"] else info["help"]
+    option = typer.Option(
+        *(info["flags"] or (f"--{spec.name.replace('_', '-')}",)),
+        help=help_text,
+        metavar=info["metavar"],
+        min=info["min"],
+        max=info["max"],
+        callback=finite if kind is float and info["max"] is not None else None,
+        envvar=info["envvar"],
+        rich_help_panel=info["panel"],
+    )
+    annotation = Annotated[kind | None if default is None else kind, option]  # type: ignore[valid-type]
+    return inspect.Parameter(spec.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -1,156 +1,100 @@
-"""What `rf train` and `rf finetune` do alike once the model to train is known."""
+"""The part that `rf train` and `rf finetune` share: train a given model, show the progress, print the receipt."""
 
-from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
+import numpy as np
 import typer
 
 from rfcli.cli.console import Console
 from rfcli.cli.errors import EXIT_INTERRUPTED
-from rfcli.cli.progress import Progress
 from rfcli.cli.receipts import model_entry
-from rfcli.errors import InputError
-from rfcli.runtime.processes import is_first
-from rfcli.training.stages import Stage, ends, stage_at
-
-if TYPE_CHECKING:
-    from rfcli.cli.training_view import TrainingView
-    from rfcli.model import RenderFormer
-    from rfcli.runtime.processes import Processes
-    from rfcli.training.loop import Watcher
-    from rfcli.training.options import TrainOptions
-    from rfcli.training.run import Run
-    from rfcli.training.state import TrainState
-    from rfcli.training.validation import Validation
-
-
-class ConsoleWatcher:
-    """Shows a run's losses below the progress bar, and a line for each validation and each further one of `stages`."""
-
-    def __init__(
-        self, console: Console, progress: Progress, view: "TrainingView", stages: Sequence[Stage] = ()
-    ) -> None:
-        self.console, self.progress, self.view, self.stages = console, progress, view, stages
-        progress.below(view)
-
-    def stepped(self, step: int, losses: dict[str, float]) -> None:
-        self.view.stepped(losses)
-        self.progress.advance(note=f"loss {losses['loss']:.4f}")
-        if step in (ended := ends(self.stages)[:-1]):
-            self.console.say(_stage_in_words(self.stages, ended.index(step) + 1))
-
-    def validated(self, step: int, validation: "Validation") -> None:
-        self.view.validated(validation.psnr)
-        self.console.say(
-            f"step {step:,}: validation PSNR {validation.psnr:.2f} dB, SSIM {validation.ssim:.3f} "
-            f"({validation.psnr_without_attention:.2f} dB with the triangles' attention silenced)"
-        )
-
-    def warned(self, sentence: str) -> None:
-        self.console.warn(sentence)
-
-
-class Together:
-    """Several watchers, told one after another."""
-
-    def __init__(self, *watchers: "Watcher") -> None:
-        self.watchers = watchers
-
-    def stepped(self, step: int, losses: dict[str, float]) -> None:
-        for watcher in self.watchers:
-            watcher.stepped(step, losses)
-
-    def validated(self, step: int, validation: "Validation") -> None:
-        for watcher in self.watchers:
-            watcher.validated(step, validation)
-
-    def warned(self, sentence: str) -> None:
-        for watcher in self.watchers:
-            watcher.warned(sentence)
+from rfcli.cli.training_callbacks import (
+    GRID,
+    TENSORBOARD,
+    ConsoleCallbacks,
+    GridCallbacks,
+    TensorBoardCallbacks,
+    describe_phase,
+    summary_writer,
+)
+from rfcli.cli.training_view import TrainingView
+from rfcli.dataset.batching import padding_share
+from rfcli.metrics.perceptual import BACKBONE, backbone_on_disk
+from rfcli.model import RenderFormer
+from rfcli.runtime.processes import Processes
+from rfcli.training.callbacks import CallbackList, TrainingCallbacks
+from rfcli.training.dry_run import estimate
+from rfcli.training.loop import fit
+from rfcli.training.options import TrainOptions
+from rfcli.training.phases import phase_at
+from rfcli.training.run import Run
+from rfcli.training.run_folder import BEST, HISTORY, read_history
+from rfcli.training.scenes import TrainingData, read_dataset
+from rfcli.training.state import read_state
 
 
 def train_and_report(
     console: Console,
-    model: "RenderFormer",
-    options: "TrainOptions",
-    state: "TrainState | None",
-    teacher: "RenderFormer | None" = None,
+    model: RenderFormer,
+    options: TrainOptions,
+    processes: Processes,
+    teacher: RenderFormer | None = None,
     dry_run: bool = False,
-    processes: "Processes | None" = None,
     tensorboard: bool = False,
 ) -> None:
-    """Train `model` to the end of `options`, or from `state` on, and leave the receipt; dry_run: only say what that
-    would take. processes: those that train together, of which the first leaves it. tensorboard: also write its files.
+    """Train a model from the first step, or from the last state in the folder of the run, and print the receipt.
 
-    Raises KeyboardInterrupt after Ctrl-C, once the state of the run is on disk.
+    Args:
+        console: Console of the command.
+        model: The model, on its device.
+        options: Options of the run.
+        processes: The processes that train together; only the first prints.
+        teacher: Softmax model for attention transfer.
+        dry_run: Only print what the run needs.
+        tensorboard: Also write files for TensorBoard.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, after the state of the run is saved.
     """
-    import numpy as np
-
-    from rfcli.cli.training_view import TrainingView
-    from rfcli.dataset.batching import padding_share
-    from rfcli.metrics.perceptual import BACKBONE, backbone_on_disk
-    from rfcli.runtime.processes import ALONE
-    from rfcli.training.checkpoints import BEST
-    from rfcli.training.history import HISTORY, read
-    from rfcli.training.loop import GRID, fit
-    from rfcli.training.run import Run
-    from rfcli.training.scenes import read_dataset
-    from rfcli.training.tensorboard import FOLDER, TensorBoard, writer
-
-    together = processes or ALONE
-    if options.shard and together.count == 1:
-        raise InputError(
-            "--shard-weights spreads a model over processes; start several, with torchrun or accelerate launch."
-        )
+    if options.shard and processes.count == 1:
+        console.warn("--shard-weights has no effect in a single process; start several with torchrun or accelerate.")
+        options = replace(options, shard=False)
     if tensorboard:
-        writer()
-    done, stages = state.step if state else 0, options.curriculum
-    data = read_dataset(options.data, stages, model.config, stage_at(stages, done))
+        summary_writer()
+    state = None if dry_run else read_state(options.out, options)
+    done, phases = state.step if state else 0, options.curriculum
+    data = read_dataset(options.data, phases, model.config, phase_at(phases, done))
     if options.overfit:
         data = data.overfitting(options.overfit)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    console.say(
-        f"{parameters / 1e6:.1f} M parameters, attention {model.config.attention}; {len(data.train)} scenes to learn "
-        f"from, {len(data.validation)} held out, {options.resolution} x {options.resolution} pixels."
-    )
-    if options.stages:
-        console.say(_stage_in_words(stages, data.stage))
-    padding = padding_share(
-        np.array([len(scene.triangles) for scene in data.train]), options.batch * together.count, options.seed
-    )
-    console.detail(f"{padding:.1%} of the places in batches are padding.")
-    for fault in data.skipped:
-        console.warn(f"a scene is left out: {fault}")
-    if not (options.lpips_weights or backbone_on_disk()):
-        console.say(
-            f"LPIPS needs torchvision's {BACKBONE}, which is not in its cache (--lpips-weights): SSIM takes its place."
-        )
+    sizes = np.array([len(scene.triangles) for scene in data.train])
+    padding = padding_share(sizes, options.batch * processes.count, options.seed)
+    _describe(console, model, options, data, padding)
     if dry_run:
-        with together.ending_together():
-            _foretell(console, Run(model, teacher, data, options, together))
+        with processes.peer_errors():
+            _print_estimate(console, Run(model, teacher, data, options, processes))
         return
-    if is_first():
+    if processes.first:
         console.claim(options.out)
     options.out.mkdir(parents=True, exist_ok=True)
     if state:
-        console.say(f"Going on from step {done:,} of {options.steps:,} in {options.out}.")
-    with ExitStack() as open_until_the_end:
-        open_until_the_end.enter_context(together.ending_together())
-        progress = open_until_the_end.enter_context(console.progress("steps", total=options.steps - done, unit="steps"))
-        view = TrainingView(options.batch * together.count)
-        view.remember(line for line in read(options.out / HISTORY) if line["step"] <= done)
-        watchers: list[Watcher] = [ConsoleWatcher(console, progress, view, stages)]
-        if tensorboard and together.first:
-            watchers.append(open_until_the_end.enter_context(closing(TensorBoard(options.out, done))))
-        outcome = fit(model, data, options, Together(*watchers), teacher, state, together)
+        console.say(f"Resuming from step {done:,} of {options.steps:,} in {options.out}.")
+    with ExitStack() as stack:
+        stack.enter_context(processes.peer_errors())
+        progress = stack.enter_context(console.progress("steps", total=options.steps - done, unit="steps"))
+        view = TrainingView(options.batch * processes.count)
+        view.add_history(line for line in read_history(options.out / HISTORY) if line["step"] <= done)
+        callbacks: list[TrainingCallbacks] = [ConsoleCallbacks(console, progress, view, phases)]
+        callbacks.append(GridCallbacks(options.out))
+        if tensorboard and processes.first:
+            callbacks.append(stack.enter_context(closing(TensorBoardCallbacks(options.out, done))))
+        outcome = fit(model, data, options, CallbackList(*callbacks), teacher, state, processes)
     if outcome.interrupted:
-        raise KeyboardInterrupt if is_first() else typer.Exit(EXIT_INTERRUPTED)
-    if not is_first():
+        raise KeyboardInterrupt if processes.first else typer.Exit(EXIT_INTERRUPTED)
+    if not processes.first:
         return
     files = ["config.json", "model.safetensors", "README.md", HISTORY, GRID, BEST]
-    files += [FOLDER] if tensorboard else []
+    files += [TENSORBOARD] if tensorboard else []
     console.say(f"Model in {options.out}; truth beside prediction in {options.out / GRID}.")
     console.receipt(
         device=str(next(model.parameters()).device),
@@ -161,7 +105,7 @@ def train_and_report(
         losses=outcome.losses,
         perceptual=outcome.perceptual,
         validation=outcome.validation,
-        stages=stages,
+        phases=phases,
         scenes=len(data.train),
         skipped=len(data.skipped),
         padding=padding,
@@ -170,31 +114,33 @@ def train_and_report(
     )
 
 
-def _stage_in_words(stages: Sequence[Stage], number: int) -> str:
-    stage = stages[number]
-    scenes = f" and scenes of {stage.triangles[0]:,} to {stage.triangles[1]:,} triangles" if stage.triangles else ""
-    images = f"images of {stage.resolution} x {stage.resolution} pixels"
-    return f"Stage {number + 1} of {len(stages)}: {stage.steps:,} steps on {images}{scenes}."
+def _describe(console: Console, model: RenderFormer, options: TrainOptions, data: TrainingData, padding: float) -> None:
+    """Print what is trained on what. padding: share of padding in the batches."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    console.say(
+        f"{parameters / 1e6:.1f} M parameters, attention {model.config.attention}; {len(data.train)} scenes to train "
+        f"on, {len(data.validation)} held out, {options.resolution} x {options.resolution} pixels."
+    )
+    if options.phases:
+        console.say(describe_phase(options.phases, data.phase))
+    console.detail(f"{padding:.1%} of the triangles in batches are padding.")
+    for fault in data.skipped:
+        console.warn(f"a scene is skipped: {fault}")
+    if not (options.lpips_weights or backbone_on_disk()):
+        console.say(
+            f"The LPIPS loss needs torchvision's {BACKBONE}, which is not in its cache (--lpips-weights); SSIM "
+            "replaces it."
+        )
 
 
-def _foretell(console: Console, run: "Run") -> None:
-    """Say what `run` would take, and leave that as the receipt."""
-    from rfcli.training.rehearsal import rehearse
-
-    found = rehearse(run)
-    if not is_first():
+def _print_estimate(console: Console, run: Run) -> None:
+    found = estimate(run)
+    if not run.processes.first:
         return
     console.say(
         f"{found.parameters:,} parameters, {found.peak_bytes / 2**30:.1f} GiB of memory; {found.step_seconds:.2f} s a "
         f"step: {run.options.steps:,} steps would take {found.hours:.2g} hours. Nothing was written."
     )
-    for stage, seconds in zip(run.options.stages, found.stage_seconds, strict=False):
-        console.say(f"{stage.steps:,} steps at {stage.resolution} x {stage.resolution}: {seconds:.2f} s each.")
+    for phase, seconds in zip(run.options.phases, found.phase_seconds, strict=False):
+        console.say(f"{phase.steps:,} steps at {phase.resolution} x {phase.resolution}: {seconds:.2f} s each.")
     console.receipt(device=str(run.device), outputs=[], dry_run=found)
-
-
-def newest_state(path: Path, options: "TrainOptions") -> "TrainState | None":
-    """The state of an earlier run in `path`, where there is one."""
-    from rfcli.training.state import read_state
-
-    return read_state(path, options)

@@ -1,4 +1,4 @@
-"""What stands under the progress bar while a model is trained, on a terminal."""
+"""The display under the progress bar of a training run, on a terminal."""
 
 import math
 import time
@@ -13,12 +13,12 @@ from rich.text import Text
 from rfcli.cli.progress import Trend
 from rfcli.training.run import REPORT_EVERY
 
-RECENT = 50  # steps over which scenes a second are counted
-APART = ("loss", "gradient_norm", "rate", "padding", "loading")  # of what a step tells; the rest are terms of the loss
+RECENT_STEPS = 50  # over which scenes per second are measured
+NOT_TERMS = ("loss", "gradient_norm", "rate", "padding", "loading")  # values of a step that are no terms of the loss
 
 
 class TrainingView:
-    """The loss and its terms, the validation PSNR, and how the machine fares. scenes: in a step."""
+    """The loss and its terms, the validation PSNR, and the speed. scenes: number of scenes per step."""
 
     def __init__(self, scenes: int) -> None:
         self.scenes = scenes
@@ -27,31 +27,31 @@ class TrainingView:
         self.last: dict[str, float] = {}
         self.last_psnr: float | None = None
         self._transferring = False
-        self._times: deque[float] = deque(maxlen=RECENT)
+        self._times: deque[float] = deque(maxlen=RECENT_STEPS)
 
-    def remember(self, history: Iterable[dict[str, Any]]) -> None:
-        """What earlier sittings of the run have recorded."""
+    def add_history(self, history: Iterable[dict[str, Any]]) -> None:
+        """Add the lines of the history of a resumed run."""
         for line in history:
             if "validation" in line:
-                self.validated(line["validation"]["psnr"])
+                self.add_validation(line["validation"]["psnr"])
             elif "loss" in line:
                 for _ in range(REPORT_EVERY):
                     self._add(line)
 
-    def stepped(self, measured: dict[str, float]) -> None:
-        """One more step, of which `Run.step` told this."""
+    def add_step(self, measured: dict[str, float]) -> None:
+        """Add a step. measured: what `Run.step` returned."""
         self._times.append(time.monotonic())
         self._add(measured)
         self.last = measured
 
     def _add(self, measured: dict[str, float]) -> None:
         transferring = "transfer" in measured
-        if transferring != self._transferring:  # from here on the loss is another
+        if transferring != self._transferring:  # the loss of transfer and that of images are not comparable
             self.loss, self._transferring = Trend(), transferring
         self.loss.add(measured["loss"])
 
-    def validated(self, psnr: float) -> None:
-        """One more validation, dB."""
+    def add_validation(self, psnr: float) -> None:
+        """Add the PSNR of a validation in dB."""
         self.last_psnr, self.best = psnr, max(self.best, psnr)
         self.psnr.add(psnr)
 
@@ -61,17 +61,17 @@ class TrainingView:
         return f"{self.last['loss']:.4f}" + (f" ({', '.join(terms)})" if terms else "")
 
     def quality(self) -> str:
-        """The validation PSNR, last and best."""
+        """The last and the best validation PSNR."""
         return "not yet validated" if self.last_psnr is None else f"{self.last_psnr:.2f} dB, best {self.best:.2f}"
 
-    def machine(self) -> str:
-        """What a step is like."""
-        told = self.last
-        parts = [f"learning rate {told['rate']:.2g}", f"gradient {told['gradient_norm']:.2g}"]
-        took = self._times[-1] - self._times[0] if self._times else 0.0
-        if took > 0:
-            parts.insert(0, f"{self.scenes * (len(self._times) - 1) / took:.3g} scenes/s")
-        return ", ".join([*parts, f"{told['padding']:.0%} padding", f"{told['loading']:.1%} of the time loading"])
+    def speed(self) -> str:
+        """Speed, learning rate, gradient norm, padding and loading time of the last steps."""
+        last = self.last
+        parts = [f"learning rate {last['rate']:.2g}", f"gradient {last['gradient_norm']:.2g}"]
+        seconds = self._times[-1] - self._times[0] if self._times else 0.0
+        if seconds > 0:
+            parts.insert(0, f"{self.scenes * (len(self._times) - 1) / seconds:.3g} scenes/s")
+        return ", ".join([*parts, f"{last['padding']:.0%} padding", f"{last['loading']:.1%} of the time loading"])
 
     def __rich__(self) -> RenderableType:
         if not self.last:
@@ -82,8 +82,8 @@ class TrainingView:
         table.add_column(no_wrap=True)
         table.add_row("loss", self.loss, self.losses())
         table.add_row("PSNR", self.psnr, self.quality())
-        return Group(table, Text(self.machine(), no_wrap=True, overflow="ellipsis"))
+        return Group(table, Text(self.speed(), no_wrap=True, overflow="ellipsis"))
 
 
 def _is_term(name: str) -> bool:
-    return name not in APART and not name.startswith("gradient_norm_")
+    return name not in NOT_TERMS and not name.startswith("gradient_norm_")

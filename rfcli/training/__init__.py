@@ -1,1 +1,49 @@
-"""Losses, schedule and the loop that make weights from a dataset."""
+"""Training: options, data, losses, optimisers, and the loop that makes a model from a dataset.
+
+Importing this package does not import torch.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from rfcli.training.options import FinetuneOptions, TrainOptions
+from rfcli.training.phases import Phase
+
+if TYPE_CHECKING:
+    from rfcli.training.callbacks import TrainingCallbacks
+    from rfcli.training.initialise import new_model
+    from rfcli.training.loop import Outcome, fit
+    from rfcli.training.scenes import TrainingData, read_dataset
+    from rfcli.training.validation import Validation, validate
+
+__all__ = [
+    "FinetuneOptions",
+    "Outcome",
+    "Phase",
+    "TrainOptions",
+    "TrainingCallbacks",
+    "TrainingData",
+    "Validation",
+    "fit",
+    "new_model",
+    "read_dataset",
+    "validate",
+]
+
+_MODULES = {
+    "Outcome": "loop",
+    "TrainingCallbacks": "callbacks",
+    "TrainingData": "scenes",
+    "Validation": "validation",
+    "fit": "loop",
+    "new_model": "initialise",
+    "read_dataset": "scenes",
+    "validate": "validation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

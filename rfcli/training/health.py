@@ -1,7 +1,7 @@
-"""Whether a network that looks trained is alive inside: what its tokens, its attention and its gradients are like.
+"""Checks for failures inside a network that its images do not show.
 
-A tiny model can draw good pictures while its transformer does nothing, and tokens can grow alike or without bounds
-long before the loss shows it.
+A tiny model can render good images while its transformer does nothing, and tokens can become identical or grow without
+bounds long before the loss shows it. So each validation measures tokens, attention and gradients.
 """
 
 import math
@@ -16,24 +16,28 @@ from torch import Tensor, nn
 from rfcli.attention import Context
 from rfcli.dataset.training_scene import TrainingScene
 from rfcli.model import RenderFormer
-from rfcli.training.sharding import whole
-from rfcli.training.validation import Validation, predict
+from rfcli.training.sharding import gathered
+from rfcli.training.validation import Validation, evaluating, predict
 
-QUERIES = 64  # of each head, evenly spaced: entropies of them all would cost what attention costs
-UNUSED = 0.1  # dB that silencing the triangles' attention must at least cost
-COLLAPSED = 0.05  # spread of tokens as a share of their size; healthy ones have 0.5 to 0.9
-EXPLODED = 300.0  # size of tokens; healthy ones stay below 50
-ALIKE, ALONE = 0.99, 0.02  # entropy of attention; healthy layers have 0.35 to 0.75
-VANISHED = 1e-4  # share that the triangles' stage has of the gradient; healthy ones have a tenth to a half
-PATIENCE = 0.2  # share of the run in which the triangles' attention need not be used yet
+MAX_QUERIES = 64  # per head, evenly spaced: the entropies of all queries would cost as much as attention
+MIN_ATTENTION_GAIN = 0.1  # dB of PSNR that attention between triangles must contribute
+MIN_SPREAD = 0.05  # of the tokens, relative to their RMS; healthy models have 0.5 to 0.9
+MAX_RMS = 300.0  # of the tokens; healthy models stay below 50
+MIN_ENTROPY, MAX_ENTROPY = 0.02, 0.99  # of attention; healthy layers have 0.35 to 0.75
+MIN_GRADIENT_SHARE = 1e-4  # of the view-independent stage; healthy models have a tenth to a half
+GRACE_PERIOD = 0.2  # share of the run after which attention must contribute
 
 
 @dataclass(frozen=True)
 class Health:
-    """Of each layer, first to last, of both stages. Tokens are x [N, C]:
+    """Measurements of each layer, first to last. Tokens are x [N, C].
 
-    rms      sqrt(mean x^2), their size. spread: the same of x - mean over the tokens, how much they differ.
-    entropy  of the triangles' softmax attention as a share of log(keys): 1 listens to all alike, 0 to one.
+    Attributes:
+        triangle_rms: sqrt(mean x^2) in the view-independent stage.
+        triangle_spread: The same of x - mean over the tokens: how much tokens differ.
+        triangle_entropy: Mean entropy of the softmax attention relative to log(keys): 1 = uniform, 0 = a single key.
+        ray_rms: RMS in the view-dependent stage.
+        ray_spread: Spread in the view-dependent stage.
     """
 
     triangle_rms: list[float]
@@ -47,17 +51,19 @@ class Health:
 
 
 def health(model: RenderFormer, scene: TrainingScene, resolution: int) -> Health:
-    """Health of `model` (left in the mode it was in) on one scene."""
-    triangles, rays, heard = model.transformer, model.view_transformer.transformer, list[float]()
-    training = model.training
-    model.eval()
-    with _outputs(triangles.layers) as tokens, _outputs(rays.layers) as ray_tokens, _entropies(model, heard):
+    """Measure a model on one scene; its training mode is restored."""
+    triangles, rays, entropies = model.transformer, model.view_transformer.transformer, list[float]()
+    with (
+        evaluating(model),
+        _outputs(triangles.layers) as tokens,
+        _outputs(rays.layers) as ray_tokens,
+        _attention_entropies(model, entropies),
+    ):
         predict(model, scene, resolution)
-    model.train(training)
     return Health(
         triangle_rms=[rms(x) for x in tokens],
         triangle_spread=[spread(x) for x in tokens],
-        triangle_entropy=heard,
+        triangle_entropy=entropies,
         ray_rms=[rms(x) for x in ray_tokens],
         ray_spread=[spread(x) for x in ray_tokens],
     )
@@ -69,89 +75,94 @@ def rms(tokens: Tensor) -> float:
 
 
 def spread(tokens: Tensor) -> float:
-    """The same of what is left when each sequence's mean token is taken away."""
+    """RMS of [B, N, C] after the mean token of each sequence is subtracted."""
     return rms(tokens - tokens.mean(1, keepdim=True))
 
 
 def entropy(q: Tensor, k: Tensor, context: Context) -> float:
-    """Mean entropy of softmax(q . k / sqrt(D) + bias) as a share of log(keys), over some of the queries.
+    """Mean entropy of softmax(q . k / sqrt(D) + bias) relative to log(keys), over some of the queries.
 
-    q, k [B, H, N, D] as attention mechanisms get them.
+    q, k [B, H, N, D], the inputs of attention mechanisms.
     """
-    some = q[:, :, :: max(1, q.shape[2] // QUERIES)].float()
-    logits = some @ k.float().transpose(-1, -2) / math.sqrt(q.shape[-1])
+    queries = q[:, :, :: max(1, q.shape[2] // MAX_QUERIES)].float()
+    logits = queries @ k.float().transpose(-1, -2) / math.sqrt(q.shape[-1])
     bias = context.key_bias()
     log_share = torch.log_softmax(logits if bias is None else logits + bias[:, None, None], -1)
     return -(log_share.exp() * log_share.clamp_min(-1e4)).sum(-1).mean().item() / math.log(k.shape[2])
 
 
 def gradient_norms(model: RenderFormer) -> dict[str, float]:
-    """Norms of the gradients of the encoders of triangles, of the triangles' stage and of the rays' stage."""
+    """Norms of the gradients of the triangle encoders, the view-independent and the view-dependent stage."""
     squares = dict.fromkeys(("encoders", "triangles", "rays"), 0.0)
     stages = {"transformer": "triangles", "view_transformer": "rays"}
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
-            squares[stages.get(name.partition(".")[0], "encoders")] += whole(
-                parameter.grad.float().square().sum()
-            ).item()
+            square = gathered(parameter.grad.float().square().sum()).item()
+            squares[stages.get(name.partition(".")[0], "encoders")] += square
     return {f"gradient_norm_{stage}": math.sqrt(square) for stage, square in squares.items()}
 
 
-def ailments(found: Health, validation: Validation, progress: float, norms: dict[str, float]) -> list[str]:
-    """What somebody who waits for the run should know, a sentence each.
+def health_warnings(found: Health, validation: Validation, progress: float, norms: dict[str, float]) -> list[str]:
+    """A sentence for each measurement outside its healthy range.
 
-    progress: share of the run that is done. norms: of the gradient of a late step, and by stage, where they are known.
+    Args:
+        found: Measurements of the model.
+        validation: Its quality.
+        progress: Share of the run that is done.
+        norms: Gradient norm of a recent step, in total and by stage; empty if unknown.
     """
-    sentences = []
-    cost = validation.psnr - validation.psnr_without_attention
-    if progress >= PATIENCE and cost < UNUSED:
-        sentences.append(
-            f"silencing the attention between triangles costs only {cost:.2f} dB: light transport is not being learned."
+    warnings = []
+    gain = validation.psnr - validation.psnr_without_attention
+    if progress >= GRACE_PERIOD and gain < MIN_ATTENTION_GAIN:
+        warnings.append(
+            f"disabling attention between triangles costs only {gain:.2f} dB: light transport is not being learned."
         )
-    if (least := min(found.triangle_entropy)) > ALIKE:
-        sentences.append(f"every layer's attention hears all triangles alike (entropy {least:.3f} of 1 or more).")
+    if (lowest := min(found.triangle_entropy)) > MAX_ENTROPY:
+        warnings.append(f"attention between triangles is near-uniform in every layer (entropy {lowest:.3f} or more).")
     for layer, share in enumerate(found.triangle_entropy, 1):
-        if not share >= ALONE:
-            sentences.append(
-                f"the attention of layer {layer} hears one triangle alone (entropy {share:.3g} of 1); lower --rate."
+        if not share >= MIN_ENTROPY:
+            warnings.append(
+                f"attention layer {layer} attends to a single triangle (entropy {share:.3g}); lower the learning rate."
             )
-    if norms and norms["gradient_norm_triangles"] < VANISHED * norms["gradient_norm"]:
+    if norms and norms["gradient_norm_triangles"] < MIN_GRADIENT_SHARE * norms["gradient_norm"]:
         norm = norms["gradient_norm_triangles"]
-        sentences.append(f"next to no gradient reaches the stage of the triangles (norm {norm:.2g}).")
+        warnings.append(f"almost no gradient reaches the view-independent stage (norm {norm:.2g}).")
     for stage, sizes, spreads in (
-        ("triangles", found.triangle_rms, found.triangle_spread),
-        ("rays", found.ray_rms, found.ray_spread),
+        ("view-independent", found.triangle_rms, found.triangle_spread),
+        ("view-dependent", found.ray_rms, found.ray_spread),
     ):
-        if not spreads[-1] >= COLLAPSED * sizes[-1]:
-            sentences.append(
-                f"the tokens of the {stage} are nearly alike (size {sizes[-1]:.3g}, spread {spreads[-1]:.3g})."
+        if not spreads[-1] >= MIN_SPREAD * sizes[-1]:
+            warnings.append(
+                f"the tokens of the {stage} stage are nearly identical (RMS {sizes[-1]:.3g}, spread {spreads[-1]:.3g})."
             )
-        if not sizes[-1] <= EXPLODED:
-            sentences.append(f"the tokens of the {stage} have grown to a size of {sizes[-1]:.3g}; lower --rate.")
-    return sentences
+        if not sizes[-1] <= MAX_RMS:
+            warnings.append(
+                f"the tokens of the {stage} stage have grown to an RMS of {sizes[-1]:.3g}; lower the learning rate."
+            )
+    return warnings
 
 
 @contextmanager
 def _outputs(layers: nn.ModuleList) -> Iterator[list[Tensor]]:
-    """The outputs of the layers in the forward passes within."""
-    seen: list[Tensor] = []
-    hooks = [layer.register_forward_hook(lambda _layer, _inputs, output: seen.append(output)) for layer in layers]
+    """Collects the outputs of layers."""
+    outputs: list[Tensor] = []
+    hooks = [layer.register_forward_hook(lambda _layer, _inputs, output: outputs.append(output)) for layer in layers]
     try:
-        yield seen
+        yield outputs
     finally:
         for hook in hooks:
             hook.remove()
 
 
 @contextmanager
-def _entropies(model: RenderFormer, heard: list[float]) -> Iterator[None]:
-    """Within, `heard` gets the entropy of each attention between triangles."""
+def _attention_entropies(model: RenderFormer, entropies: list[float]) -> Iterator[None]:
+    """Appends the entropy of each attention layer of the view-independent stage to `entropies`."""
 
-    def listen(_mechanism: nn.Module, inputs: Any, _output: Tensor) -> None:
+    def measure(_mechanism: nn.Module, inputs: Any, _output: Tensor) -> None:
         q, k, _, context = inputs
-        heard.append(entropy(q, k, context))
+        entropies.append(entropy(q, k, context))
 
-    hooks = [attention.mechanism.register_forward_hook(listen) for attention in model.transformer.attentions()]
+    hooks = [attention.mechanism.register_forward_hook(measure) for attention in model.transformer.attentions()]
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The weights that training starts from."""
+"""Initial weights."""
 
 import math
 
@@ -6,15 +6,26 @@ import torch
 from torch import nn
 
 from rfcli.model import RenderFormer, RenderFormerConfig
+from rfcli.model.first_hit import FirstHitStage
 
-STD = 0.02  # of learned tokens, and of the last layer, which is to start close to its bias
-DARK = 0.5  # log10(1 + light) that the pixel decoder starts from: about the mean of well-lit scenes
+STD = 0.02  # of learned tokens, and of the last layer, whose output is then close to its bias
+INITIAL_LIGHT = 0.5  # log10(1 + light) predicted by the untrained pixel decoder: about the mean of well-lit scenes
 
 
 def new_model(config: RenderFormerConfig, seed: int) -> RenderFormer:
-    """A RenderFormer with fresh weights: Gaussians of variance 1 / fan-in, so that every layer passes on the scale it
-    gets, and branches into the residual stream that start smaller the more layers there are, so that depth does not
-    change the stream's scale. (A fixed narrow width, right for wide models, leaves small ones nearly linear.)"""
+    """A RenderFormer with initial weights.
+
+    Weights are Gaussian with variance 1 / fan-in, so that every layer preserves the scale of its input. The branches
+    that add to the residual stream are scaled by 1 / sqrt(2 layers), so that its scale does not depend on the depth.
+    (The usual fixed standard deviation of 0.02 suits wide models, but leaves small ones nearly linear.)
+
+    Args:
+        config: The architecture.
+        seed: Seed of the weights.
+
+    Returns:
+        The model, on the CPU.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = RenderFormer(config)
@@ -28,9 +39,9 @@ def new_model(config: RenderFormerConfig, seed: int) -> RenderFormer:
                     nn.init.zeros_(module.bias)
         for token in (model.tri_token, model.reg_tokens, model.view_transformer.ray_map_patch_token):
             nn.init.normal_(token, std=STD)
-        if model.view_transformer.first_hit:
+        if isinstance(model.view_transformer, FirstHitStage):
             light = model.view_transformer.pixel_decoder.light
             assert light.bias is not None
             nn.init.normal_(light.weight, std=STD)
-            nn.init.constant_(light.bias, math.log(math.expm1(DARK)))  # softplus of this is DARK
+            nn.init.constant_(light.bias, math.log(math.expm1(INITIAL_LIGHT)))  # softplus of this is INITIAL_LIGHT
     return model

@@ -1,46 +1,39 @@
-"""The training run: data in, weights out, and at any moment a state from which it goes on."""
+"""The training loop: steps, validations, and the files from which an interrupted run resumes."""
 
 import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from rfcli.model import RenderFormer
 from rfcli.runtime.files import clear_unfinished
-from rfcli.runtime.processes import ALONE, Processes
+from rfcli.runtime.processes import SINGLE_PROCESS, Processes
 from rfcli.runtime.signals import deferred_interrupt
-from rfcli.training.checkpoints import BEST, keep_model, keep_state
-from rfcli.training.health import ailments, health
-from rfcli.training.history import HISTORY, forget_after, record
+from rfcli.training.callbacks import TrainingCallbacks
+from rfcli.training.health import health, health_warnings
 from rfcli.training.losses import PERCEPTUAL_WEIGHT
 from rfcli.training.options import TrainOptions
+from rfcli.training.phases import phase_ends
 from rfcli.training.run import REPORT_EVERY, Run
+from rfcli.training.run_folder import BEST, HISTORY, append_history, truncate_history, write_model, write_state
 from rfcli.training.scenes import TrainingData
-from rfcli.training.stages import ends
 from rfcli.training.state import STATES, TrainState, recorded
-from rfcli.training.validation import Validation, validate, write_grid
-
-GRID = "grid.png"
-
-
-class Watcher(Protocol):
-    """Whoever wants to see the run go on."""
-
-    def stepped(self, step: int, losses: dict[str, float]) -> None: ...
-
-    def validated(self, step: int, validation: Validation) -> None: ...
-
-    def warned(self, sentence: str) -> None: ...
+from rfcli.training.validation import Validation, example_images, validate
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. losses: means over the last steps of all that `Run.step` tells.
-    perceptual: what that term of the loss is made of.
-    interrupted: by Ctrl-C, before its last step."""
+    """How a run ended.
+
+    Attributes:
+        steps: Steps done.
+        losses: Means over the last steps of all values that `Run.step` returns.
+        perceptual: Description of the perceptual term of the loss.
+        validation: The last validation; None if there was none.
+        interrupted: Whether the run was stopped before its last step.
+    """
 
     steps: int
     losses: dict[str, float]
@@ -53,94 +46,111 @@ def fit(
     model: RenderFormer,
     data: TrainingData,
     options: TrainOptions,
-    watch: Watcher,
+    callbacks: TrainingCallbacks,
     teacher: RenderFormer | None = None,
     state: TrainState | None = None,
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE_PROCESS,
 ) -> Outcome:
-    """Train `model` (in place, on its device) and keep its states, history and grid in `options.out`, and as the run's
-    model the moving average of its weights.
+    """Train a model, and write its averaged weights, training states and history to `options.out`.
 
-    teacher: the softmax model that new attention layers imitate during the first `options.transfer` steps.
-    state: where an interrupted run of the same options goes on.
-    processes: those that train together, each with this call; only the first writes, validates and reports.
+    SIGINT and SIGTERM end the run after the current step, with its state saved.
+
+    Args:
+        model: The model, which is trained in place, on its device.
+        data: Training and validation scenes.
+        options: Options of the run.
+        callbacks: Receives the progress.
+        teacher: Softmax model that new attention layers learn from in the first `options.transfer` steps.
+        state: State of an interrupted run with the same options; None = start from the first step.
+        processes: The processes that train together, each with this call. Only the first one validates, writes files
+            and calls `callbacks`.
+
+    Returns:
+        How the run ended.
+
+    Raises:
+        InputError: Files cannot be written, or the loss is not finite for many steps.
     """
     out, first = options.out, 0 if state is None else state.step
     if processes.first:
         for folder in (out, out / STATES, out / BEST):
             folder.mkdir(parents=True, exist_ok=True)
             clear_unfinished(folder)
-        forget_after(out / HISTORY, first)
+        truncate_history(out / HISTORY, first)
     run = Run(model, teacher, data, options, processes)
     if state is not None:
         run.restore(state)
     model.train()
     recent: list[dict[str, float]] = []
     validation, done, saved_at = None, first, time.monotonic()
-    turns = ends(options.curriculum)
+    ends = phase_ends(options.curriculum)
     with deferred_interrupt(signal.SIGINT, signal.SIGTERM) as interrupted:
         for step in range(first, options.steps):
-            for fault in run.enter(step):
-                watch.warned(f"a scene is left out: {fault}")
+            faults = run.enter_phase(step)
+            for fault in faults if processes.first else ():
+                callbacks.on_warning(f"a scene is skipped: {fault}")
             start = time.perf_counter()
             losses = run.step(step)
             done, seconds = step + 1, time.perf_counter() - start
             run.seconds += seconds
             recent = [*recent[-REPORT_EVERY + 1 :], losses]
-            due = done % options.validate_every == 0 or done in turns
-            judged = run.judged() if due else None
+            due = done % options.validate_every == 0 or done in ends
+            averaged = run.averaged_model() if due else None
             if processes.first:
-                watch.stepped(done, losses)
-                if run.bad_in_a_row == 1:
-                    kept = f"; see {run.bad_step}" if run.bad_step else ""
-                    watch.warned(f"step {done:,}, whose loss or gradient is not finite, was passed over{kept}.")
+                callbacks.on_step(done, losses)
+                if run.nonfinite.in_a_row == 1:
+                    file = f"; see {run.nonfinite.file}" if run.nonfinite.file else ""
+                    callbacks.on_warning(f"step {done:,} was skipped: its loss or gradient is not finite{file}.")
                 if done % REPORT_EVERY == 0:
-                    record(out / HISTORY, done, {**_stage(run), **losses, "seconds": round(seconds, 3)})
-                if judged is not None:
-                    validation = _validate(run, judged, done, recent, watch)
+                    values = {**_phase_number(run), **losses, "seconds": round(seconds, 3)}
+                    append_history(out / HISTORY, done, values)
+                if averaged is not None:
+                    validation = _validate(run, averaged, done, recent, callbacks)
             overdue = processes.first and time.monotonic() - saved_at >= 60 * options.save_minutes
-            stopping, overdue = processes.any(run.device, interrupted() or processes.abandoned, overdue)
+            stopping, overdue = processes.any(run.device, interrupted() or processes.orphaned, overdue)
             if due or stopping or overdue:
                 reached = run.state(done)
                 if processes.first:
-                    keep_state(out, reached, options.keep)
+                    write_state(out, reached, options.keep)
                 saved_at = time.monotonic()
             if stopping:
                 break
     model.eval()
     names = recent[-1].keys() if recent else ()
     means = {name: float(np.mean([losses[name] for losses in recent if name in losses])) for name in names}
-    return Outcome(done, means, run.perceptual.made_of, validation, done < options.steps)
+    return Outcome(done, means, run.perceptual.description, validation, done < options.steps)
 
 
 def _validate(
-    run: Run, model: RenderFormer, done: int, lately: Sequence[dict[str, float]], watch: Watcher
+    run: Run, model: RenderFormer, done: int, recent: Sequence[dict[str, float]], callbacks: TrainingCallbacks
 ) -> Validation:
-    """Judge the averaged weights, which `model` has, keep them, and tell of both. lately: what the last steps told."""
+    """Validate the averaged model, check its health, write it, and report all of it."""
     options, held_out = run.options, run.data.validation
     validation = validate(model, held_out, options.resolution)
     found = health(model, held_out[0], options.resolution)
-    told = {**_stage(run), "validation": validation.as_dict(), "health": found.as_dict()}
-    record(options.out / HISTORY, done, told)
-    told_norms = (losses for losses in reversed(lately) if "gradient_norm_triangles" in losses)
-    norms = next(told_norms, {}) if options.freeze != "triangles" else {}
-    for sentence in ailments(found, validation, done / options.steps, norms):
-        watch.warned(f"step {done:,}: {sentence}")
-    _keep_model(run, model, done, validation)
-    watch.validated(done, validation)
+    values = {**_phase_number(run), "validation": validation.as_dict(), "health": found.as_dict()}
+    append_history(options.out / HISTORY, done, values)
+    for message in health_warnings(found, validation, done / options.steps, _stage_norms(run, recent)):
+        callbacks.on_warning(f"step {done:,}: {message}")
+    run.best = write_model(model, options.out, _record(run, done), validation, run.best)
+    callbacks.on_validation(done, validation, example_images(model, held_out, options.resolution))
     return validation
 
 
-def _stage(run: Run) -> dict[str, int]:
-    """Which stage the history is of, from 1, where the run has several."""
-    return {"stage": run.stage + 1} if run.options.stages else {}
+def _stage_norms(run: Run, recent: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The last measured gradient norms by stage; empty if there are none or the view-independent stage is frozen."""
+    measured = (losses for losses in reversed(recent) if "gradient_norm_triangles" in losses)
+    return next(measured, {}) if run.options.freeze != "triangles" else {}
 
 
-def _keep_model(run: Run, model: RenderFormer, step: int, validation: Validation) -> None:
-    """The model so far, its card and a picture of what it can."""
-    options = run.options
-    made = {**recorded(options), "sha256 of the data's manifest": run.data.sha256, "scenes": len(run.data.train)}
-    made |= {"processes": run.processes.count, "steps done": step, "hours": round(run.seconds / 3600, 2)}
-    made["perceptual term"] = f"{PERCEPTUAL_WEIGHT} of {run.perceptual.made_of}"
-    run.best = keep_model(model, options.out, made, validation, run.best)
-    write_grid(model, run.data.validation, options.resolution, options.out / GRID)
+def _phase_number(run: Run) -> dict[str, int]:
+    """The phase for the history, from 1, if the run has phases; its name in the file is older than the word."""
+    return {"stage": run.phase + 1} if run.options.phases else {}
+
+
+def _record(run: Run, step: int) -> dict[str, object]:
+    """What the model card says about the run."""
+    data = {"sha256 of the data's manifest": run.data.sha256, "scenes": len(run.data.train)}
+    progress = {"processes": run.processes.count, "steps done": step, "hours": round(run.seconds / 3600, 2)}
+    perceptual = {"perceptual term": f"{PERCEPTUAL_WEIGHT} of {run.perceptual.description}"}
+    return {**recorded(run.options), **data, **progress, **perceptual}

@@ -1,18 +1,22 @@
-"""Which parameters are moved by which optimiser."""
+"""How a step changes the weights: the optimisers, the learning-rate schedule, and the moving average of the weights."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
+from rfcli.errors import InputError
 from rfcli.model import RenderFormer
 from rfcli.training.muon import Muon
-from rfcli.training.sharding import shared_out
+from rfcli.training.sharding import local_shard, sharded_like
 
 WEIGHT_DECAY = 0.01
 BETAS = (0.9, 0.98)
 TOKENS = ("tri_token", "reg_tokens", "ray_map_patch_token")
+LAST_RATE = 0.01  # of the highest learning rate, at the end of the run
 
 
 class Optimizers:
@@ -38,22 +42,25 @@ class Optimizers:
         return {name: part.state_dict() for name, part in self.parts.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """state: from `state_dict`, with whole tensors, also where the parameters are sharded."""
+        """Restore a `state_dict` with whole tensors, which are sharded where the parameters are."""
         for name, part in self.parts.items():
             parameters = [parameter for group in part.param_groups for parameter in group["params"]]
-            shares = {
+            sharded = {
                 number: {
-                    key: shared_out(value, parameters[number]) if value.shape == parameters[number].shape else value
+                    key: sharded_like(value, parameters[number]) if value.shape == parameters[number].shape else value
                     for key, value in values.items()
                 }
                 for number, values in state[name]["state"].items()
             }
-            part.load_state_dict({**state[name], "state": shares})
+            part.load_state_dict({**state[name], "state": sharded})
 
 
 def make_optimizer(model: RenderFormer, name: str, rate: float) -> Optimizers:
-    """name adamw: AdamW that decays matrices and leaves norms, biases and tokens alone. muon: Muon for the matrices
-    of the transformer layers, AdamW for the rest."""
+    """The optimisers of all parameters.
+
+    adamw: AdamW with weight decay for matrices, but not for norms, biases and learned tokens. muon: Muon for the
+    matrices of the transformer layers, AdamW for the rest.
+    """
     layers = list(_layer_matrices(model)) if name == "muon" else []
     taken = {id(p) for p in layers}
     decaying = [p for n, p in model.named_parameters() if p.dim() > 1 and not n.endswith(TOKENS)]
@@ -72,3 +79,40 @@ def _layer_matrices(model: RenderFormer) -> Iterator[nn.Parameter]:
     for name, parameter in model.named_parameters():
         if ".layers." in name and parameter.dim() == 2:
             yield parameter
+
+
+def learning_rate(step: int, steps: int, warmup: int, peak: float) -> float:
+    """Learning rate of step 0 <= step < steps: linear warm-up to `peak`, then a cosine down to LAST_RATE * peak.
+
+    Raises InputError if the warm-up is not shorter than the run.
+    """
+    if not 0 <= warmup < steps:
+        raise InputError(f"`warmup` {warmup} must be shorter than the run of {steps} steps.")
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    progress = (step - warmup) / (steps - warmup)
+    return peak * (LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * progress)) / 2)
+
+
+def averaged(model: nn.Module, decay: float) -> AveragedModel:
+    """The exponential moving average of the weights of a model, which is validated and saved in their place.
+
+        average <- d average + (1 - d) weights          d = min(decay, (1 + n) / (10 + n)) after n steps
+
+    The bound on d discounts the first weights, which are far from trained ones. Buffers (frequencies, random features)
+    are not averaged but copied. (Polyak & Juditsky, SIAM J. Control Optim. 30, 1992.)
+
+    Args:
+        model: The model; the average starts as a copy of it.
+        decay: In [0, 1): 0 gives the last weights, 0.999 averages over about the last thousand steps.
+
+    Returns:
+        The average: `update_parameters(model)` updates it after a step, `module` is the averaged model.
+    """
+
+    def update(average: Sequence[Tensor], weights: Sequence[Tensor], steps: Tensor | int) -> None:
+        done = int(steps)
+        for mean, weight in zip(average, weights, strict=True):
+            local_shard(mean).lerp_(local_shard(weight), 1 - min(decay, (1 + done) / (10 + done)))
+
+    return AveragedModel(model, multi_avg_fn=update).requires_grad_(False)

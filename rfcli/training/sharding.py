@@ -1,8 +1,8 @@
-"""A model in shares: of every tensor of its weights, gradients, averages and optimiser states each process that trains
-it holds some rows (Rajbhandari et al., ZeRO, arXiv 1910.02054; torch's fully_shard).
+"""Sharded training: every process holds a part of the rows of each weight, gradient, average and optimiser state.
 
-A layer's weights are gathered when it is used and let go after it, forwards and backwards; its gradients are averaged
-over the processes on their way back into shares. What leaves a run is whole again, and the same whatever it was in.
+ZeRO (Rajbhandari et al., arXiv 1910.02054), by torch's fully_shard. The weights of a layer are gathered when it is used
+and freed afterwards, in the forward and the backward pass; its gradients are averaged over the processes and each
+process keeps its part. Saved files hold whole tensors, the same as those of a run that is not sharded.
 """
 
 import warnings
@@ -16,21 +16,19 @@ from rfcli.model import RenderFormer
 
 
 def shard(model: RenderFormer, root: nn.Module) -> None:
-    """Leave of each of the weights of `model` this process's share, in place. All processes call this.
+    """Shard the weights of a model, in place. All processes call this.
 
-    root: the module by whose call the weights are used: the model, or one that holds it.
-    Raises InputError where torch is too old for it.
+    root: the module whose call uses the weights: the model, or a module that contains it.
+    Raises InputError if torch is too old.
     """
     try:
         from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
     except ImportError:
-        raise InputError(
-            f"--shard-weights needs torch 2.6 or later, and this is {torch.__version__}; update torch."
-        ) from None
-    # The views are keys and values, and nobody writes over them.
+        raise InputError(f"`shard` needs torch 2.6 or later, and this is {torch.__version__}; update torch.") from None
+    # The views are keys and values, which are never written to.
     warnings.filterwarnings("ignore", r"FSDP2-wrapped module \(.*\) returned a view tensor")
     for layer, attention in zip(model.transformer.layers, model.transformer.attentions(), strict=True):
-        fully_shard(attention)  # which attention transfer calls by itself
+        fully_shard(attention)  # attention transfer calls it without the layer
         fully_shard(layer)
     for view_layer in model.view_transformer.transformer.each():
         fully_shard(view_layer)
@@ -38,19 +36,19 @@ def shard(model: RenderFormer, root: nn.Module) -> None:
     fully_shard(root)
 
 
-def own(tensor: Tensor) -> Tensor:
-    """This process's share of a tensor that may be sharded; what is written to it is written to the tensor."""
-    return tensor.to_local() if _sharded(tensor) else tensor  # type: ignore[attr-defined,no-any-return]
+def local_shard(tensor: Tensor) -> Tensor:
+    """The part of a tensor that this process holds, as a view; the tensor itself if it is not sharded."""
+    return tensor.to_local() if _is_sharded(tensor) else tensor  # type: ignore[attr-defined,no-any-return]
 
 
-def whole(tensor: Tensor) -> Tensor:
-    """A tensor that may be sharded, gathered from all processes, all of which call this."""
-    return tensor.full_tensor() if _sharded(tensor) else tensor  # type: ignore[attr-defined,no-any-return]
+def gathered(tensor: Tensor) -> Tensor:
+    """The whole of a tensor that may be sharded. All processes call this."""
+    return tensor.full_tensor() if _is_sharded(tensor) else tensor  # type: ignore[attr-defined,no-any-return]
 
 
-def shared_out(tensor: Tensor, like: Tensor) -> Tensor:
-    """Of a whole tensor, which all processes have, a tensor in shares as `like` is, where that is sharded."""
-    if not _sharded(like):
+def sharded_like(tensor: Tensor, like: Tensor) -> Tensor:
+    """A whole tensor, which all processes have, sharded as `like` is; unchanged if `like` is not sharded."""
+    if not _is_sharded(like):
         return tensor
     from torch.distributed.tensor import DTensor, Replicate
 
@@ -59,28 +57,30 @@ def shared_out(tensor: Tensor, like: Tensor) -> Tensor:
     return everywhere.redistribute(placements=placements)
 
 
-def gathered(values: Any, keep: bool) -> Any:
-    """Nested dicts and lists with whatever is sharded in them whole, on the CPU. All processes call this; only those
-    that are to `keep` it have it afterwards, the others None in its place."""
+def gathered_values(values: Any, keep: bool) -> Any:
+    """Nested dicts and lists with every sharded tensor whole, on the CPU. All processes call this.
+
+    keep: whether this process gets the whole tensors; if not, it gets None in their place.
+    """
     if isinstance(values, dict):
-        return {name: gathered(value, keep) for name, value in values.items()}
+        return {name: gathered_values(value, keep) for name, value in values.items()}
     if isinstance(values, list):
-        return [gathered(value, keep) for value in values]
-    if isinstance(values, Tensor) and _sharded(values):
-        tensor = whole(values)
+        return [gathered_values(value, keep) for value in values]
+    if isinstance(values, Tensor) and _is_sharded(values):
+        tensor = gathered(values)
         return tensor.cpu() if keep else None
     return values
 
 
-def whole_model(model: RenderFormer, keep: bool) -> RenderFormer | None:
-    """A copy of a sharded model, on its device and in one piece, for those processes that are to `keep` it.
+def gathered_model(model: RenderFormer, keep: bool) -> RenderFormer | None:
+    """A copy of a sharded model with whole weights, on its device; the model itself if it is not sharded.
 
-    All processes call this. A model that is not sharded is returned as it is.
+    All processes call this. keep: whether this process gets the copy; if not, it gets None.
     """
     parameter = next(model.parameters())
-    if not _sharded(parameter):
+    if not _is_sharded(parameter):
         return model
-    weights = gathered(model.state_dict(), keep)
+    weights = gathered_values(model.state_dict(), keep)
     if not keep:
         return None
     copy = RenderFormer(model.config)
@@ -88,5 +88,5 @@ def whole_model(model: RenderFormer, keep: bool) -> RenderFormer | None:
     return copy.to(parameter.device).train(model.training)
 
 
-def _sharded(tensor: Tensor) -> bool:
+def _is_sharded(tensor: Tensor) -> bool:
     return hasattr(tensor, "full_tensor")

@@ -1,7 +1,7 @@
-"""What a killed run needs to go on exactly: one file a state, each whole or absent, the last few kept.
+"""The training state, from which an interrupted run resumes exactly; the last few are kept, one file each.
 
-The order of the data and every random draw follow from the seed and the number of the step, so no generator's state
-is kept.
+The order of the data and all random numbers follow from the seed and the number of the step, so the state holds no
+random number generator.
 """
 
 import os
@@ -15,25 +15,29 @@ from rfcli.errors import InputError
 from rfcli.runtime.files import replacing
 from rfcli.training.options import TrainOptions
 
-STATES = "states"
-EARLIER = "state.pt"  # where rf kept the state once; starting over there would overwrite what hours have made
-NOT_DECISIVE = (
-    "out",
-    "keep",
-    "save_minutes",
-    "lpips_weights",
-    "recompute",
-    "shard",
-)  # options that may change from one sitting to the next
+STATES = "states"  # folder
+FORMER_STATE = "state.pt"  # of versions whose runs cannot be resumed; it must not be mistaken for no run
+STORED_NAMES = {"phases": "stages"}  # of options, where a state file has another name than `TrainOptions`
+# Options that may differ between sessions of a run, since they do not change its result.
+FREE_OPTIONS = ("out", "keep", "save_minutes", "lpips_weights", "recompute", "shard")
 
 
 @dataclass(frozen=True)
 class TrainState:
-    """step: optimiser steps done. weights, average (their moving average), optimizer: state dicts.
-    options: those that the run was started with. config: the model's.
-    precision: number format of the products, which a second measurement could choose otherwise.
-    perceptual: what that term of the loss is made of. best: highest validation PSNR so far, dB; None before the first.
-    hours: spent on training so far."""
+    """Everything that a run needs to resume.
+
+    Attributes:
+        step: Optimiser steps done.
+        weights: State dict of the model.
+        average: State dict of the moving average of the weights.
+        optimizer: State dict of the optimisers.
+        options: Options of the run, by their names in the file.
+        config: Configuration of the model.
+        precision: Number format of matrix products, which is measured when a run starts and could differ later.
+        perceptual: Description of the perceptual term of the loss.
+        best: Highest validation PSNR so far in dB; None before the first validation.
+        hours: Time spent on training so far.
+    """
 
     step: int
     weights: dict[str, torch.Tensor]
@@ -48,26 +52,31 @@ class TrainState:
 
 
 def recorded(options: TrainOptions) -> dict[str, Any]:
-    """The options that decide the result of a run, as plain values; first those that say most about it."""
-    values = {name: value for name, value in asdict(options).items() if name not in NOT_DECISIVE}
+    """The options that determine the result of a run, as plain values."""
+    values = {name: value for name, value in asdict(options).items() if name not in FREE_OPTIONS}
     return {
-        "stages": ",".join(map(str, options.stages)) or None,
-        **{name: value for name, value in values.items() if name != "stages"},
+        "phases": ",".join(map(str, options.phases)) or None,
+        **{name: value for name, value in values.items() if name != "phases"},
         "data": str(options.data),
         "triangles": list(options.triangles) if options.triangles else None,
     }
 
 
+def stored(options: TrainOptions) -> dict[str, Any]:
+    """`recorded` with the names of state files."""
+    return {STORED_NAMES.get(name, name): value for name, value in recorded(options).items()}
+
+
 def states(out: Path) -> list[Path]:
-    """The states that the run in `out` has kept, oldest first."""
+    """The state files of the run in `out`, oldest first."""
     return sorted((out / STATES).glob("step-*.pt"))
 
 
 def save_state(out: Path, state: TrainState, keep: int) -> Path:
-    """Write the state, on the disk when this returns, then forget all but the last `keep`."""
+    """Write a state to the disk, then delete all but the last `keep` states."""
     path = out / STATES / f"step-{state.step:08d}.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as beside, open(beside, "wb") as file:
+    with replacing(path) as temporary, open(temporary, "wb") as file:
         torch.save(vars(state), file)
         file.flush()
         os.fsync(file.fileno())
@@ -77,27 +86,28 @@ def save_state(out: Path, state: TrainState, keep: int) -> Path:
 
 
 def read_state(out: Path, options: TrainOptions) -> TrainState | None:
-    """The last state of the run in `out`, None where there is none.
+    """The last state of the run in `out`; None if there is none.
 
-    Raises InputError where it cannot be read, or the run was started with other options, naming the first that differs.
+    Raises InputError if it cannot be read, or if the run has other options, of which it names the first.
     """
-    kept = states(out)
-    if not kept:
-        if (out / EARLIER).exists():
-            raise InputError(f"{out} holds a run of an earlier rf, which cannot be gone on with; use another --out.")
+    found = states(out)
+    if not found:
+        if (out / FORMER_STATE).exists():
+            raise InputError(f"{out} holds a run of an earlier rf, which cannot be resumed; use another `out`.")
         return None
-    path = kept[-1]
+    path = found[-1]
     try:
         state = TrainState(**torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:
         raise InputError(
-            f"{path} is not a readable training state ({type(error).__name__}); delete it to go on from the one "
-            "before, or use another --out."
+            f"{path} is not a readable training state ({type(error).__name__}); delete it to resume from the one "
+            "before, or use another `out`."
         ) from error
     for name, value in recorded(options).items():
-        if state.options.get(name) != value:
+        before = state.options.get(STORED_NAMES.get(name, name))
+        if before != value:
             raise InputError(
-                f"{out} holds a run with --{name.replace('_', '-')} {state.options.get(name)}, not {value}; "
-                f"repeat that option to go on with it, or use another --out."
+                f"{out} holds a run with `{name}` {before}, not {value}; repeat that option to resume the run, or use "
+                "another `out`."
             )
     return state

@@ -56,9 +56,7 @@ def validate(model: RenderFormer, scenes: list[TrainingScene], resolution: int) 
             prediction, truth = predict(model, scene, resolution)
             with attention_disabled(model):
                 without, _ = predict(model, scene, resolution)
-            scores.append(
-                torch.stack([psnr(prediction, truth), ssim(prediction, truth), psnr(without, truth)])
-            )
+            scores.append(torch.stack([psnr(prediction, truth), ssim(prediction, truth), psnr(without, truth)]))
     return Validation(*torch.cat(scores, 1).mean(1).tolist())
 
 

@@ -10,10 +10,10 @@ from rfcli.dataset.batching import is_validation
 from rfcli.dataset.manifest import read_manifest
 from rfcli.model import RenderFormer, RenderFormerConfig
 from rfcli.training.losses import step_loss
+from rfcli.training.optimizer import learning_rate
 from rfcli.training.options import TrainOptions
-from rfcli.training.run import CLIP, Run
+from rfcli.training.run import MAX_GRADIENT_NORM, Run
 from rfcli.training.scenes import TrainingData, read_scenes
-from rfcli.training.schedule import learning_rate
 from rfcli.training.validation import validate
 
 WARMUP_SHARE, EMA_DECAY = 0.03, 0.99  # warm-up as a share of the time; decay of the averaged weights
@@ -42,7 +42,7 @@ class TimedRun:
     ) -> None:
         steps = 10**6
         options = TrainOptions(
-            Path(), Path(), resolution=RESOLUTION, steps=steps, ema=EMA_DECAY, optimizer=optimizer,
+            data=Path(), out=Path(), resolution=RESOLUTION, steps=steps, ema=EMA_DECAY, optimizer=optimizer,
             transfer=steps if teacher else 0,
         )  # fmt: skip
         self.name, self.rate, self.teacher = name, rate, teacher
@@ -56,7 +56,7 @@ class TimedRun:
         run.optimizer.zero_grad()
         batch, _ = run.batch(self.steps)
         step_loss(run.model, self.teacher, batch, run.perceptual, torch.float32)["loss"].backward()
-        nn.utils.clip_grad_norm_([p for p in run.model.parameters() if p.grad is not None], CLIP)
+        nn.utils.clip_grad_norm_([p for p in run.model.parameters() if p.grad is not None], MAX_GRADIENT_NORM)
         run.optimizer.set_rate(learning_rate(int(9999 * min(share, 1)), 10000, int(10000 * WARMUP_SHARE), self.rate))
         run.optimizer.step()
         run.average.update_parameters(run.model)
@@ -65,9 +65,9 @@ class TimedRun:
 
     def psnr(self) -> float:
         """PSNR (dB) of the averaged weights on the validation scenes."""
-        judged = self.run.judged()
-        assert judged is not None
-        return validate(judged, self.run.data.validation, RESOLUTION).psnr
+        averaged = self.run.averaged_model()
+        assert averaged is not None
+        return validate(averaged, self.run.data.validation, RESOLUTION).psnr
 
 
 def train_alternately(runs: list[TimedRun], seconds: float, validations: int) -> None:

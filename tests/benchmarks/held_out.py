@@ -21,9 +21,8 @@ from rfcli.dataset.training_scene import TrainingScene
 from rfcli.metrics.scores import score
 from rfcli.model import RenderFormer, convert, load
 from rfcli.model.rendering import render_views
-from rfcli.training.batch import collate
-from rfcli.training.scenes import read_scenes
-from rfcli.training.validation import radiance, silenced_attention
+from rfcli.training.scenes import collate, read_scenes
+from rfcli.training.validation import attention_disabled, radiance
 
 Images = npt.NDArray[np.float32]
 COLUMNS = ("PSNR [0, 1]", "PSNR log2", "SSIM", "FLIP", "no attention")
@@ -55,7 +54,7 @@ def measure(model: RenderFormer, scene: TrainingScene, resolution: int) -> list[
         return torch.cat([view[0] for view, _, _ in views]).numpy()
 
     prediction, truth = render(), radiance(batch.truth[0])
-    with silenced_attention(model):
+    with attention_disabled(model):
         without_attention = render()
     rows = []
     for image, reference, silent in zip(prediction, truth, without_attention, strict=True):

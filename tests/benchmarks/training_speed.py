@@ -40,14 +40,13 @@ from rfcli.metrics.perceptual import StructuralDistance
 from rfcli.model import PRESETS, RenderFormerConfig
 from rfcli.model.triangle_tokens import triangular_mask
 from rfcli.runtime.memory import peak_resident_bytes
-from rfcli.study.scenes.random_triangles import triangle_soup
+from rfcli.study.scenes.random_triangles import random_triangle_batch
 from rfcli.training import muon
-from rfcli.training.batch import TrainingBatch, collate
 from rfcli.training.initialise import new_model
 from rfcli.training.losses import image_loss
 from rfcli.training.options import TrainOptions
-from rfcli.training.run import CLIP, Run
-from rfcli.training.scenes import TrainingData
+from rfcli.training.run import MAX_GRADIENT_NORM, Run
+from rfcli.training.scenes import TrainingBatch, TrainingData, collate
 from tests.benchmarks.official_pipeline import find_official
 
 CPU = torch.device("cpu")
@@ -88,7 +87,7 @@ def random_scenes(trial: Trial) -> list[TrainingScene]:
     rng = np.random.default_rng(0)
     scenes = []
     for index in range(trial.scenes):
-        soup = triangle_soup(int(rng.integers(trial.low, trial.high + 1)), index, CPU)
+        soup = random_triangle_batch(int(rng.integers(trial.low, trial.high + 1)), index, CPU)
         assert soup.material is not None
         c2w = np.tile(np.eye(4, dtype=np.float32), (CAMERAS, 1, 1))
         c2w[:, 2, 3] = rng.uniform(1.5, 2.0, CAMERAS)
@@ -141,7 +140,7 @@ class PlainLoop:
     def step(self, batch: TrainingBatch, texture: torch.Tensor) -> None:
         self.optimizer.zero_grad()
         image_loss(self.images(batch, texture), batch.truth, self.perceptual).total.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
         self.optimizer.step()
 
     def images(self, batch: TrainingBatch, texture: torch.Tensor) -> torch.Tensor:
