@@ -1,18 +1,21 @@
 """Reads and writes scene files; the suffix decides the format."""
 
+import warnings
 from pathlib import Path
 
 from rfcli.errors import InputError
-from rfcli.scene import HDF5_SUFFIXES
+from rfcli.scene import HDF5_SUFFIXES, MESH_SUFFIXES
 from rfcli.scene.limits import check_ranges
 from rfcli.scene.triangle_scene import TriangleScene
 
 
 def load(path: str | Path, allow_outside: bool = False) -> TriangleScene:
-    """Read a scene file.
+    """Read a scene file, or a mesh, which is placed on a lit backdrop.
 
     Args:
-        path: `.json` (official schema; mesh paths are relative to it) or `.h5` (official or compact layout).
+        path: `.json` (official schema; mesh paths are relative to it), `.h5` (official or compact layout), or one of
+            MESH_SUFFIXES. Meshes are decimated to 4,096 triangles with their backdrop, with a UserWarning;
+            `place_on_backdrop` has options.
         allow_outside: Also read meshes outside the folder of the scene file.
 
     Returns:
@@ -34,6 +37,13 @@ def load(path: str | Path, allow_outside: bool = False) -> TriangleScene:
         from rfcli.scene.hdf5 import read_hdf5
 
         scene = read_hdf5(path)
+    elif path.suffix.lower() in MESH_SUFFIXES:
+        from rfcli.scene.backdrop import place_on_backdrop
+
+        placed = place_on_backdrop(path)
+        for note in placed.notes:
+            warnings.warn(note, stacklevel=3)
+        scene = placed.scene
     else:
         raise InputError(f"{path}: a scene file ends in .json or .h5; convert the file or correct its name.")
     check_ranges(scene, path)

@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import trimesh
 
 import rfcli
 from rfcli.errors import InputError
@@ -71,6 +72,14 @@ def test_images_in_the_file_are_ignored(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "scene.h5", "a") as file:
         file["images"] = np.zeros((3, 4, 4, 3), np.float16)
     assert len(load(tmp_path / "scene.h5")) == len(scene)
+
+
+def test_mesh_is_loaded_with_a_backdrop_and_a_note(tmp_path: Path) -> None:
+    trimesh.creation.box().export(tmp_path / "box.PLY")
+    with pytest.warns(UserWarning, match="12 faces are few"):
+        loaded = rfcli.load_scene(tmp_path / "box.PLY")
+    assert len(loaded) == 12 + 257
+    assert loaded.emitters.sum() == 1
 
 
 def break_file(path: Path, how: str) -> None:
