@@ -15,7 +15,7 @@ from rfcli.dataset.files import sha256_of
 from rfcli.dataset.manifest import Entry
 from rfcli.dataset.sample import FLOAT16_MAX, Sample, write_sample
 from rfcli.errors import InputError
-from rfcli.runtime.signals import deferred_interrupt, interrupts_held_back, leave_with_parent
+from rfcli.runtime.signals import deferred_interrupt, blocked_interrupts, exit_with_parent
 from rfcli.scene import TriangleScene
 
 # From a scene's number to the scene, its images [V, R, R, 3] or light layers [L, V, R, R, 3], and the number of
@@ -49,7 +49,7 @@ def generate_locally(
                 unfinished = sum(not future.done() for future in submitted)
                 # One more than there are processes, so that a free process never waits.
                 room = min(workers + 1 - unfinished, MAX_AHEAD * workers - len(submitted))
-                with interrupts_held_back():  # `submit` starts processes
+                with blocked_interrupts():  # `submit` starts processes
                     for index in [remaining.popleft() for _ in range(min(room, len(remaining)))]:
                         submitted.append(pool.submit(write_scene, folder, index, source, seed))
                 if submitted and submitted[0].done():
@@ -87,4 +87,4 @@ def to_sample(scene: TriangleScene, images: npt.NDArray[np.float32]) -> Sample:
 def _start_worker() -> None:
     """Ignores Ctrl-C, which the parent handles, and ends with the parent even if that is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    leave_with_parent()
+    exit_with_parent()

@@ -2,16 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from rfcli.dataset.manifest import (
-    MANIFEST,
-    RECORD,
-    Entry,
-    append_entry,
-    read_manifest,
-    read_record,
-    write_manifest,
-    write_record,
-)
+from rfcli.dataset.manifest import MANIFEST, Entry, append_entry, read_manifest, write_manifest
 from rfcli.errors import InputError
 
 
@@ -19,18 +10,17 @@ def entry(index: int) -> Entry:
     return Entry(index, f"scenes/{index:06d}.h5", 1, 300, 4, 1000, "0" * 64, {"unlit": 2})
 
 
-def test_entries_come_back_in_order(tmp_path: Path) -> None:
+def test_entries_are_read_in_order(tmp_path: Path) -> None:
     write_manifest(tmp_path, [entry(2), entry(0)])
     append_entry(tmp_path, entry(1))
     assert read_manifest(tmp_path) == [entry(0), entry(1), entry(2)]
 
 
-def test_no_manifest_is_no_scenes(tmp_path: Path) -> None:
+def test_a_missing_manifest_has_no_entries(tmp_path: Path) -> None:
     assert read_manifest(tmp_path) == []
-    assert read_record(tmp_path) is None
 
 
-def test_a_line_torn_by_a_crash_is_left_out(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_is_ignored(tmp_path: Path) -> None:
     write_manifest(tmp_path, [entry(0), entry(1)])
     text = (tmp_path / MANIFEST).read_text()
     for cut in (1, 20):
@@ -45,17 +35,8 @@ def test_a_broken_line_is_named(tmp_path: Path) -> None:
     absolute = lines[0].replace("scenes/000000.h5", "/etc/passwd")
     words = lines[0].replace('"triangles": 300', '"triangles": "many"')
     negative = lines[0].replace('"bytes": 1000', '"bytes": -1')
-    for broken in ("{", "[]", '{"index": 1}', '{"index": 1, "colour": 2}', outside, absolute, words, negative):
+    truth = lines[0].replace('"views": 4', '"views": true')
+    for broken in ("{", "[]", '{"index": 1}', '{"index": 1, "colour": 2}', outside, absolute, words, negative, truth):
         (tmp_path / MANIFEST).write_text("\n".join([broken, *lines[1:]]))
         with pytest.raises(InputError, match=f"{MANIFEST} line 1"):
             read_manifest(tmp_path)
-
-
-def test_the_record_comes_back_and_a_broken_one_is_named(tmp_path: Path) -> None:
-    record = {"seed": 3, "options": {"views": 2}}
-    write_record(tmp_path, record)
-    assert read_record(tmp_path) == record
-    for broken in ('{"seed": ', "[]", '{"seed": 3}', '{"seed": "3", "options": {}}', "[" * 100_000, "\xff"):
-        (tmp_path / RECORD).write_text(broken, encoding="latin-1")
-        with pytest.raises(InputError, match=RECORD):
-            read_record(tmp_path)

@@ -5,7 +5,7 @@ from rfcli.scene import EMISSION
 from rfcli.synth.lights import TRIANGLE, random_lights
 
 
-def test_triangles_are_where_and_as_bright_as_the_published_ones() -> None:
+def test_light_triangles_match_the_published_ones() -> None:
     rng = np.random.default_rng(0)
     counts = set()
     for _ in range(100):
@@ -26,7 +26,7 @@ def test_triangles_are_where_and_as_bright_as_the_published_ones() -> None:
     assert counts == set(range(1, 9))
 
 
-def test_a_room_has_a_panel_that_faces_down_below_its_ceiling() -> None:
+def test_a_room_has_a_panel_below_its_ceiling_that_faces_down() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
         (panel,) = random_lights(rng, "room")

@@ -1,4 +1,4 @@
-"""Users' meshes: found, checked, named where broken, upright, and drawn by the seed."""
+"""The user's meshes: search, checks, orientation, splits, and use in scenes."""
 
 from pathlib import Path
 
@@ -8,14 +8,13 @@ import trimesh
 
 from rfcli.errors import InputError
 from rfcli.synth import SceneOptions, find_meshes, own_meshes, random_scene
-from rfcli.synth.own_meshes import own_shape, upright
-from rfcli.synth.rejection import RejectedError
-from rfcli.synth.splits import SPLITS
+from rfcli.synth.draws import SPLITS, RejectedError
+from rfcli.synth.own_meshes import own_shape, read_upright
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three usable meshes of three formats, two of them in sub-folders, three broken ones, and another file."""
+    """Three usable meshes in three formats, two of them in sub-folders; three broken meshes; another file."""
     (tmp_path / "more" / "deep").mkdir(parents=True)
     pear = trimesh.creation.icosphere(3)
     pear.vertices[:, 2] *= np.where(pear.vertices[:, 2] > 0, 2.0, 1.0)
@@ -36,21 +35,21 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def all_for_training(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Three files are too few to hold some back."""
+    """Three files are too few for a held-out split."""
     if "held_out" not in request.node.name:
         monkeypatch.setattr(own_meshes, "split_of", lambda content: "train")
 
 
-def test_usable_ones_are_found_and_broken_ones_named(folder: Path) -> None:
+def test_usable_meshes_are_found_and_broken_ones_named(folder: Path) -> None:
     seen: list[str] = []
-    found = find_meshes(folder, looked_at=seen.append)
+    found = find_meshes(folder, on_file=seen.append)
     assert found.names == ("more/deep/cup.stl", "more/tower.GLB", "pear.ply")
     assert set(found.broken) == {"torn.obj", "empty.ply", "more/flat.obj"}
     assert "0 faces" in found.broken["more/flat.obj"]
     assert len(seen) == 6
 
 
-def test_the_hash_is_of_what_is_used_and_not_of_where_it_lies(folder: Path, tmp_path: Path) -> None:
+def test_the_hash_depends_on_usable_files_and_not_on_their_folder(folder: Path, tmp_path: Path) -> None:
     before = find_meshes(folder)
     moved = folder.rename(tmp_path.parent / "moved")
     assert str(find_meshes(moved)) == str(before)
@@ -60,23 +59,23 @@ def test_the_hash_is_of_what_is_used_and_not_of_where_it_lies(folder: Path, tmp_
     assert str(find_meshes(moved)) != str(before)
 
 
-def test_they_stand_upright_with_longest_side_one(folder: Path) -> None:
-    tower = upright(folder / "more" / "tower.GLB")
+def test_meshes_are_upright_with_longest_side_1(folder: Path) -> None:
+    tower = read_upright(folder / "more" / "tower.GLB")
     assert tower.extents == pytest.approx((1 / 8, 2 / 8, 1.0), abs=1e-6)
     assert tower.bounds.mean(axis=0) == pytest.approx(0.0, abs=1e-9)
     assert tower.is_watertight
     assert tower.volume > 0
-    assert not upright(folder / "more" / "deep" / "cup.stl").is_watertight
+    assert not read_upright(folder / "more" / "deep" / "cup.stl").is_watertight
 
 
-def test_inside_out_solids_are_turned(tmp_path: Path) -> None:
+def test_inverted_solids_are_corrected(tmp_path: Path) -> None:
     ball = trimesh.creation.icosphere(1)
     ball.invert()
     ball.export(tmp_path / "ball.stl")
-    assert upright(tmp_path / "ball.stl").volume > 0
+    assert read_upright(tmp_path / "ball.stl").volume > 0
 
 
-def test_shapes_keep_to_their_budget_and_depend_on_the_seed_alone(folder: Path) -> None:
+def test_shapes_keep_their_budget_and_depend_on_the_seed_alone(folder: Path) -> None:
     found = find_meshes(folder)
     volumes = set()
     for seed in range(12):
@@ -88,7 +87,7 @@ def test_shapes_keep_to_their_budget_and_depend_on_the_seed_alone(folder: Path) 
     assert len(volumes) == 3
 
 
-def test_a_heap_of_loose_parts_is_a_rejected_draw(tmp_path: Path) -> None:
+def test_a_mesh_of_many_loose_parts_is_rejected(tmp_path: Path) -> None:
     tetrahedron = trimesh.Trimesh(
         [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)], [(0, 2, 1), (0, 1, 3), (1, 2, 3), (0, 3, 2)]
     )
@@ -98,23 +97,23 @@ def test_a_heap_of_loose_parts_is_a_rejected_draw(tmp_path: Path) -> None:
         own_shape(np.random.default_rng(0), find_meshes(tmp_path), 100)
 
 
-def test_scenes_hold_them(folder: Path) -> None:
+def test_scenes_contain_the_meshes(folder: Path) -> None:
     plain, own = SceneOptions((600, 900), 1), SceneOptions((600, 900), 1, find_meshes(folder))
     differ = [len(random_scene(3, i, plain)) != len(random_scene(3, i, own)) for i in range(6)]
     assert any(differ)
     assert (random_scene(3, 1, own).triangles == random_scene(3, 1, own).triangles).all()
 
 
-def test_a_folder_without_usable_meshes_is_a_mistake(tmp_path: Path) -> None:
+def test_a_folder_without_usable_meshes_is_refused(tmp_path: Path) -> None:
     for folder, words in ((tmp_path / "gone", "not a folder"), (tmp_path, r"no \.glb")):
-        with pytest.raises(InputError, match=f"--meshes.*{words}"):
+        with pytest.raises(InputError, match=f"`meshes`.*{words}"):
             find_meshes(folder)
     (tmp_path / "torn.obj").write_text("f 1 2 3\n")
     with pytest.raises(InputError, match=r"torn\.obj"):
         find_meshes(tmp_path)
 
 
-def test_held_out_files_are_those_that_training_never_sees(tmp_path: Path) -> None:
+def test_held_out_files_are_not_used_for_training(tmp_path: Path) -> None:
     for i in range(100):
         trimesh.creation.box((1.0, 1.0, 1.0 + i)).export(tmp_path / f"{i:02d}.stl")
     found = {split: find_meshes(tmp_path, split) for split in SPLITS}

@@ -1,4 +1,4 @@
-"""Whole scenes: in range, well placed, and a function of (seed, index) alone."""
+"""Random scenes: within their ranges, and a function of seed, index and options."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
 from rfcli.synth import SceneOptions, random_scene
-from rfcli.synth.random_scene import triangle_count
+from rfcli.synth.random_scene import random_triangle_count
 
 OPTIONS = SceneOptions((256, 1024), 3)
 
@@ -36,13 +36,13 @@ print(hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest())
 """
 
 
-def test_scenes_do_not_depend_on_the_seed_of_pythons_hashes() -> None:
-    """In the experiment that this project succeeds materials did: `hash()` of a string differs from run to run."""
+def test_scenes_do_not_depend_on_the_hash_seed_of_python() -> None:
+    """`hash()` of a string differs from run to run, so scenes must not use it."""
     sums = set()
     for seed in ("1", "2"):
-        told = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
-        made = subprocess.run([sys.executable, "-c", SUM], env=told, capture_output=True, text=True, check=True)
-        sums.add(made.stdout)
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        run = subprocess.run([sys.executable, "-c", SUM], env=environment, capture_output=True, text=True, check=True)
+        sums.add(run.stdout)
     assert len(sums) == 1
 
 
@@ -55,11 +55,11 @@ def test_triangle_counts_spread_over_the_range(scenes: list[TriangleScene]) -> N
 
 
 @pytest.mark.parametrize("limits", [(256, 1536), (256, 65536), (300, 300)])
-def test_a_curriculum_has_as_many_triangles_in_small_scenes_as_in_large_ones(limits: tuple[int, int]) -> None:
-    """Against the closed form: P(N < x) = (1 / low - 1 / x) / (1 / low - 1 / (high + 1))."""
+def test_curriculum_counts_match_the_closed_form(limits: tuple[int, int]) -> None:
+    """P(N < x) = (1 / low - 1 / x) / (1 / low - 1 / (high + 1))."""
     (low, high), rng = limits, np.random.default_rng(0)
     options = SceneOptions(limits, curriculum=True)
-    counts = np.sort([triangle_count(rng, options) for _ in range(40_000)])
+    counts = np.sort([random_triangle_count(rng, options) for _ in range(40_000)])
     assert low <= counts[0]
     assert counts[-1] <= high
     steps = np.unique(np.geomspace(low, high + 1, 40).astype(int))
@@ -67,14 +67,14 @@ def test_a_curriculum_has_as_many_triangles_in_small_scenes_as_in_large_ones(lim
     assert np.searchsorted(counts, steps) / len(counts) == pytest.approx(expected, abs=0.01)
 
 
-def test_without_a_curriculum_every_doubling_is_as_frequent() -> None:
+def test_without_curriculum_every_doubling_is_equally_frequent() -> None:
     rng = np.random.default_rng(0)
-    counts = [triangle_count(rng, SceneOptions((256, 4095))) for _ in range(20_000)]
+    counts = [random_triangle_count(rng, SceneOptions((256, 4095))) for _ in range(20_000)]
     shares = np.histogram(counts, [256, 512, 1024, 2048, 4096])[0] / len(counts)
     assert shares == pytest.approx([0.25] * 4, abs=0.015)
 
 
-def test_a_curriculum_of_whole_scenes_stays_in_range() -> None:
+def test_curriculum_scenes_stay_in_range() -> None:
     options = SceneOptions((256, 2048), 1, curriculum=True)
     counts = [len(random_scene(1, index, options)) for index in range(24)]
     assert min(counts) >= 256
@@ -82,7 +82,7 @@ def test_a_curriculum_of_whole_scenes_stays_in_range() -> None:
     assert np.median(counts) < 512  # log-uniform: 724
 
 
-def test_scenes_stand_above_the_floor_and_lie_where_the_network_looks(scenes: list[TriangleScene]) -> None:
+def test_scenes_lie_above_the_floor_and_near_the_origin(scenes: list[TriangleScene]) -> None:
     for scene in scenes:
         solid = scene.triangles[~scene.emitters]
         assert solid[..., 2].min() > -0.501
@@ -92,7 +92,7 @@ def test_scenes_stand_above_the_floor_and_lie_where_the_network_looks(scenes: li
         assert (scene.material >= 0).all()
 
 
-def test_cameras_are_the_published_ones(scenes: list[TriangleScene]) -> None:
+def test_cameras_match_the_published_distribution(scenes: list[TriangleScene]) -> None:
     for scene in scenes:
         eyes = scene.c2w[:, :3, 3]
         assert scene.c2w.shape == (3, 4, 4)
@@ -104,12 +104,12 @@ def test_cameras_are_the_published_ones(scenes: list[TriangleScene]) -> None:
 
 @pytest.mark.parametrize("triangles", [(1000, 300), (4, 300), (0, 0)])
 def test_an_impossible_range_is_refused(triangles: tuple[int, int]) -> None:
-    with pytest.raises(InputError, match="--triangles"):
+    with pytest.raises(InputError, match="`triangles`"):
         SceneOptions(triangles)
 
 
-def test_no_views_are_refused() -> None:
-    with pytest.raises(InputError, match="--views"):
+def test_zero_views_are_refused() -> None:
+    with pytest.raises(InputError, match="`views`"):
         SceneOptions((256, 1024), 0)
 
 

@@ -4,7 +4,7 @@ import pytest
 from rfcli.synth.templates import SHARES, WALLS, random_template, wall_cells
 
 
-def test_walls_are_planes_of_8_by_8_cells_where_the_budget_allows_and_face_inwards() -> None:
+def test_walls_have_8_by_8_cells_if_the_budget_allows_and_face_inwards() -> None:
     rng = np.random.default_rng(0)
     names = set()
     for _ in range(60):
@@ -21,7 +21,7 @@ def test_walls_are_planes_of_8_by_8_cells_where_the_budget_allows_and_face_inwar
     assert names == set(SHARES)
 
 
-def test_the_floor_lies_at_the_published_height_and_the_back_wall_behind() -> None:
+def test_positions_of_the_walls_of_a_room() -> None:
     rng = np.random.default_rng(3)
     template = next(t for t in (random_template(rng, 2000) for _ in range(100)) if t.name == "room")
     floor, back, right, left, ceiling = (wall.triangles.reshape(-1, 3) for wall in template.pieces)
@@ -33,9 +33,9 @@ def test_the_floor_lies_at_the_published_height_and_the_back_wall_behind() -> No
 
 
 @pytest.mark.parametrize(("name", "triangles", "cells"), [("room", 1280, 8), ("room", 400, 4), ("room", 256, 3)])
-def test_coarser_walls_where_triangles_are_few(name: str, triangles: int, cells: int) -> None:
+def test_walls_are_coarser_for_few_triangles(name: str, triangles: int, cells: int) -> None:
     assert wall_cells(name, triangles) == cells
 
 
-def test_no_room_where_even_coarse_walls_take_more_than_half() -> None:
+def test_no_room_if_even_coarse_walls_need_more_than_half() -> None:
     assert wall_cells("room", 100) == 0

@@ -3,13 +3,13 @@ import pytest
 import trimesh
 
 from rfcli.synth.shapes.budget import (
-    close_short_edges,
+    collapse_short_edges,
     decimate,
-    flip_needles,
-    heights,
-    pulled_apart,
-    shared,
-    without_folds,
+    distribute_faces,
+    flip_degenerate_triangles,
+    relative_heights,
+    separate_shared_edges,
+    without_double_faces,
 )
 
 
@@ -20,57 +20,57 @@ def test_decimation_keeps_the_shape() -> None:
     assert coarse.volume == pytest.approx(fine.volume, rel=0.04)
 
 
-def test_decimation_does_not_hang_on_the_last_bit_of_a_sine() -> None:
+def test_decimation_does_not_depend_on_the_last_bit_of_the_vertices() -> None:
     fine = trimesh.creation.torus(1.0, 0.4, major_sections=48, minor_sections=24)
-    shaken = fine.copy()
-    shaken.vertices = np.nextafter(fine.vertices, np.random.default_rng(0).choice([-9.0, 9.0], fine.vertices.shape))
-    assert (fine.vertices != shaken.vertices).any()
-    first, second = decimate(fine, 200), decimate(shaken, 200)
+    perturbed = fine.copy()
+    perturbed.vertices = np.nextafter(fine.vertices, np.random.default_rng(0).choice([-9.0, 9.0], fine.vertices.shape))
+    assert (fine.vertices != perturbed.vertices).any()
+    first, second = decimate(fine, 200), decimate(perturbed, 200)
     assert (first.faces == second.faces).all()
     assert (first.vertices == second.vertices).all()
 
 
-def test_back_to_back_faces_go() -> None:
+def test_double_faces_are_removed() -> None:
     faces = np.array([(0, 1, 2), (2, 1, 0), (0, 3, 1), (1, 3, 4)])
-    assert without_folds(faces).tolist() == [[0, 3, 1], [1, 3, 4]]
+    assert without_double_faces(faces).tolist() == [[0, 3, 1], [1, 3, 4]]
 
 
-def test_boxes_that_share_an_edge_are_pulled_apart() -> None:
+def test_boxes_that_share_an_edge_are_separated() -> None:
     one, other = trimesh.creation.box(), trimesh.creation.box()
     other.apply_translation([1.0, 1.0, 0.0])  # they touch along one edge
     both = trimesh.util.concatenate([one, other])
     both.merge_vertices()
     assert not both.is_watertight
-    apart = pulled_apart(both)
+    apart = separate_shared_edges(both)
     assert apart.is_watertight
     assert apart.volume == pytest.approx(2.0)
     assert len(apart.faces) == 24
 
 
-def test_short_edges_close_and_the_solid_stays_closed() -> None:
+def test_short_edges_collapse_and_the_solid_stays_closed() -> None:
     mesh = trimesh.creation.icosphere(2)
     a, b = mesh.edges_unique[7]
     mesh.vertices[b] = mesh.vertices[a] + 1e-9
     before, volume = len(mesh.faces), mesh.volume
-    close_short_edges(mesh)
+    collapse_short_edges(mesh)
     assert len(mesh.faces) == before - 2
     assert mesh.is_watertight
     assert mesh.volume == pytest.approx(volume)
 
 
-def test_a_needle_is_flipped_into_two_real_triangles() -> None:
+def test_a_triangle_without_area_is_flipped_into_one_with_an_area() -> None:
     points = np.array([(0, 0, 0), (1, 0, 0), (0.5, 0, 0), (0.5, -1, 0)], float)
     mesh = trimesh.Trimesh(points, [(0, 1, 2), (1, 0, 3)], process=False)
-    assert heights(mesh).min() == 0
-    flip_needles(mesh)
-    assert heights(mesh) == pytest.approx(2 * 0.25 / 1.25)
+    assert relative_heights(mesh).min() == 0
+    flip_degenerate_triangles(mesh)
+    assert relative_heights(mesh) == pytest.approx(2 * 0.25 / 1.25)
     assert mesh.area == pytest.approx(0.5)
     assert (mesh.face_normals == (0, 0, 1)).all()
 
 
 @pytest.mark.parametrize("faces", [80, 81, 1000])
-def test_a_budget_is_dealt_out_in_proportion(faces: int) -> None:
-    counts = shared(faces, [1.0, 3.0], 40)
+def test_faces_are_distributed_in_proportion(faces: int) -> None:
+    counts = distribute_faces(faces, [1.0, 3.0], 40)
     assert sum(counts) <= faces
     assert min(counts) >= 40
     assert counts[1] - 40 == pytest.approx(3 * (counts[0] - 40), abs=3)

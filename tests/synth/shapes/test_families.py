@@ -1,29 +1,28 @@
-"""What every shape family promises, over seeds and budgets."""
+"""Properties of every shape family, over seeds and budgets."""
 
 import numpy as np
 import pytest
 import trimesh
 
-from rfcli.synth.shapes import FAMILIES, OPEN, SMALLEST, make, random_shape
+from rfcli.synth.shapes import FAMILIES, make_shape, random_shape
 
-BUDGETS = (0, 150, 900)  # 0: the smallest that the family takes
-SMALLEST_OF_ALL = 20
+BUDGETS = (0, 150, 900)  # 0: the family's minimum
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
 @pytest.mark.parametrize("name", FAMILIES)
-def test_shapes_are_closed_or_declared_open_even_and_within_their_budget(name: str, budget: int) -> None:
-    budget = max(budget, SMALLEST.get(name, SMALLEST_OF_ALL))
+def test_shapes_are_closed_or_declared_open_regular_and_within_their_budget(name: str, budget: int) -> None:
+    budget = max(budget, FAMILIES[name].min_faces)
     for seed in range(5):
-        mesh = make(name, np.random.default_rng([seed, 7]), budget)
+        mesh = make_shape(name, np.random.default_rng([seed, 7]), budget)
         assert budget * 0.25 <= len(mesh.faces) <= budget
         assert np.isfinite(mesh.vertices).all()
         assert mesh.is_winding_consistent
-        if name in OPEN:
-            assert len(border(mesh)) > 0
-        else:
+        if FAMILIES[name].closed:
             assert mesh.is_watertight
             assert mesh.volume > 0
+        else:
+            assert len(border(mesh)) > 0
         assert mesh.extents.max() == pytest.approx(1.0)
         assert mesh.bounds.mean(axis=0) == pytest.approx(0.0, abs=1e-9)
         areas = mesh.area_faces
@@ -33,32 +32,27 @@ def test_shapes_are_closed_or_declared_open_even_and_within_their_budget(name: s
 
 @pytest.mark.parametrize("budget", [20_000, 62_000])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_large_budget_is_kept_too(name: str, budget: int) -> None:
-    """Shapes whose detail ends before it does (implicit ones of a fixed grid) have fewer faces, never more."""
-    mesh = make(name, np.random.default_rng([0, 7]), budget)
+def test_large_budgets_are_kept(name: str, budget: int) -> None:
+    """Shapes of limited detail (implicit ones on a fixed grid) have fewer faces, never more."""
+    mesh = make_shape(name, np.random.default_rng([0, 7]), budget)
     assert 3000 < len(mesh.faces) <= budget
-    assert mesh.is_watertight == (name not in OPEN)
+    assert mesh.is_watertight == FAMILIES[name].closed
     assert mesh.area_faces.min() > 0
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_shapes_vary_with_their_seed_and_only_with_it(name: str) -> None:
-    budget = max(300, SMALLEST.get(name, 0))
-    first, again, other = (make(name, np.random.default_rng(seed), budget) for seed in (1, 1, 2))
+def test_shapes_depend_on_the_seed_alone(name: str) -> None:
+    budget = max(300, FAMILIES[name].min_faces)
+    first, again, other = (make_shape(name, np.random.default_rng(seed), budget) for seed in (1, 1, 2))
     assert (first.vertices == again.vertices).all()
     assert abs(first.area - other.area) > 1e-4
 
 
 def border(mesh: trimesh.Trimesh) -> np.ndarray:
-    """Edges [E, 2] with one face."""
+    """[E, 2] edges with one face."""
     edges, count = np.unique(np.sort(mesh.edges, axis=1), axis=0, return_counts=True)
     assert count.max() <= 2
     return np.asarray(edges[count == 1])
-
-
-def test_there_are_as_many_families_as_objects_in_the_wild_need() -> None:
-    assert len(FAMILIES) >= 24
-    assert all(name in FAMILIES for name in (*OPEN, *SMALLEST))
 
 
 def test_small_budgets_get_simple_shapes() -> None:

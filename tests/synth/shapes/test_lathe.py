@@ -4,7 +4,7 @@ import pytest
 from rfcli.synth.shapes.lathe import lathe
 
 
-def test_a_cylinder_has_a_cylinders_volume() -> None:
+def test_volume_of_a_cylinder() -> None:
     height, radius = 1.3, 0.5
     profile = np.array([(0, 0), (radius, 0), (radius, height), (0, height)], float)
     mesh = lathe(profile, 4000)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rfcli.synth.shapes.polyline import frames, path_length, random_walk, resample
+from rfcli.synth.shapes.polyline import path_length, random_curve, resample, transported_normals
 
 
 def test_resampling_is_even_and_keeps_corners() -> None:
@@ -12,13 +12,13 @@ def test_resampling_is_even_and_keeps_corners() -> None:
     assert (resample(corner, 5) == (1.0, 0.0)).all(axis=1).any()
 
 
-def test_frames_stand_across_and_do_not_spin() -> None:
-    curve = random_walk(np.random.default_rng(3), 200, bend=1.0)
+def test_transported_normals_are_perpendicular_and_do_not_twist() -> None:
+    curve = random_curve(np.random.default_rng(3), 200, bend=1.0)
     assert path_length(curve) == pytest.approx(1.0)
     tangent = np.gradient(curve, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
-    normal = frames(tangent)
+    normal = transported_normals(tangent)
     assert np.einsum("ij,ij->i", normal, tangent) == pytest.approx(0.0, abs=1e-9)
     step = np.arccos(np.clip(np.einsum("ij,ij->i", normal[1:], normal[:-1]), -1, 1))
     bend = np.arccos(np.clip(np.einsum("ij,ij->i", tangent[1:], tangent[:-1]), -1, 1))
-    assert (step <= bend + 1e-6).all()  # turns no more than the curve does
+    assert (step <= bend + 1e-6).all()  # no more rotation than the curve has

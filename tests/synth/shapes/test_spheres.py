@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rfcli.synth.shapes.sphere_like import geodesic_sphere, superformula
+from rfcli.synth.shapes.spheres import geodesic_sphere, superformula
 
 
 @pytest.mark.parametrize(("budget", "faces"), [(20, 20), (79, 20), (80, 80), (1000, 980)])
@@ -13,7 +13,7 @@ def test_a_geodesic_sphere_has_20_n_squared_faces_of_nearly_one_size(budget: int
     assert mesh.area_faces.max() < 1.7 * mesh.area_faces.min()
 
 
-def test_the_superformula_knows_the_circle_and_the_square() -> None:
+def test_superformula_of_a_circle_and_a_square() -> None:
     angle = np.linspace(-np.pi, np.pi, 101)
     assert superformula(angle, 4, 2, 2, 2) == pytest.approx(1.0)  # cos^2 + sin^2
     square = superformula(angle, 4, 1, 1, 1)  # |x| + |y| = 1

@@ -1,17 +1,17 @@
 import numpy as np
 import pytest
 
-from rfcli.synth.normals import corner_normals
+from rfcli.synth.pieces import corner_normals
 from rfcli.synth.shapes.boxes import boxes
-from rfcli.synth.shapes.sphere_like import geodesic_sphere
+from rfcli.synth.shapes.spheres import geodesic_sphere
 
 
-def test_a_smooth_spheres_normals_point_outwards() -> None:
+def test_smooth_normals_of_a_sphere_point_outwards() -> None:
     mesh = geodesic_sphere(980)
     assert corner_normals(mesh, smooth=True) == pytest.approx(np.asarray(mesh.triangles), abs=0.02)
 
 
-def test_flat_normals_are_the_faces_own() -> None:
+def test_flat_normals_are_those_of_the_faces() -> None:
     mesh = geodesic_sphere(80)
     normals = corner_normals(mesh, smooth=False)
     for face, corners in zip(mesh.triangles, normals, strict=True):
