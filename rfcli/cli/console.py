@@ -1,4 +1,4 @@
-"""One run of a command: what it tells people, its progress, its receipt, and how it ends."""
+"""One run of a command: its output for people, its progress, its receipt, and its exit code."""
 
 import os
 import sys
@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import IO, Any
 
 import typer
+from rich.console import Console as Rich
 
 from rfcli.cli.errors import ending
 from rfcli.cli.progress import Progress
@@ -20,65 +21,69 @@ from rfcli.runtime.signals import uninterrupted_imports
 
 
 class Console:
-    """`with Console("render", json=json, quiet=quiet, verbose=verbose) as console:` around all that a command does.
+    """`with Console("render", json=json, quiet=quiet, verbose=verbose) as console:` around the body of a command.
 
-    People read stdout, or stderr when --json gives stdout to the receipt. quiet silences everything but errors and
-    the receipt; verbose shows `detail` and tracebacks. NO_COLOR is honoured, and nothing is coloured off a terminal.
+    Text for people goes to stdout, or to stderr if --json reserves stdout for the receipt. Colours appear on terminals
+    only, and not with NO_COLOR.
+
+    Args:
+        command: Name of the command, for receipts and messages.
+        json: Print the receipt.
+        quiet: Print errors and the receipt only.
+        verbose: Also print `detail` and tracebacks.
     """
 
     def __init__(self, command: str, json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
-        from rich.console import Console as Rich  # not at the top: `rf --help` does not need it
-
         self.command, self.json, self.quiet, self.verbose = command, json, quiet, verbose
         self._people = Rich(stderr=json, quiet=quiet, markup=False, highlight=False, emoji=False)
         self._errors = Rich(stderr=True, markup=False, highlight=False, emoji=False)
         self._receipt: dict[str, Any] | None = None
-        self._held = ExitStack()
+        self._contexts = ExitStack()
         self._started = time.perf_counter()
 
-    def say(self, what: object) -> None:
-        """A line, or anything that rich prints, for people."""
-        self._people.print(what, soft_wrap=isinstance(what, str))
+    def say(self, content: object) -> None:
+        """Print a line, or anything rich prints, for people."""
+        self._people.print(content, soft_wrap=isinstance(content, str))
 
-    def detail(self, what: object) -> None:
-        """What only --verbose shows."""
+    def detail(self, content: object) -> None:
+        """Print only with --verbose."""
         if self.verbose:
-            self.say(what)
+            self.say(content)
 
     def warn(self, sentence: str) -> None:
-        """Something that the reader of the result should know; on stderr."""
+        """Print a warning to stderr."""
         if not self.quiet:
             self._errors.print(f"Warning: {sentence}", style="yellow", soft_wrap=True)
 
     @contextmanager
     def progress(self, description: str, total: int | None, unit: str = "") -> Iterator[Progress]:
-        """A bar with rate and time left; off a terminal, a line now and then. total None: not known beforehand."""
+        """A bar with rate and time left, or occasional lines without a terminal; a total of None is unknown."""
         with Progress(self._people, description, total, unit) as progress:
             yield progress
 
     def receipt(self, device: str, outputs: Sequence[Path | str], **fields: Any) -> None:
-        """The run's result, printed with --json once the command has ended well. See `receipts` for the fields."""
+        """Set the receipt, which --json prints if the command succeeds. See `receipts` for the fields."""
         self._receipt = receipt(self.command, self.seconds(), device, outputs, **fields)
 
     def claim(self, folder: Path) -> None:
-        """Make the folder and keep other runs out of it until this one ends; see `rfcli.runtime.files`."""
-        self._held.enter_context(locked(folder))
+        """Make the folder and lock it against other runs until this one ends; see `rfcli.runtime.files`."""
+        self._contexts.enter_context(locked(folder))
 
     def seconds(self) -> float:
-        """Since the run began."""
+        """Seconds since the run began."""
         return time.perf_counter() - self._started
 
     def __enter__(self) -> "Console":
-        self._interrupted = self._held.enter_context(uninterrupted_imports())
+        self._interrupted = self._contexts.enter_context(uninterrupted_imports())
         self._stdout = _Stdout() if self.json else None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._held.close()
+        self._contexts.close()
         if self._stdout is not None:
-            self._stdout.give_back()
+            self._stdout.restore()
         if error is None:
             if self.json and self._receipt is not None:
                 print(as_json(self._receipt), flush=True)
@@ -93,7 +98,7 @@ class Console:
 
 
 class _Stdout:
-    """Stdout lent to stderr: what libraries and worker processes print must not mix with the receipt."""
+    """Redirects stdout to stderr, also for child processes, so that only the receipt is printed to stdout."""
 
     def __init__(self) -> None:
         self._stream: IO[str] = sys.stdout
@@ -104,7 +109,7 @@ class _Stdout:
             os.dup2(2, 1)
         sys.stdout = sys.stderr
 
-    def give_back(self) -> None:
+    def restore(self) -> None:
         sys.stdout = self._stream
         if self._descriptor is not None:
             os.dup2(self._descriptor, 1)

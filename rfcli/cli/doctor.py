@@ -1,7 +1,4 @@
-"""What this machine has of the things that rf uses, and what each that is missing costs. For bug reports.
-
-`rf doctor`: what this machine has, and what each missing thing costs.
-"""
+"""`rf doctor`: versions, devices, libraries, caches and disk of this machine, for bug reports."""
 
 import os
 import platform
@@ -18,13 +15,20 @@ from rfcli.cli.console import Console
 from rfcli.cli.options import Json, Quiet, Verbose
 
 PACKAGES = ("torch", "torchvision", "numpy", "mitsuba", "pyoidn", "trimesh", "h5py", "safetensors", "typer", "pydantic")
-LITTLE_DISK = 5e9  # bytes: a dataset of the default size, a run and some pictures
-SLOW_CHECK = 60  # seconds after which a check of a library counts as failed
+MIN_FREE_DISK = 5e9  # bytes: a dataset of default size, a training run and some pictures
+MAX_CHECK_SECONDS = 60  # after which the check of a library counts as failed
+NAME_WIDTH = 18  # characters
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing: what was found of it, and, where it is missing, what that costs and how to mend it."""
+    """The result of one check.
+
+    Attributes:
+        name: What was checked.
+        found: Version, size or error.
+        cost: Features that are missing without it, and how to install it; "" = nothing is missing.
+    """
 
     name: str
     found: str
@@ -36,7 +40,7 @@ class Finding:
 
 
 def diagnose() -> Iterator[Finding]:
-    """Every finding, one after another: the checks of libraries take seconds. Paths are shown from `~` on."""
+    """All checks, one after another; those of libraries take seconds. Paths show the home folder as `~`."""
     yield Finding("rf", rfcli.__version__)
     yield Finding("Python", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
     yield Finding("packages", ", ".join(f"{name} {_version(name)}" for name in PACKAGES))
@@ -68,7 +72,7 @@ def _device() -> Finding:
         return Finding("GPU", f"{torch.cuda.get_device_name(0)}, {memory:.0f} GB, CUDA {torch.version.cuda}")
     if torch.backends.mps.is_available():
         return Finding("GPU", "Apple (mps)")
-    return Finding("GPU", "none", "training takes hours where a GPU takes minutes; the bundled model needs none")
+    return Finding("GPU", "none", "training takes hours instead of minutes; the bundled model needs no GPU")
 
 
 def _model() -> Finding:
@@ -116,7 +120,7 @@ def _lpips() -> Finding:
 
     path = backbone_on_disk()
     cost = (
-        "SSIM takes its place in training, and --compare is without it; 528 MB, once: "
+        "training uses SSIM instead, and --compare has no LPIPS; 528 MB, once: "
         "python -c \"import torchvision as t; t.models.vgg16(weights='IMAGENET1K_V1')\""
     )
     return Finding("LPIPS weights", _short(path)) if path else Finding("LPIPS weights", f"no {BACKBONE}", cost)
@@ -141,17 +145,17 @@ def _disk() -> Finding:
     free = shutil.disk_usage(Path.cwd()).free
     found = f"{free / 1e9:,.1f} GB free in the current folder"
     if not os.access(Path.cwd(), os.W_OK):
-        return Finding("disk", found + ", which cannot be written", "every command needs --out FOLDER")
-    return Finding("disk", found, "a dataset may not fit; give --out on another disk" * (free < LITTLE_DISK))
+        return Finding("disk", found + ", not writable", "every command needs --out FOLDER")
+    return Finding("disk", found, "a dataset may not fit; give --out FOLDER on another disk" * (free < MIN_FREE_DISK))
 
 
 def _trial(name: str, code: str, cost: str) -> Finding:
-    """Try a library in a process of its own: drivers that do not fit end theirs without an exception."""
+    """Run code in a separate process, because an incompatible driver ends the process without an exception."""
     run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run
     try:
-        done = run([sys.executable, "-c", code], capture_output=True, text=True, timeout=SLOW_CHECK, check=False)
+        done = run([sys.executable, "-c", code], capture_output=True, text=True, timeout=MAX_CHECK_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        return Finding(name, f"no answer in {SLOW_CHECK} s", cost)
+        return Finding(name, f"no answer in {MAX_CHECK_SECONDS} s", cost)
     if done.returncode == 0:
         return Finding(name, done.stdout.strip())
     reason = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
@@ -159,26 +163,25 @@ def _trial(name: str, code: str, cost: str) -> Finding:
 
 
 def _short(path: Path) -> str:
-    """With the home folder as ~: whose it is does not matter."""
+    """The path with the home folder as ~, without the user's name."""
     home = Path.home()
     return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)
 
 
-WIDTH = 18  # of the names
-
-
 def doctor(json: Json = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
-    """Show versions, devices, libraries, caches and disk, and what each missing thing costs.
+    """Check versions, devices, libraries, caches and disk; say which features are missing.
 
-    Paste it into a bug report: it names no person and no machine.
+    Paste the output into a bug report. It contains no name of a user or machine.
+
+    Example: rf doctor --json
     """
     with Console("doctor", json=json, quiet=quiet, verbose=verbose) as console:
         findings = []
         for finding in diagnose():
             findings.append(finding)
-            console.say(f"{finding.name:{WIDTH}} {finding.found}")
+            console.say(f"{finding.name:{NAME_WIDTH}} {finding.found}")
             if finding.missing:
-                console.say(f"{'':{WIDTH}} costs: {finding.cost}")
+                console.say(f"{'':{NAME_WIDTH}} without it: {finding.cost}")
         missing = [finding.name for finding in findings if finding.missing]
         console.say(f"Missing: {', '.join(missing)}." if missing else "Nothing is missing.")
         console.receipt("cpu", [], findings=findings, missing=missing)

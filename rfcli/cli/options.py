@@ -1,6 +1,6 @@
 """Options with the same meaning in every command, panels of the help, and the notation of triangle counts.
 
-The help of a command shows its most important options first: they have no panel and stand under "Options". All others
+The help of a command shows its most important options first: they have no panel and appear under "Options". All others
 are in a panel, `typer.Option(rich_help_panel=RUN)`, and panels are shown in the order of their first option.
 """
 

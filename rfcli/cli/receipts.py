@@ -1,4 +1,4 @@
-"""Receipts: what `--json` prints, one object per run."""
+"""Receipts: the JSON object that --json prints at the end of a run."""
 
 import json
 import math
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def receipt(command: str, seconds: float, device: str, outputs: Sequence[Path | str], **fields: Any) -> dict[str, Any]:
-    """What every receipt has, then the command's own fields, in plain JSON types."""
+    """The common fields of all receipts, then the command's own `fields`, in plain JSON types."""
     common = {
         "command": command,
         "version": rfcli.__version__,
@@ -27,18 +27,18 @@ def receipt(command: str, seconds: float, device: str, outputs: Sequence[Path | 
 
 
 def model_entry(name: str, model: "RenderFormer") -> dict[str, Any]:
-    """The `model` field: what it was loaded as, its attention, and how many numbers it has learned."""
+    """The `model` field: name it was loaded by, attention mechanism, number of parameters."""
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return {"name": name, "attention": model.config.attention, "parameters": parameters}
 
 
 def study_entries(results: "Results") -> dict[str, Any]:
-    """The fields that tell of a study, measured now or read."""
+    """The fields about a study, for results just measured and for results read from a file."""
     return {name: getattr(results, name) for name in ("rows", "renders", "fits", "crossings", "quality")}
 
 
 def plain(value: Any) -> Any:
-    """JSON types only: paths and other objects as text, arrays' scalars as numbers, NaN and infinities as null."""
+    """Convert to JSON types: paths and other objects to text, array scalars to numbers, NaN and infinities to null."""
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
     if isinstance(value, dict):
@@ -53,5 +53,5 @@ def plain(value: Any) -> Any:
 
 
 def as_json(fields: dict[str, Any]) -> str:
-    """One line."""
+    """The receipt as one line of JSON."""
     return json.dumps(fields, allow_nan=False, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The program as a process: how fast it answers, how it refuses, and what it exits with."""
+"""The program: time to help, imports, usage errors, exit codes."""
 
 import subprocess
 import sys
@@ -10,12 +10,12 @@ import rfcli
 from tests.cli.conftest import Rf
 from tests.support.default_machine import in_time
 
-COMMANDS = ("gen-data", "train", "finetune", "render", "bench")
+COMMANDS = ("gen-data", "train", "finetune", "render", "bench")  # with the shared options
 PROGRAM = (sys.executable, "-c", "from rfcli.cli.app import main; main()")
 
 
-def test_help_answers_in_under_400_milliseconds_of_a_usual_machine() -> None:
-    best = min(_seconds("--help") for _ in range(5))  # the best of five: the machine may be busy, rf may not
+def test_help_takes_less_than_400_milliseconds() -> None:
+    best = min(_seconds("--help") for _ in range(5))  # the best of five: other work on the machine does not count
     assert in_time(best, 0.4)
 
 
@@ -32,7 +32,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == ""
 
 
-def test_help_and_nothing_at_all_list_the_five_commands(rf: Rf) -> None:
+def test_help_and_no_arguments_list_the_commands(rf: Rf) -> None:
     for result in (rf("--help"), rf("-h"), rf()):
         assert result.exit_code == 0
         assert all(command in result.stdout for command in COMMANDS)
@@ -46,12 +46,12 @@ def test_every_command_has_the_shared_options(rf: Rf, command: str) -> None:
         assert option in result.stdout
 
 
-@pytest.mark.parametrize("command", ["gen-data", "render", "bench"])
-def test_help_gives_an_example_that_the_parser_takes(rf: Rf, command: str) -> None:
+@pytest.mark.parametrize("command", ["gen-data", "render", "bench", "doctor"])
+def test_examples_in_help_are_valid(rf: Rf, command: str) -> None:
     help_text = " ".join(rf(command, "--help").stdout.split("Options", 2)[0].split())
     example = help_text.split("Example: rf ")[1].split("╭")[0].split()
     assert example[0] == command
-    assert rf(*example, "--help").exit_code == 0  # --help comes last: an option that does not exist fails before it
+    assert rf(*example, "--help").exit_code == 0  # --help is last: an unknown option fails first
     assert rf(*example, "--no-such-option", "--help").exit_code == 2
 
 
@@ -82,7 +82,7 @@ def test_usage_errors_are_one_sentence_and_exit_2(rf: Rf, arguments: list[str], 
     assert "Traceback" not in result.stderr
 
 
-def test_output_cut_short_by_its_reader_is_no_defect() -> None:
+def test_a_closed_pipe_causes_no_traceback() -> None:
     done = subprocess.run(
         f"{sys.executable} -c '{PROGRAM[2]}' --help | true", shell=True, capture_output=True, text=True, check=False
     )

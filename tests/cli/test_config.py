@@ -1,4 +1,4 @@
-"""--config: options from a file."""
+"""`--config`: options from a file."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_every_kind_of_option_comes_from_the_file(file: Path) -> None:
     }
 
 
-def test_the_command_line_wins_wherever_it_stands(file: Path) -> None:
+def test_the_command_line_takes_precedence_in_any_order(file: Path) -> None:
     file.write_text("steps: 3\nseed: 7\ndenoise: false\n")
     for arguments in (
         ("--steps", "5", "--config", str(file), "--denoise"),
@@ -48,7 +48,7 @@ def test_the_command_line_wins_wherever_it_stands(file: Path) -> None:
         assert (result["steps"], result["seed"], result["denoise"]) == (5, 7, True)
 
 
-def test_flags_and_numbers_that_stand_for_text(file: Path) -> None:
+def test_flags_and_numbers_for_options_of_text(file: Path) -> None:
     file.write_text("json: true\ntriangles: 4096\nname: one\n")
     result = CliRunner().invoke(app, ["demo", "--config", str(file)])
     assert asked(result)["triangles"] == "4096"
@@ -74,7 +74,7 @@ def test_an_empty_file_changes_nothing(file: Path) -> None:
         ("!!python/object/apply:os.system [echo hacked]", ["options.yaml", "YAML"]),
     ],
 )
-def test_mistakes_in_the_file_are_one_sentence(file: Path, content: str, words: list[str]) -> None:
+def test_invalid_files_are_one_sentence(file: Path, content: str, words: list[str]) -> None:
     file.write_text(content)
     result = demo("--config", str(file))
     assert result.exit_code == 2
@@ -84,7 +84,7 @@ def test_mistakes_in_the_file_are_one_sentence(file: Path, content: str, words: 
     assert "hacked" not in result.stdout
 
 
-def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
+def test_a_missing_or_binary_file(tmp_path: Path) -> None:
     (tmp_path / "picture").write_bytes(bytes(range(256)))
     for path in (tmp_path / "absent.yaml", tmp_path, tmp_path / "picture"):
         result = demo("--config", str(path))

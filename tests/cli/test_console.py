@@ -1,4 +1,4 @@
-"""How runs speak and how they end, as processes."""
+"""Output and exit codes of runs, as processes."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def demo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_json_gives_stdout_to_the_receipt_alone() -> None:
+def test_json_prints_only_the_receipt_to_stdout() -> None:
     done = demo("--json", "--steps", "4")
     assert done.returncode == 0
     receipt = json.loads(done.stdout)
@@ -35,20 +35,20 @@ def test_json_gives_stdout_to_the_receipt_alone() -> None:
     assert 0 <= receipt["seconds"] < 60
     assert receipt["asked"]["steps"] == 4
     assert receipt["nothing"] is None
-    for words in ("for people [bold]", "a library talks", "a child talks"):
+    for words in ("for people [bold]", "output of a library", "output of a child"):
         assert words in done.stderr
 
 
-def test_people_read_stdout_without_json() -> None:
+def test_text_goes_to_stdout_without_json() -> None:
     done = demo()
     assert "for people [bold]\n" in done.stdout
     assert done.stderr == ""
-    assert "for the curious" not in done.stdout
-    assert "for the curious" in demo("--verbose").stdout
+    assert "details" not in done.stdout
+    assert "details" in demo("--verbose").stdout
 
 
-def test_quiet_says_nothing_of_its_own() -> None:
-    assert demo("--quiet").stdout == "a library talks\na child talks\n"
+def test_quiet_prints_nothing_of_rf() -> None:
+    assert demo("--quiet").stdout == "output of a library\noutput of a child\n"
     silent = demo("--quiet", "--json")
     assert json.loads(silent.stdout)
     assert "for people" not in silent.stderr
@@ -78,14 +78,14 @@ def test_endings(end: str, code: int, words: str, flags: tuple[str, ...]) -> Non
         assert done.stdout == ""
 
 
-def test_verbose_shows_where_and_keeps_the_sentence_last() -> None:
+def test_verbose_prints_the_traceback_before_the_sentence() -> None:
     done = demo("--end", "defect", "--verbose")
     assert done.returncode == 1
     assert "in defect" in done.stderr
     assert "half of nothing" in done.stderr.splitlines()[-1]
 
 
-def test_colour_is_for_terminals_and_not_for_those_who_decline() -> None:
+def test_colour_is_for_terminals_without_no_color() -> None:
     assert "\x1b[31m" in demo("--end", "mistake", FORCE_COLOR="1").stderr
     assert "\x1b" not in demo("--end", "mistake").stderr
     assert "\x1b[31m" not in demo("--end", "mistake", FORCE_COLOR="1", NO_COLOR="1").stderr

@@ -62,7 +62,7 @@ def test_check_lists_faults_and_exits_2(rf: Rf, data: Path) -> None:
     (data / "scenes" / "000001.h5").write_bytes(b"torn")
     spoilt = rf("data", "check", data)
     assert spoilt.exit_code == 2
-    assert "scenes/000001.h5: other bytes" in spoilt.stdout
+    assert "scenes/000001.h5: content does not match the hash" in spoilt.stdout
     assert spoilt.stderr.count("\n") == 1
     assert "faults in 1 of its files" in spoilt.stderr
     (data / "scenes" / "000001.h5").unlink()  # the remedy in the sentence

@@ -1,4 +1,4 @@
-"""`rf doctor` on this machine, and on machines that lack things."""
+"""`rf doctor` on this machine, and on simulated machines without some libraries."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import rfcli
-from rfcli.cli import doctor as diagnosis
+from rfcli.cli import doctor as module
 from rfcli.cli.doctor import Finding
 from tests.cli.conftest import Rf
 
@@ -30,7 +30,7 @@ NAMES = {
 }
 
 
-def test_it_says_everything_once_for_people_and_for_programs(rf: Rf) -> None:
+def test_text_and_receipt_have_all_findings(rf: Rf) -> None:
     result = rf("doctor", "--json")
     assert result.exit_code == 0
     receipt: dict[str, Any] = json.loads(result.stdout)
@@ -50,8 +50,8 @@ def answers(code: int, stdout: str, stderr: str) -> Any:
     return lambda *arguments, **options: subprocess.CompletedProcess([], code, stdout, stderr)
 
 
-@pytest.mark.parametrize("check", [diagnosis._path_tracer, diagnosis._denoiser, diagnosis._opengl, diagnosis._ffmpeg])
-def test_a_library_that_fails_or_crashes_or_hangs_costs_something(monkeypatch: pytest.MonkeyPatch, check: Any) -> None:
+@pytest.mark.parametrize("check", [module._path_tracer, module._denoiser, module._opengl, module._ffmpeg])
+def test_a_library_that_fails_crashes_or_hangs_is_missing(monkeypatch: pytest.MonkeyPatch, check: Any) -> None:
     monkeypatch.setattr(subprocess, "run", answers(1, "", "Traceback\nImportError: no libEGL"))
     assert check().found == "fails: ImportError: no libEGL"
     assert check().missing
@@ -67,12 +67,12 @@ def test_a_library_that_fails_or_crashes_or_hangs_costs_something(monkeypatch: p
     assert check().missing
 
 
-def test_missing_weights_packages_and_space_cost_something(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_packages_and_disk_space_have_a_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rfcli.metrics.perceptual.backbone_on_disk", lambda: None)
-    assert "SSIM" in diagnosis._lpips().cost
+    assert "SSIM" in module._lpips().cost
     monkeypatch.setattr("rfcli.metrics.perceptual.backbone_on_disk", lambda: Path.home() / "v.pth")
-    assert diagnosis._lpips() == Finding("LPIPS weights", "~/v.pth")
-    monkeypatch.setattr(diagnosis, "_version", lambda name: "missing")
-    assert "rfcli[aces]" in diagnosis._aces().cost
+    assert module._lpips() == Finding("LPIPS weights", "~/v.pth")
+    monkeypatch.setattr(module, "_version", lambda name: "missing")
+    assert "rfcli[aces]" in module._aces().cost
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1e6}))
-    assert "--out" in diagnosis._disk().cost
+    assert "--out" in module._disk().cost

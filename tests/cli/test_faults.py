@@ -1,4 +1,4 @@
-"""What befalls a command from outside: Ctrl-C, kill -9, a full disk, another rf in the same folder, no memory."""
+"""External faults: Ctrl-C, kill -9, a full disk, another run in the same folder, too little memory."""
 
 import os
 import random
@@ -22,7 +22,7 @@ from tests.cli.conftest import Rf
 from tests.support.training_datasets import write_dataset
 
 PROGRAM = [sys.executable, "-c", "from rfcli.cli.app import main; main()"]
-LIMIT = 2000  # bytes that a file may have, in place of a full disk
+MAX_FILE_BYTES = 2000  # limit of the process that simulates a full disk
 many = pytest.param(50, marks=pytest.mark.long)
 
 
@@ -41,15 +41,15 @@ def unfinished(folder: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def unbroken(model: Path, scene: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], float]:
-    """The files of a run that nothing disturbs, and how long it takes."""
+    """The files of an undisturbed run, and its seconds."""
     folder = tmp_path_factory.mktemp("unbroken")
     start = time.perf_counter()
     subprocess.run(video(model, scene, folder), check=True, capture_output=True)
     return contents(folder), time.perf_counter() - start
 
 
-def begun(command: list[str], folder: Path) -> subprocess.Popen[str]:
-    """The command, once it has written its first frame or ended."""
+def started(command: list[str], folder: Path) -> subprocess.Popen[str]:
+    """The command, after it has written its first frame or has ended."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not list(folder.glob("*/frame-*.png")):
         time.sleep(0.01)
@@ -58,7 +58,7 @@ def begun(command: list[str], folder: Path) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("times", [2, many])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_video_that_is_stopped_goes_on_to_the_same_bytes(
+def test_a_stopped_video_resumes_to_the_same_bytes(
     model: Path,
     scene: Path,
     tmp_path: Path,
@@ -69,7 +69,7 @@ def test_a_video_that_is_stopped_goes_on_to_the_same_bytes(
     whole, seconds = unbroken
     moments = random.Random(0)
     for number in range(times):
-        process = begun(video(model, scene, tmp_path), tmp_path) if number < times // 2 else None
+        process = started(video(model, scene, tmp_path), tmp_path) if number < times // 2 else None
         if process is None:
             process = subprocess.Popen(video(model, scene, tmp_path), stderr=subprocess.PIPE, text=True)
             time.sleep(moments.uniform(0.2 * seconds, seconds))
@@ -77,7 +77,7 @@ def test_a_video_that_is_stopped_goes_on_to_the_same_bytes(
         process.send_signal(how)
         _, stderr = process.communicate(timeout=120)
         if how == signal.SIGINT and process.returncode != 0:
-            # by a signal in its first or last moments it may die itself: 130 for a shell all the same
+            # in its first and last moments the signal itself ends the process, which a shell also reports as 130
             assert process.returncode in (130, -signal.SIGINT), stderr
             assert "Traceback" not in stderr
             assert unfinished(tmp_path) == []
@@ -95,10 +95,10 @@ time.time_ns = lambda: int(1e9 * time.time())
 """
 
 
-def test_a_clock_that_goes_backwards_changes_nothing(
+def test_a_clock_that_runs_backwards_changes_nothing(
     model: Path, scene: Path, tmp_path: Path, unbroken: tuple[dict[str, bytes], float]
 ) -> None:
-    """An hour with every look at it, in this process and those it starts."""
+    """Each reading of the clock is an hour earlier, in the process and its children."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(BACKWARDS)
     path = os.pathsep.join([str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")])
@@ -118,7 +118,7 @@ def test_a_clock_that_goes_backwards_changes_nothing(
     assert made[True] == made[False]
 
 
-def test_ctrl_c_while_options_are_read(rf: Rf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_while_the_config_file_is_read(rf: Rf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(path: Path) -> None:
         raise KeyboardInterrupt
 
@@ -129,23 +129,23 @@ def test_ctrl_c_while_options_are_read(rf: Rf, tmp_path: Path, monkeypatch: pyte
 
 
 def small_files() -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
 
 
 @pytest.mark.parametrize("options", [[], ["--camera-orbit", "24"], ["--show-scene", "--save-scene", "saved.h5"]])
-def test_a_full_disk_is_a_sentence_and_leaves_no_half_file(
+def test_a_full_disk_is_one_sentence_and_leaves_no_partial_file(
     model: Path, scene: Path, tmp_path: Path, options: list[str]
 ) -> None:
-    resolution = "64" if options[:1] != ["--camera-orbit"] else "16"  # frames fit, the video does not
+    resolution = "64" if options[:1] != ["--camera-orbit"] else "16"  # frames fit within the limit, the video does not
     command = [*PROGRAM, "render", scene, "--model", model, "--resolution", resolution, "--device", "cpu", *options]
     done = subprocess.run(
         command, cwd=tmp_path, preexec_fn=small_files, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 2, done.stderr
     warnings = [line for line in done.stderr.splitlines() if line.startswith("Warning: ")]
-    (sentence,) = done.stderr.splitlines()[len(warnings) :]  # and none of the libraries'
+    (sentence,) = done.stderr.splitlines()[len(warnings) :]  # and no line of a library
     assert "written" in sentence
-    assert all(path.stat().st_size < LIMIT for path in tmp_path.rglob("*") if path.is_file())
+    assert all(path.stat().st_size < MAX_FILE_BYTES for path in tmp_path.rglob("*") if path.is_file())
     assert unfinished(tmp_path) == []
 
 
@@ -165,7 +165,7 @@ def test_two_runs_in_one_folder(rf: Rf, tmp_path: Path, command: list[str]) -> N
 
 
 @pytest.mark.parametrize("command", [["train"], ["finetune", "--performer"]])
-def test_two_runs_of_training(rf: Rf, tmp_path: Path, model: Path, command: list[str]) -> None:
+def test_two_training_runs_in_one_folder(rf: Rf, tmp_path: Path, model: Path, command: list[str]) -> None:
     data, start = write_dataset(tmp_path / "data", 3), ["--from", model] if "finetune" in command else []
     short = ["--resolution", 16, "--steps", 2, "--warmup", 1, "--device", "cpu"]
     with locked(tmp_path / "claimed"):
@@ -178,11 +178,11 @@ def test_two_runs_of_training(rf: Rf, tmp_path: Path, model: Path, command: list
 def test_two_runs_of_one_video(rf: Rf, tmp_path: Path, model: Path, scene: Path) -> None:
     options = ("--model", model, "--resolution", 16, "--camera-orbit", 2)
     with locked(tmp_path / "heap-view0-orbit-frames"):
-        assert "Another rf is at work" in rf("render", scene, *options).stderr
+        assert "Another rf is writing to" in rf("render", scene, *options).stderr
     assert rf("render", scene, *options).exit_code == 0
 
 
-def test_a_killed_run_keeps_no_folder_locked(tmp_path: Path) -> None:
+def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from rfcli.runtime.files import locked\n"
         "with locked(Path(sys.argv[1])): print('mine', flush=True); time.sleep(60)"
@@ -200,7 +200,7 @@ def test_a_killed_run_keeps_no_folder_locked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["train", "finetune", "render", "bench"])
-def test_a_folder_that_cannot_be_written_is_told_before_the_work(
+def test_an_unwritable_folder_is_an_error_before_the_work(
     rf: Rf, scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setattr("os.access", lambda *arguments: False)
@@ -209,7 +209,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_work(
     assert f"{tmp_path} cannot be written; give another folder." in result.stderr
 
 
-def test_too_little_memory_is_told_before_it_is_taken(
+def test_too_little_memory_is_an_error_before_it_is_allocated(
     rf: Rf, scene: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rfcli.model.rendering.free_bytes", lambda device: 19_000)
@@ -222,25 +222,28 @@ def test_too_little_memory_is_told_before_it_is_taken(
     assert rf("render", scene, "--model", model, "--resolution", 16, "--device", "cpu").exit_code == 0
 
 
-def asked_of_numpy() -> None:
+def allocate_with_numpy() -> None:
     np.empty((1 << 60,), np.uint8)
 
 
-def asked_of_torch() -> None:
+def allocate_with_torch() -> None:
     torch.empty(1 << 60, dtype=torch.uint8)
 
 
-def asked_of_cuda() -> None:
+def allocate_on_cuda() -> None:
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 8 GiB")
 
 
 @pytest.mark.parametrize(
-    ("ask", "amount"), [(asked_of_numpy, "1 EiB"), (asked_of_torch, "memory"), (asked_of_cuda, "20 GiB")]
+    ("allocate", "amount"),
+    [(allocate_with_numpy, "1 EiB"), (allocate_with_torch, "memory"), (allocate_on_cuda, "20 GiB")],
 )
 @pytest.mark.parametrize(("command", "lower"), [("render", "--max-triangles"), ("train", "--batch"), ("", "triangles")])
-def test_no_memory_is_a_sentence_with_figures(ask: Callable[[], None], amount: str, command: str, lower: str) -> None:
+def test_out_of_memory_is_a_sentence_with_numbers(
+    allocate: Callable[[], None], amount: str, command: str, lower: str
+) -> None:
     with pytest.raises((MemoryError, RuntimeError)) as caught:
-        ask()
+        allocate()
     sentence, code = ending(caught.value, command)
     assert code == 2
     assert amount in sentence

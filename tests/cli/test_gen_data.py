@@ -8,11 +8,11 @@ import pytest
 import trimesh
 
 from rfcli.cli.gen_data import preview_due, write_preview
-from rfcli.dataset.local_engine import make
+from rfcli.dataset.local_engine import write_scene
 from rfcli.dataset.manifest import read_manifest
 from rfcli.dataset.sample import read_sample
 from tests.cli.conftest import Rf
-from tests.support.dataset_sources import Tiny
+from tests.support.dataset_sources import NoiseSource
 
 SMALL = ("--views", 2, "--resolution", 16, "--spp", 2, "--triangles", "128-256", "--workers", 1)
 
@@ -136,7 +136,7 @@ def test_preview_shows_the_first_view_of_each_scene(tmp_path: Path) -> None:
     write_preview(tmp_path, [])
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "scenes").mkdir()
-    entries = [make(tmp_path, index, Tiny(), 1) for index in range(3)]
+    entries = [write_scene(tmp_path, index, NoiseSource(), 1) for index in range(3)]
     for count in (1, 3):
         assert write_preview(tmp_path, entries[:count]) == tmp_path / "preview.png"
         assert imageio.imread(tmp_path / "preview.png").shape == (4 + 4, count * (4 + 2) + 2, 3)

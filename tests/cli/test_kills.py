@@ -1,4 +1,4 @@
-"""Fifty kills, and fifty times Ctrl-C, at random moments of every command that runs for long."""
+"""Fifty kills, and fifty interrupts, at random moments of every long-running command."""
 
 import signal
 import sys
@@ -14,9 +14,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals to grou
 @pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill", "interrupt"])
 @pytest.mark.parametrize("name", ["gen-data", "train", "finetune", "video", "bench"])
-def test_a_command_that_is_stopped_again_and_again_ends_as_if_it_were_not(
+def test_a_command_that_is_stopped_many_times_gives_the_same_result(
     tmp_path: Path, name: str, how: signal.Signals
 ) -> None:
     killer = Killer(commands(*inputs(tmp_path))[name], tmp_path, how)
     killer.compare(kills=50)
-    assert killer.counted["ends"] > 2
+    assert killer.counts["ends"] > 2

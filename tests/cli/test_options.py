@@ -26,7 +26,7 @@ def test_counts(text: str, counts: tuple[int, ...]) -> None:
 
 
 @given(st.integers(0, 12), st.integers(0, 12))
-def test_ranges_of_powers_of_two_hold_every_one_between(low: int, more: int) -> None:
+def test_ranges_of_powers_of_two_contain_all_between(low: int, more: int) -> None:
     counts = triangle_counts("--triangles", f"{2**low}-{2 ** (low + more)}")
     assert counts == tuple(2**power for power in range(low, low + more + 1))
 
@@ -38,12 +38,12 @@ def test_plain_ranges(text: str, ends: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("parse", [triangle_counts, triangle_range])
 @pytest.mark.parametrize("text", ["", "many", "0", "-1", "1k-", "-4k", "1.5k", "1m", "1k--4k", "1-2-3", "99999999999"])
-def test_what_is_no_count_is_named(parse, text: str) -> None:  # type: ignore[no-untyped-def]
+def test_invalid_counts_are_named(parse, text: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match=r"^--triangles: '.*' is not a triangle count; write "):
         parse("--triangles", text)
 
 
 @pytest.mark.parametrize("parse", [triangle_counts, triangle_range])
-def test_a_range_from_high_to_low_is_turned_in_the_message(parse) -> None:  # type: ignore[no-untyped-def]
+def test_descending_ranges_are_reversed_in_the_message(parse) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match="'64k-1k' runs from high to low; write 1k-64k"):
         parse("--triangles", "64k-1k")

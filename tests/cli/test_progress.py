@@ -6,10 +6,10 @@ import pytest
 from rich.console import Console as Rich
 
 from rfcli.cli import progress as module
-from rfcli.cli.progress import ASCII_BARS, POINTS, Progress, Trend, sparkline
+from rfcli.cli.progress import ASCII_SPARKS, MAX_POINTS, Progress, Trend, sparkline
 
 
-def test_a_terminal_sees_count_rate_note_and_time_left() -> None:
+def test_bar_shows_count_rate_note_and_time_left() -> None:
     people = Rich(file=io.StringIO(), force_terminal=True, width=120)
     with Progress(people, "scenes", total=4, unit="scenes") as progress:
         time.sleep(0.05)
@@ -22,7 +22,7 @@ def test_a_terminal_sees_count_rate_note_and_time_left() -> None:
     assert "2/4" in text
 
 
-def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_gets_occasional_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     people = Rich(file=io.StringIO(), width=20)
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
@@ -37,7 +37,7 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_quiet_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOG_EVERY", -1.0)
+    monkeypatch.setattr(module, "LOG_INTERVAL", -1.0)
     for terminal in (True, False):
         people = Rich(file=io.StringIO(), force_terminal=terminal, quiet=True)
         with Progress(people, "steps", total=2, unit="steps") as progress:
@@ -45,7 +45,7 @@ def test_quiet_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         assert people.file.getvalue() == ""  # type: ignore[attr-defined]
 
 
-def test_extent_that_becomes_known_on_the_way() -> None:
+def test_total_that_becomes_known_later() -> None:
     with Progress(Rich(file=io.StringIO()), "bench", total=None, unit="") as progress:
         progress.show(30.0, 90.0, "sdpa")
         assert progress.line().startswith("bench 30/90, 0:0")
@@ -53,7 +53,7 @@ def test_extent_that_becomes_known_on_the_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "width", "bars"),
+    ("values", "width", "sparks"),
     [
         ([], 8, ""),
         ([3.0], 8, "▁"),
@@ -65,20 +65,20 @@ def test_extent_that_becomes_known_on_the_way() -> None:
         ([1.0, 2.0], 0, ""),
     ],
 )
-def test_bars_stand_for_means(values: list[float], width: int, bars: str) -> None:
-    assert sparkline(values, width) == bars
+def test_sparkline_shows_means(values: list[float], width: int, sparks: str) -> None:
+    assert sparkline(values, width) == sparks
 
 
-@pytest.mark.parametrize("count", [1, POINTS - 1, POINTS, POINTS + 1, 7 * POINTS + 3])
-def test_a_long_row_is_kept_in_short(count: int) -> None:
+@pytest.mark.parametrize("count", [1, MAX_POINTS - 1, MAX_POINTS, MAX_POINTS + 1, 7 * MAX_POINTS + 3])
+def test_long_series_are_reduced_to_means(count: int) -> None:
     trend = Trend()
     for value in range(count):
         trend.add(float(value))
-    assert 1 <= len(trend.means) < POINTS
-    stretch = 1
-    while count // stretch >= POINTS:
-        stretch *= 2
-    expected = [sum(range(i, i + stretch)) / stretch for i in range(0, count - stretch + 1, stretch)]
+    assert 1 <= len(trend.means) < MAX_POINTS
+    per_mean = 1
+    while count // per_mean >= MAX_POINTS:
+        per_mean *= 2
+    expected = [sum(range(i, i + per_mean)) / per_mean for i in range(0, count - per_mean + 1, per_mean)]
     assert trend.means == pytest.approx(expected)
 
 
@@ -89,4 +89,4 @@ def test_a_terminal_without_unicode_gets_ascii() -> None:
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     Rich(file=file, width=80).print(trend)
     file.seek(0)
-    assert file.read() == ASCII_BARS + "\n"
+    assert file.read() == ASCII_SPARKS + "\n"

@@ -9,7 +9,7 @@ import torch
 import rfcli
 from rfcli.cli.receipts import as_json, model_entry, plain, receipt
 from rfcli.model import RenderFormer
-from tests.support.small_study import SMALL
+from tests.support.small_model import SMALL
 
 
 @dataclass
@@ -38,7 +38,7 @@ def test_plain(value: object, expected: object) -> None:
     assert json.loads(as_json({"value": plain(value)})) == {"value": expected}
 
 
-def test_every_receipt_begins_alike_and_is_one_line() -> None:
+def test_common_fields_come_first_and_a_receipt_is_one_line() -> None:
     fields = receipt("train", 1.23456, "cpu", [Path("runs/train")], steps=3, loss=float("nan"))
     assert fields == {
         "command": "train",
@@ -53,7 +53,7 @@ def test_every_receipt_begins_alike_and_is_one_line() -> None:
     assert "é" in as_json({"accent": "é"})
 
 
-def test_model_entry_counts_what_is_learned() -> None:
+def test_model_entry_counts_parameters() -> None:
     model = RenderFormer(SMALL)
     entry = model_entry("mine", model)
     assert entry["name"] == "mine"

@@ -1,4 +1,4 @@
-"""`rf render` on a scene of twenty triangles, and on what is not a scene."""
+"""`rf render` on a scene of twenty triangles, and on invalid input."""
 
 import json
 import os
@@ -14,7 +14,6 @@ import pytest
 import torch
 import trimesh
 
-from rfcli.errors import InputError
 from rfcli.metrics.scores import score
 from rfcli.model import RenderFormer, save_checkpoint
 from rfcli.pictures.animation import Frames
@@ -88,7 +87,7 @@ def test_tone_mapping_changes_the_png_and_never_the_exr(rf: Rf, scene: Path, mod
         assert np.array_equal(imageio.imread("heap-view0.png"), to_display(linear, 2.0, name))
 
 
-def test_another_attention_is_run_and_named_and_its_draws_follow_the_seed(rf: Rf, scene: Path, model: Path) -> None:
+def test_another_attention_is_used_and_its_random_features_depend_on_the_seed(rf: Rf, scene: Path, model: Path) -> None:
     options = ("--model", model, "--resolution", 16, "--view", 0)
     render(rf, scene, *options)
     softmax = read_exr("heap-view0.exr")
@@ -96,28 +95,34 @@ def test_another_attention_is_run_and_named_and_its_draws_follow_the_seed(rf: Rf
     assert receipt["model"]["attention"] == "performer"
     linear = read_exr("heap-view0.exr")
     assert not np.array_equal(linear, softmax)
-    again = rf("render", scene, *options, "--attention", "performer")
+    repeated = rf("render", scene, *options, "--attention", "performer")
     assert np.array_equal(read_exr("heap-view0.exr"), linear)
-    assert (
-        "Warning: this model learned with sdpa; with performer it will look wrong until fine-tuned: rf finetune "
-        in again.stderr
-    )
+    assert "Warning: this model was trained with sdpa; with performer its images will be wrong" in repeated.stderr
+    random_features = []
+    for seed in (0, 0, 1):
+        render(rf, scene, *options, "--attention", "performer", "--feature-map", "favor", "--seed", seed)
+        random_features.append(read_exr("heap-view0.exr"))
+    assert np.array_equal(random_features[0], random_features[1])
+    assert not np.array_equal(random_features[0], random_features[2])
     assert "Warning" not in rf("render", scene, *options, "--attention", "sdpa").stderr
 
 
-def test_near_far_attention_reads_as_many_keys_as_it_is_told(rf: Rf, scene: Path, model: Path) -> None:
+def test_nearfar_attention_uses_the_given_number_of_keys(rf: Rf, scene: Path, model: Path) -> None:
     options = ("--model", model, "--resolution", 16, "--view", 0)
     render(rf, scene, *options)
     softmax = read_exr("heap-view0.exr")
     receipt = render(rf, scene, *options, "--attention", "nearfar")
     assert receipt["model"]["attention"] == "nearfar"
-    assert np.allclose(read_exr("heap-view0.exr"), softmax, atol=1e-5)  # twenty triangles are read exactly
-    told = rf("render", scene, *options, "--attention", "nearfar", "--keys", 4)
-    assert "Warning" not in told.stderr  # needs no training
-    assert not np.allclose(read_exr("heap-view0.exr"), softmax, atol=1e-5)
+    assert np.allclose(read_exr("heap-view0.exr"), softmax, atol=1e-5)  # exact up to 1,024 triangles
+    few_keys = rf("render", scene, *options, "--attention", "nearfar", "--keys", 4)
+    assert "Warning" not in few_keys.stderr  # needs no training
+    approximate = read_exr("heap-view0.exr")
+    assert not np.allclose(approximate, softmax, atol=1e-5)
+    assert render(rf, scene, *options, "--keys", 4)["model"]["attention"] == "nearfar"  # implied by its option
+    assert np.array_equal(read_exr("heap-view0.exr"), approximate)
 
 
-def test_the_newest_run_is_the_default_and_is_named(rf: Rf, scene: Path, model: Path) -> None:
+def test_the_newest_run_is_the_default_model(rf: Rf, scene: Path, model: Path) -> None:
     for age, run in ((100, "runs/finetune"), (50, "runs/train")):
         Path(run).mkdir(parents=True)
         for name in ("config.json", "model.safetensors"):
@@ -131,21 +136,21 @@ def test_the_newest_run_is_the_default_and_is_named(rf: Rf, scene: Path, model: 
     assert render(rf, scene, "--resolution", 16)["model"]["name"] == "runs/finetune"
 
 
-def test_the_model_says_at_which_resolution_it_is_at_home(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
+def test_the_default_resolution_is_that_of_the_training(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     own = trained_at(24, model, tmp_path / "own")
     assert {view["resolution"] for view in render(rf, scene, "--model", own)["views"]} == {24}
 
 
 def trained_at(resolution: int, model: Path, folder: Path) -> Path:
-    """A copy of the checkpoint that says so."""
-    folder.mkdir()
+    """A copy of the checkpoint with this training resolution in its config."""
+    folder.mkdir(parents=True)
     config = json.loads((model / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "training_resolution": resolution}))
     (folder / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes())
     return folder
 
 
-def test_alpha_goes_into_the_exr_and_not_into_the_png(rf: Rf, scene: Path, tmp_path: Path) -> None:
+def test_alpha_is_written_to_the_exr_only(rf: Rf, scene: Path, tmp_path: Path) -> None:
     save_checkpoint(small_model(visibility="attention", include_alpha=True), tmp_path / "alpha", "# Alpha\n")
     render(rf, scene, "--model", tmp_path / "alpha", "--resolution", 16, "--view", 0)
     with OpenEXR.File("heap-view0.exr") as file:
@@ -176,13 +181,13 @@ def test_globs_folders_and_lists_of_views(rf: Rf, scene: Path, model: Path) -> N
     assert imageio.imread("o/contact-sheet.png").shape == (2 * 16 + 3 * 2, 3 * 16 + 4 * 2, 3)
 
 
-def test_the_sheet_shows_large_pictures_smaller(rf: Rf, scene: Path, model: Path) -> None:
+def test_the_contact_sheet_reduces_large_pictures(rf: Rf, scene: Path, model: Path) -> None:
     render(rf, scene, "--model", model, "--resolution", 264)
     assert imageio.imread("contact-sheet.png").shape == (256 + 2 * 2, 2 * 256 + 3 * 2, 3)
     assert imageio.imread("heap-view0.png").shape == (264, 264, 3)
 
 
-def test_the_exr_says_how_it_was_made(rf: Rf, scene: Path, model: Path) -> None:
+def test_the_exr_header_describes_the_render(rf: Rf, scene: Path, model: Path) -> None:
     receipt = render(rf, scene, "--model", model, "--resolution", 16, "--view", 1)
     with OpenEXR.File("heap-view1.exr") as file:
         header = dict(file.header())
@@ -191,18 +196,18 @@ def test_the_exr_says_how_it_was_made(rf: Rf, scene: Path, model: Path) -> None:
     assert float(header["seconds"]) == pytest.approx(receipt["views"][0]["seconds"]["total"], abs=1e-3)
 
 
-def test_the_scene_is_saved_as_the_official_code_reads_it(rf: Rf, scene: Path, model: Path) -> None:
+def test_the_scene_is_saved_in_the_official_format(rf: Rf, scene: Path, model: Path) -> None:
     receipt = render(rf, scene, "--model", model, "--resolution", 16, "--view", 1, "--save-scene", "saved.h5")
     assert receipt["outputs"][0] == "saved.h5"
     with h5py.File("saved.h5") as file:
         assert file["texture"].shape == (20, 13, 32, 32)
-        assert file["c2w"].shape == (2, 4, 4)  # the scene is whole, whatever --view says
+        assert file["c2w"].shape == (2, 4, 4)  # all cameras, independent of --view
     saved, before = load("saved.h5"), load(scene)
     assert np.array_equal(saved.triangles, before.triangles)
     assert np.allclose(saved.material, before.material, atol=1e-3)
 
 
-def test_a_mesh_is_put_on_a_stage(rf: Rf, model: Path) -> None:
+def test_a_mesh_is_placed_on_a_backdrop(rf: Rf, model: Path) -> None:
     ball = trimesh.creation.icosphere(4)  # 5,120 faces
     Path("meshes").mkdir()
     ball.export("meshes/ball.obj")
@@ -212,14 +217,14 @@ def test_a_mesh_is_put_on_a_stage(rf: Rf, model: Path) -> None:
     assert ball_view["scene"] == "meshes/ball.obj"
     assert 1900 < ball_view["triangles"] <= 2048
     assert box_view["triangles"] == 12 + 257
-    told = rf("render", "meshes", "--model", model, "--resolution", 16)
-    assert "ball.obj: 5,120 faces decimated to" in told.stdout
-    assert "box.STL: 12 faces are few" in told.stdout
-    render(rf, "meshes/box.STL", "--model", model, "--resolution", 16, "--save-scene", "stage.h5")
-    assert len(load("stage.h5")) == 12 + 257
+    result = rf("render", "meshes", "--model", model, "--resolution", 16)
+    assert "ball.obj: 5,120 faces decimated to" in result.stdout
+    assert "box.STL: 12 faces are few" in result.stdout
+    render(rf, "meshes/box.STL", "--model", model, "--resolution", 16, "--save-scene", "mesh.h5")
+    assert len(load("mesh.h5")) == 12 + 257
 
 
-def test_compared_with_the_truth(rf: Rf, scene: Path, model: Path) -> None:
+def test_comparison_with_the_path_tracer(rf: Rf, scene: Path, model: Path) -> None:
     receipt = render(rf, scene, "--model", model, "--resolution", 16, "--compare", "truth", "--view", 1)
     assert receipt["outputs"] == ["heap-view1.png", "heap-view1.exr", "heap-view1-compare.png"]
     assert receipt["compared_with"].startswith("truth (64 paths")
@@ -234,17 +239,17 @@ def test_compared_with_the_truth(rf: Rf, scene: Path, model: Path) -> None:
     assert np.array_equal(sheet[24 : 24 + 320, 8 : 8 + 320], shown)
 
 
-def test_compared_with_another_model(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
+def test_comparison_with_another_model(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     own = trained_at(24, model, tmp_path / "own")
     receipt = render(rf, scene, "--model", model, "--resolution", 16, "--compare", own)
     assert receipt["compared_with"] == f"{own} (sdpa)"
     for view in receipt["views"]:
-        assert view["psnr"] == pytest.approx(100, abs=1e-3)  # the same weights; psnr ends at 100 dB
+        assert view["psnr"] == pytest.approx(100, abs=1e-3)  # the same weights; psnr is limited to 100 dB
         assert view["ssim"] == pytest.approx(1, abs=1e-5)
         assert view["flip"] == pytest.approx(0, abs=1e-5)
 
 
-def test_an_orbit_is_a_video_and_its_scene_is_computed_once(
+def test_an_orbit_computes_the_view_independent_stage_once(
     rf: Rf, scene: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
@@ -264,7 +269,7 @@ def test_an_orbit_is_a_video_and_its_scene_is_computed_once(
     assert np.array_equal(imageio.imread("heap-view0-orbit-frames/frame-0000.png"), imageio.imread("heap-view0.png"))
 
 
-def test_the_light_orbits(rf: Rf, scene: Path, model: Path) -> None:
+def test_the_light_moves(rf: Rf, scene: Path, model: Path) -> None:
     options = ("--model", model, "--resolution", 16, "--view", "0,1")
     receipt = render(rf, scene, *options, "--turntable-light", "--camera-orbit", 3)
     assert receipt["outputs"][2:] == ["heap-view1-orbit-light.mp4", "heap-view1-orbit-light.gif"]
@@ -274,7 +279,7 @@ def test_the_light_orbits(rf: Rf, scene: Path, model: Path) -> None:
     assert not np.array_equal(*frames)
 
 
-def test_a_stopped_video_goes_on_from_its_frames(
+def test_an_interrupted_video_resumes_from_its_frames(
     rf: Rf, scene: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = (scene, "--model", model, "--resolution", 16, "--camera-orbit", 5)
@@ -299,7 +304,7 @@ def test_a_stopped_video_goes_on_from_its_frames(
     assert render(rf, *command, "--exposure", 1, "--arc", 30)["views"][0]["drawn"] == 5
 
 
-def test_a_scene_is_shown_without_a_model(rf: Rf, scene: Path) -> None:
+def test_show_scene_lists_the_contents(rf: Rf, scene: Path) -> None:
     result = rf("render", scene, "--show-scene")
     assert result.exit_code == 0, result.stderr
     assert "heap.h5: 20 triangles" in result.stdout
@@ -315,7 +320,9 @@ def test_a_scene_is_shown_without_a_model(rf: Rf, scene: Path) -> None:
     assert sorted(path.name for path in Path().iterdir()) == ["saved.h5"]
 
 
-def test_precision_is_said_and_bf16_is_near(rf: Rf, scene: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_precision_is_in_the_receipt_and_bf16_is_close_to_fp32(
+    rf: Rf, scene: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = ("--model", model, "--resolution", 16, "--view", 0)
     assert render(rf, scene, *options)["precision"] == "fp32"
     exact = read_exr("heap-view0.exr")
@@ -327,12 +334,12 @@ def test_precision_is_said_and_bf16_is_near(rf: Rf, scene: Path, model: Path, mo
         monkeypatch.setattr("rfcli.model.rendering.fastest_precision", lambda device, fastest=fastest: fastest)
         assert render(rf, scene, *options, "--precision", "auto")["precision"] == name
         assert np.array_equal(read_exr("heap-view0.exr"), rounded if name == "bf16" else exact)
-    refused_word = rf("render", scene, *options, "--precision", "fp16")
-    assert refused_word.exit_code == 2
-    assert "--precision" in refused_word.stderr
+    unknown = rf("render", scene, *options, "--precision", "fp16")
+    assert unknown.exit_code == 2
+    assert "--precision" in unknown.stderr
 
 
-def test_a_resolution_far_from_training_is_noted(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
+def test_a_resolution_far_from_that_of_training_is_a_warning(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     own = trained_at(24, model, tmp_path / "own")
     for resolution, far in ((16, False), (48, False), (56, True), (8, True)):
         result = rf("render", scene, "--model", own, "--resolution", resolution, "--view", 0)
@@ -340,7 +347,7 @@ def test_a_resolution_far_from_training_is_noted(rf: Rf, scene: Path, model: Pat
         assert ("24 pixels, which is far from" in result.stderr) is far
 
 
-def test_preview_draws_or_says_what_is_missing(rf: Rf, scene: Path) -> None:
+def test_preview_renders_or_names_the_missing_library(rf: Rf, scene: Path) -> None:
     result = rf("render", scene, "--preview", "--resolution", "32", "--json")
     if result.exit_code == 0:
         receipt = json.loads(result.stdout)
@@ -380,7 +387,7 @@ TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
 
 
 def broken_scene(kind: str) -> None:
-    """scene.json and m.obj in the current folder, with one thing wrong."""
+    """Write scene.json and m.obj with one fault into the current folder."""
     description: dict[str, Any] = json.loads(json.dumps(SCENE))
     mesh = TRIANGLE
     if kind == "unknown field":
@@ -398,7 +405,7 @@ def broken_scene(kind: str) -> None:
     Path("m.obj").write_text(mesh)
 
 
-def test_the_scene_of_the_next_test_is_right_but_for_what_is_wrong(rf: Rf, model: Path) -> None:
+def test_the_unbroken_scene_of_the_next_test_is_valid(rf: Rf, model: Path) -> None:
     broken_scene("nothing")
     assert render(rf, "scene.json", "--model", model, "--resolution", 16)["views"][0]["triangles"] == 1
 
@@ -454,7 +461,7 @@ def test_bad_options(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     refused(rf("render", scene, *use, "--camera-orbit", "4", "--fps", "0"), ["--fps"])
     refused(rf("render", scene, *use, "--camera-orbit", "4", "--compare", "truth"), ["--compare"])
     refused(rf("render", scene, *use, "--attention", "nothing"), ["'nothing'", "sdpa"])
-    refused(rf("render", scene, *use, "--keys", "512"), ["--keys 512", "sdpa", "--attention nearfar"])
+    refused(rf("render", scene, *use, "--attention", "sdpa", "--keys", "512"), ["--keys 512", "--attention nearfar"])
     refused(rf("render", scene, *use, "--attention", "nearfar", "--keys", "0"), ["--keys"])
     refused(rf("render", scene, *use, "--out", "a-file"), ["a-file"])
     refused(rf("render", scene, *use, "--out", "a-file/b"), ["a-file/b"])
@@ -464,7 +471,7 @@ def test_bad_options(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     refused(rf("render", scene, "--model", "nowhere"), ["nowhere", "tiny"])
 
 
-def test_checkpoints_that_do_not_fit(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
+def test_invalid_checkpoints(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad"
     bad.mkdir()
     refused(rf("render", scene, "--model", bad), ["config.json"])
@@ -477,14 +484,44 @@ def test_checkpoints_that_do_not_fit(rf: Rf, scene: Path, model: Path, tmp_path:
     refused(rf("render", scene, "--model", bad), ["model.safetensors"])
 
 
-def test_the_sentence_is_an_input_error_of_the_library(scene: Path) -> None:
-    import rfcli
+SINGLE_OPTIONS = [
+    ("--attention", "nearfar"),
+    ("--keys", 8),
+    ("--feature-map", "favor"),
+    ("--resolution", 24),
+    ("--view", 1),
+    ("--compare", "tiny"),
+    ("--device", "cpu"),
+    ("--max-triangles", "1k"),
+    ("--up", "y"),
+    ("--allow-outside",),
+    ("--show-scene",),
+    ("--exposure", -2),
+    ("--tone-mapping", "agx"),
+    ("--save-scene", "saved.h5"),
+    ("--camera-orbit", 2),
+    ("--fps", 30),
+    ("--precision", "bf16"),
+    ("--seed", 2**63 - 1),
+]
 
-    with pytest.raises(InputError, match="nowhere"):
-        rfcli.load_model("nowhere")
+
+@pytest.mark.parametrize("option", SINGLE_OPTIONS, ids=lambda option: option[0])
+def test_every_option_works_with_the_defaults_of_all_others(
+    rf: Rf, scene: Path, model: Path, option: tuple[object, ...]
+) -> None:
+    trained_at(16, model, Path("runs/train"))
+    result = rf("render", scene, *option)
+    assert result.exit_code == 0, result.stderr
 
 
-def test_compile_and_preview_contradict_each_other(rf: Rf, scene: Path) -> None:
+def test_an_arc_alone_implies_an_orbit(rf: Rf, scene: Path, model: Path) -> None:
+    trained_at(8, model, Path("runs/train"))
+    (video,) = render(rf, scene, "--arc", 60)["views"]
+    assert (video["frames"], video["arc"]) == (96, 60)
+
+
+def test_compile_and_preview_exclude_each_other(rf: Rf, scene: Path) -> None:
     result = rf("render", scene, "--preview", "--compile")
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""A command that does what it is told, for tests of what is around every command. Run as a program, it is `rf demo`."""
+"""`rf demo`: a command that ends in a chosen way, for tests of output and exit codes."""
 
 import os
 import signal
@@ -51,7 +51,9 @@ def leave() -> None:
     raise typer.Exit(5)
 
 
-ENDINGS = {act.__name__: act for act in (mistake, argument, defect, unwritable, memory, interrupt, leave)}
+ENDINGS = {
+    function.__name__: function for function in (mistake, argument, defect, unwritable, memory, interrupt, leave)
+}
 
 
 @app.command()
@@ -69,19 +71,19 @@ def demo(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show what was asked for."""
+    """Print the options."""
     with Console("demo", json=json, quiet=quiet, verbose=verbose) as console:
         console.say("for people [bold]")
-        console.detail("for the curious")
-        print("a library talks")
-        subprocess.run(["echo", "a child talks"], check=True)
+        console.detail("details")
+        print("output of a library")
+        subprocess.run(["echo", "output of a child"], check=True)
         with console.progress("steps", total=steps, unit="steps") as progress:
             for step in range(steps):
                 progress.advance(note=f"loss {step}")
         if end:
             ENDINGS[end]()
-        asked = {"steps": steps, "triangles": triangles, "rate": rate, "denoise": denoise, "names": names, "seed": seed}
-        console.receipt(device, [], asked=asked, nothing=float("nan"))
+        given = {"steps": steps, "triangles": triangles, "rate": rate, "denoise": denoise, "names": names, "seed": seed}
+        console.receipt(device, [], asked=given, nothing=float("nan"))
 
 
 if __name__ == "__main__":

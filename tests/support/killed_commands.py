@@ -1,6 +1,6 @@
-"""Commands that are killed at random moments and given again until they are through, over and over.
+"""Kills commands at random moments and runs them again until they finish, many times.
 
-Fifty kills of each command are a test (`pytest -m long`); another number, of one of them, by hand:
+Fifty kills of each command are a test (`pytest -m long`). By hand, for one command and another number:
 
     python -m tests.support.killed_commands gen-data --kills 20 --how kill
 """
@@ -29,27 +29,27 @@ import torch
 
 from rfcli.cli.app import app
 
-PATIENCE = 300.0  # seconds for an undisturbed run
-ALONE = 60.0  # seconds within which all processes of a run are gone when it is: those that begin must get to know it
-TIMES = re.compile(r"second|hour|rate|loading|per_s|time")  # of fields of metrics.jsonl that differ from run to run
+MAX_RUN_SECONDS = 300.0  # of an undisturbed run
+MAX_EXIT_SECONDS = 60.0  # until the children of a killed run have ended; those that are just starting notice it late
+TIME_FIELDS = re.compile(r"second|hour|rate|loading|per_s|time")  # fields of metrics.jsonl that differ between runs
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """Bytes of every file."""
+    """The bytes of every file."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def trained(folder: Path) -> dict[str, Any]:
-    """Of a finished run of training: models, pictures, and the history but for how long things took."""
+def training_result(folder: Path) -> dict[str, Any]:
+    """Models, pictures and history of a training run, without the times in it."""
     files = ("model.safetensors", "config.json", "best/model.safetensors", "best/config.json", "grid.png")
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    history = [{name: value for name, value in line.items() if not TIMES.search(name)} for line in lines]
+    history = [{name: value for name, value in line.items() if not TIME_FIELDS.search(name)} for line in lines]
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     return {"names": names, "history": history, **{name: (folder / name).read_bytes() for name in files}}
 
 
-def studied(folder: Path) -> dict[str, Any]:
-    """Of a finished study: which points were measured, and which files there are. Seconds differ from run to run."""
+def study_result(folder: Path) -> dict[str, Any]:
+    """Points measured by a study and names of its files. Seconds differ between runs."""
     results = json.loads((folder / "results.json").read_text())
     points = {
         name: [(r["attention"], r["triangles"], r["measured"]) for r in results[name]] for name in ("rows", "renders")
@@ -57,8 +57,8 @@ def studied(folder: Path) -> dict[str, Any]:
     return {**points, "names": sorted(contents(folder))}
 
 
-def whole_points(folder: Path) -> list[Any]:
-    """The points of a study that are finished: once measured, they stay."""
+def finished_points(folder: Path) -> list[Any]:
+    """Finished points of a study, which no kill may remove."""
     for name, fields in (
         ("results.json", ("measurements", "render_measurements")),
         ("unfinished.json", ("measurements", "renders")),
@@ -69,15 +69,21 @@ def whole_points(folder: Path) -> list[Any]:
     return []
 
 
-def whole_scenes(folder: Path) -> list[Any]:
-    """Lines of the manifest that are whole."""
+def finished_scenes(folder: Path) -> list[Any]:
+    """Complete lines of the manifest."""
     path = folder / "manifest.jsonl"
     return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
 
 
 @dataclass(frozen=True)
 class Command:
-    """arguments: without --out. result: what an unbroken run leaves in its folder. kept: what no kill may take away."""
+    """A command of the test.
+
+    Attributes:
+        arguments: Arguments of rf, without --out.
+        result: From the folder of a finished run to what must be equal in all runs.
+        kept: From the folder to results that no kill may remove.
+    """
 
     arguments: list[str]
     result: Callable[[Path], dict[str, Any]] = contents
@@ -85,124 +91,126 @@ class Command:
 
 
 def commands(model: Path, scene: Path, data: Path) -> dict[str, Command]:
-    """All that run for long, made short. model, scene, data: what they read."""
+    """All long-running commands with small settings; model, scene and data are their inputs."""
     training = f"--data {data} --resolution 16 --batch 2 --views 1 --warmup 1 --steps 12 --validate-every 4"
     training += " --save-minutes 0 --device cpu"
     small = "--views 1 --resolution 16 --spp 1 --triangles 128-256 --workers 2"
     study = "--triangles 16,32 --attention sdpa --budget 3 --device cpu"
     return {
-        "gen-data": Command(f"gen-data --scenes 24 {small}".split(), kept=whole_scenes),
-        "train": Command(f"train {training}".split(), trained),
-        "finetune": Command(f"finetune --performer --from {model} {training}".split(), trained),
+        "gen-data": Command(f"gen-data --scenes 24 {small}".split(), kept=finished_scenes),
+        "train": Command(f"train {training}".split(), training_result),
+        "finetune": Command(f"finetune --performer --from {model} {training}".split(), training_result),
         "video": Command(f"render {scene} --model {model} --camera-orbit 24 --resolution 32 --device cpu".split()),
-        "bench": Command(f"bench --model {model} {study}".split(), studied, whole_points),
+        "bench": Command(f"bench --model {model} {study}".split(), study_result, finished_points),
     }
 
 
-def sitting(arguments: list[str], log: Path) -> None:
-    """`rf` with these arguments in a process that has imported everything already, in a group of its own."""
+def run_rf(arguments: list[str], log: Path) -> None:
+    """`rf` in a process group of its own, forked from a process with all imports."""
     os.setsid()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # whoever began the fork server may have held it back
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the starter of the fork server may have blocked it
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    torch.set_num_threads(1)  # sums in another order have other bits
+    torch.set_num_threads(1)  # the order of sums changes their bits
     import rfcli.training.run
 
-    # Which format is faster is measured, and might turn out otherwise in the run that is left alone.
+    # The choice of the faster format is measured and could differ between runs.
     rfcli.training.run.fastest_precision = lambda device: torch.float32
-    with contextlib.suppress(KeyboardInterrupt):  # before the command begins, or after its end, the interpreter's own
+    with contextlib.suppress(KeyboardInterrupt):  # before the command starts or after its end
         app(arguments, prog_name="rf")
         return
     sys.exit(130)
 
 
 class Killer:
-    """Runs a command into `folder` again and again, stopping it at random moments by signal `how`."""
+    """Runs a command repeatedly and stops it at random moments by the signal `how`."""
 
     def __init__(self, command: Command, folder: Path, how: signal.Signals, seed: int = 0) -> None:
         self.command, self.out, self.how, self.rng = command, folder / "out", how, random.Random(seed)
         self.log = folder / "log.txt"
-        self._context = multiprocessing.get_context("forkserver")  # a fresh process, without its seconds of imports
+        self._context = multiprocessing.get_context("forkserver")  # a new process without seconds of imports
         self._context.set_forkserver_preload(["rfcli.cli.app", "rfcli.training.loop", "rfcli.pictures.video"])
-        self.counted: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
 
-    def unbroken(self) -> tuple[dict[str, Any], float]:
-        """What a run leaves that nothing disturbs, and its seconds."""
+    def undisturbed(self) -> tuple[dict[str, Any], float]:
+        """Result and seconds of an undisturbed run."""
         start = time.monotonic()
         self._finish(self._start())
         seconds, result = time.monotonic() - start, self.command.result(self.out)
         shutil.rmtree(self.out)
         return result, seconds
 
-    def compare(self, kills: int, told: Callable[[Counter[str]], None] = lambda counted: None) -> None:
-        """Raises AssertionError where a run that was killed ends otherwise than one that was not, leaves processes or
-        half files behind, or loses what it had. told: called after every kill."""
-        self._finish(self._start())  # the first imports what is not preloaded, which would be taken for work
+    def compare(self, kills: int, report: Callable[[Counter[str]], None] = lambda counts: None) -> None:
+        """Kill the command `kills` times; each finished run must equal an undisturbed one. `report` follows each kill.
+
+        Raises AssertionError if a result differs, or a kill leaves processes or partial files or removes results.
+        """
+        self._finish(self._start())  # imports the modules that are not preloaded, which would count as work
         shutil.rmtree(self.out)
-        whole, seconds = self.unbroken()
-        while self.counted["kills"] < kills:
+        expected, seconds = self.undisturbed()
+        while self.counts["kills"] < kills:
             process = self._start()
             process.join(self.rng.uniform(0.05, 1.0) * seconds)
             if process.exitcode is None:
                 self._kill(process)
-                told(self.counted)
-            elif self._ended_well(process):
-                self._check(whole)
+                report(self.counts)
+            elif self._succeeded(process):
+                self._check(expected)
                 shutil.rmtree(self.out)
         self._finish(self._start())
-        self._check(whole)
+        self._check(expected)
 
     def _start(self) -> ForkServerProcess:
         self.log.unlink(missing_ok=True)
         arguments = [*self.command.arguments, "--out", str(self.out)]
-        process = self._context.Process(target=sitting, args=(arguments, self.log))
+        process = self._context.Process(target=run_rf, args=(arguments, self.log))
         process.start()
         return process
 
     def _finish(self, process: ForkServerProcess) -> None:
-        process.join(PATIENCE)
+        process.join(MAX_RUN_SECONDS)
         assert process.exitcode is not None, "the run does not end"
-        assert self._ended_well(process)
+        assert self._succeeded(process)
 
-    def _ended_well(self, process: ForkServerProcess) -> bool:
+    def _succeeded(self, process: ForkServerProcess) -> bool:
         assert process.exitcode == 0, f"exit {process.exitcode}: {self.log.read_text()}"
-        self.counted["ends"] += 1
+        self.counts["ends"] += 1
         return True
 
-    def _check(self, whole: dict[str, Any]) -> None:
+    def _check(self, expected: dict[str, Any]) -> None:
         found = self.command.result(self.out)
-        different = [name for name in {**whole, **found} if found.get(name) != whole.get(name)]
-        assert not different, f"after {self.counted} these differ: {different}"
+        different = [name for name in {**expected, **found} if found.get(name) != expected.get(name)]
+        assert not different, f"after {self.counts} these differ: {different}"
 
     def _kill(self, process: ForkServerProcess) -> None:
-        """The parent alone, or its whole group as a power cut or Ctrl-C at a terminal does."""
+        """Signal the parent alone, or its whole group, as a power cut or Ctrl-C at a terminal does."""
         assert process.pid is not None
         children = psutil.Process(process.pid).children(recursive=True)
         before = self.command.kept(self.out)
-        everyone = self.how == signal.SIGINT or self.rng.random() < 0.5
-        with contextlib.suppress(ProcessLookupError):  # it has ended by itself meanwhile
-            (os.killpg if everyone else os.kill)(process.pid, self.how)
-        process.join(PATIENCE)
-        _, alive = psutil.wait_procs(children, ALONE)
+        group = self.how == signal.SIGINT or self.rng.random() < 0.5
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            (os.killpg if group else os.kill)(process.pid, self.how)
+        process.join(MAX_RUN_SECONDS)
+        _, alive = psutil.wait_procs(children, MAX_EXIT_SECONDS)
         assert not alive, f"still there: {alive}"
-        self.counted["kills"] += 1
-        self.counted["torn"] += any(path.name.startswith(".") for path in self.out.rglob("*"))
+        self.counts["kills"] += 1
+        self.counts["torn"] += any(path.name.startswith(".") for path in self.out.rglob("*"))
         after = self.command.kept(self.out)
-        assert all(one in after for one in before)
+        assert all(item in after for item in before)
         if self.how == signal.SIGINT:
-            said = self.log.read_text()
-            assert process.exitcode in (0, 130), said
-            assert "Traceback" not in said, said
+            output = self.log.read_text()
+            assert process.exitcode in (0, 130), output
+            assert "Traceback" not in output, output
             assert not [path for path in self.out.rglob("*") if path.name.startswith(".")]
 
 
 def inputs(folder: Path) -> tuple[Path, Path, Path]:
-    """A model, a scene and a dataset in the folder."""
+    """Write a model, a scene and a dataset to the folder."""
     from rfcli.model import RenderFormer, save_checkpoint
     from rfcli.scene import save
     from tests.support.dataset_sources import tiny_scene
-    from tests.support.small_study import SMALL
+    from tests.support.small_model import SMALL
     from tests.support.training_datasets import write_dataset
 
     torch.manual_seed(0)
@@ -217,10 +225,10 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--how", choices=["kill", "interrupt"], default="kill")
     parser.add_argument("--seed", type=int, default=0)
-    told = parser.parse_args()
-    how = signal.SIGKILL if told.how == "kill" else signal.SIGINT
+    options = parser.parse_args()
+    how = signal.SIGKILL if options.how == "kill" else signal.SIGINT
     with tempfile.TemporaryDirectory() as scratch:
-        killer = Killer(commands(*inputs(Path(scratch)))[told.command], Path(scratch), how, told.seed)
+        killer = Killer(commands(*inputs(Path(scratch)))[options.command], Path(scratch), how, options.seed)
         start = time.monotonic()
-        killer.compare(told.kills, lambda counted: print(f"{told.command}: {dict(counted)}", flush=True))
-    print(f"{told.command}: {dict(killer.counted)}, {time.monotonic() - start:.0f} s; no difference")
+        killer.compare(options.kills, lambda counts: print(f"{options.command}: {dict(counts)}", flush=True))
+    print(f"{options.command}: {dict(killer.counts)}, {time.monotonic() - start:.0f} s; no difference")

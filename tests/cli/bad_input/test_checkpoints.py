@@ -1,4 +1,4 @@
-"""Checkpoints whose config or weights are broken, lie, or contradict each other."""
+"""Checkpoints with broken, false or contradictory config and weights."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ State = dict[str, torch.Tensor]
 
 @pytest.fixture
 def folder(model: Path, tmp_path: Path) -> Path:
-    """A checkpoint to spoil."""
+    """A valid checkpoint, which the tests modify."""
     return Path(shutil.copytree(model, tmp_path / "model"))
 
 
@@ -72,7 +72,7 @@ CONFIG: list[tuple[str, dict[str, Any] | str | bytes, list[str]]] = [
 
 
 @pytest.mark.parametrize(("content", "words"), [case[1:] for case in CONFIG], ids=[case[0] for case in CONFIG])
-def test_a_config(
+def test_invalid_config(
     refused: Refused, folder: Path, scene: Path, content: dict[str, Any] | str | bytes, words: list[str]
 ) -> None:
     path = folder / "config.json"
@@ -110,7 +110,7 @@ WEIGHTS: list[tuple[str, Callable[[State], State], list[str]]] = [
 
 
 @pytest.mark.parametrize(("change", "words"), [case[1:] for case in WEIGHTS], ids=[case[0] for case in WEIGHTS])
-def test_weights(
+def test_invalid_weights(
     refused: Refused, folder: Path, scene: Path, change: Callable[[State], State], words: list[str]
 ) -> None:
     path = folder / "model.safetensors"
@@ -152,14 +152,14 @@ HEADERS: list[tuple[str, bytes]] = [
 
 
 @pytest.mark.parametrize("content", [case[1] for case in HEADERS], ids=[case[0] for case in HEADERS])
-def test_a_header(refused: Refused, folder: Path, scene: Path, content: bytes) -> None:
+def test_invalid_header(refused: Refused, folder: Path, scene: Path, content: bytes) -> None:
     (folder / "model.safetensors").write_bytes(content)
     refused(["render", scene, "--model", folder, "--device", "cpu"], ["model.safetensors"])
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 @pytest.mark.parametrize("how", ["absent", "folder"])
-def test_a_file_that_is(refused: Refused, folder: Path, scene: Path, name: str, how: str) -> None:
+def test_a_missing_or_special_file(refused: Refused, folder: Path, scene: Path, name: str, how: str) -> None:
     (folder / name).unlink()
     if how == "folder":
         (folder / name).mkdir()

@@ -1,4 +1,4 @@
-"""Datasets that are broken, lie, or reach for files outside their folder."""
+"""Datasets with broken or false files, or with paths outside their folder."""
 
 import json
 import os
@@ -15,18 +15,18 @@ from rfcli.dataset.manifest import read_manifest, write_manifest
 from rfcli.dataset.record import write_record
 from tests.cli.bad_input.conftest import Refused
 from tests.cli.bad_input.test_hdf5 import announced, external, filtered, linked, removed, replaced, spoiled, virtual
-from tests.dataset.test_check import sound_sample, write
+from tests.support.dataset_sources import valid_sample, write_entry
 
 RECORD = {"format": 2, "seed": 0, "options": {"views": 2, "shard": "1/1"}, "versions": {}, "asked": 3}
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A dataset of three scenes, the only shard of its kind, to spoil."""
+    """A valid dataset of three scenes, shard 1/1, which the tests modify."""
     folder = tmp_path / "data"
     (folder / "scenes").mkdir(parents=True)
     write_record(folder, RECORD)
-    write_manifest(folder, [write(folder, index, sound_sample(index)) for index in range(3)])
+    write_manifest(folder, [write_entry(folder, index, valid_sample(index)) for index in range(3)])
     return folder
 
 
@@ -69,8 +69,8 @@ SAMPLES: list[tuple[str, Callable[[h5py.File], None], list[str]]] = [
 
 
 @pytest.mark.parametrize(("how", "words"), [case[1:] for case in SAMPLES], ids=[case[0] for case in SAMPLES])
-def test_a_scene_with(refused: Refused, data: Path, how: Callable[[h5py.File], None], words: list[str]) -> None:
-    os.mkfifo(data / "scenes" / "pipe")  # who opens it waits for ever
+def test_invalid_scene(refused: Refused, data: Path, how: Callable[[h5py.File], None], words: list[str]) -> None:
+    os.mkfifo(data / "scenes" / "pipe")  # opening it would block
     with h5py.File(data / "scenes" / "other.h5", "w") as file:
         file["vn"] = np.zeros((4, 3, 3), np.float32)
     with h5py.File(data / "scenes" / "000001.h5", "a") as file:
@@ -79,7 +79,7 @@ def test_a_scene_with(refused: Refused, data: Path, how: Callable[[h5py.File], N
 
 
 def put(**fields: Any) -> Callable[[Path], None]:
-    """The second line of the manifest says something else."""
+    """Changes fields of the second line of the manifest."""
 
     def change(data: Path) -> None:
         entries = [entry._asdict() for entry in read_manifest(data)]
@@ -89,9 +89,9 @@ def put(**fields: Any) -> Callable[[Path], None]:
     return change
 
 
-def said(name: str, content: str | bytes) -> Callable[[Path], None]:
-    """A file of the dataset holds something else."""
-    return lambda data: (data / name).write_bytes(content if isinstance(content, bytes) else content.encode()) and None
+def content(name: str, text: str | bytes) -> Callable[[Path], None]:
+    """Replaces the content of a file of the dataset."""
+    return lambda data: (data / name).write_bytes(text if isinstance(text, bytes) else text.encode()) and None
 
 
 MANIFESTS: list[tuple[str, Callable[[Path], None], list[str]]] = [
@@ -113,26 +113,26 @@ MANIFESTS: list[tuple[str, Callable[[Path], None], list[str]]] = [
     ("rejected-list", put(rejected=[1]), ["line 2"]),
     ("rejected-words", put(rejected={"dark": "often"}), ["line 2"]),
     ("unknown-field", put(colour="red"), ["line 2", "colour"]),
-    ("list", said("manifest.jsonl", "[]\n"), ["line 1"]),
-    ("number", said("manifest.jsonl", "3\n"), ["line 1"]),
-    ("nested", said("manifest.jsonl", "[" * 100_000 + "\n"), ["line 1"]),
-    ("digits", said("manifest.jsonl", '{"index": ' + "9" * 5000 + "}\n"), ["line 1"]),
-    ("binary", said("manifest.jsonl", bytes(range(256))), ["line 1"]),
-    ("record-empty", said("dataset.json", ""), ["dataset.json is broken"]),
-    ("record-list", said("dataset.json", "[]"), ["dataset.json is broken"]),
-    ("record-nested", said("dataset.json", "[" * 100_000), ["dataset.json is broken"]),
-    ("record-binary", said("dataset.json", bytes(range(256))), ["dataset.json is broken"]),
-    ("record-two-megabytes", said("dataset.json", json.dumps({**RECORD, "x": "y" * 2_000_000})), ["too large"]),
-    ("record-without-seed", said("dataset.json", '{"options": {}}'), ["dataset.json", "seed"]),
-    ("record-options-list", said("dataset.json", json.dumps({**RECORD, "options": []})), ["options"]),
-    ("record-asked-word", said("dataset.json", json.dumps({**RECORD, "asked": "all"})), ["asked"]),
-    ("record-versions-list", said("dataset.json", json.dumps({**RECORD, "versions": [1]})), ["versions"]),
+    ("list", content("manifest.jsonl", "[]\n"), ["line 1"]),
+    ("number", content("manifest.jsonl", "3\n"), ["line 1"]),
+    ("nested", content("manifest.jsonl", "[" * 100_000 + "\n"), ["line 1"]),
+    ("digits", content("manifest.jsonl", '{"index": ' + "9" * 5000 + "}\n"), ["line 1"]),
+    ("binary", content("manifest.jsonl", bytes(range(256))), ["line 1"]),
+    ("record-empty", content("dataset.json", ""), ["dataset.json is broken"]),
+    ("record-list", content("dataset.json", "[]"), ["dataset.json is broken"]),
+    ("record-nested", content("dataset.json", "[" * 100_000), ["dataset.json is broken"]),
+    ("record-binary", content("dataset.json", bytes(range(256))), ["dataset.json is broken"]),
+    ("record-two-megabytes", content("dataset.json", json.dumps({**RECORD, "x": "y" * 2_000_000})), ["too large"]),
+    ("record-without-seed", content("dataset.json", '{"options": {}}'), ["dataset.json", "seed"]),
+    ("record-options-list", content("dataset.json", json.dumps({**RECORD, "options": []})), ["options"]),
+    ("record-asked-word", content("dataset.json", json.dumps({**RECORD, "asked": "all"})), ["asked"]),
+    ("record-versions-list", content("dataset.json", json.dumps({**RECORD, "versions": [1]})), ["versions"]),
 ]
 
 
 @pytest.mark.parametrize("command", [["pack"], ["merge", "--out", "whole"]])
 @pytest.mark.parametrize(("how", "words"), [case[1:] for case in MANIFESTS], ids=[case[0] for case in MANIFESTS])
-def test_a_dataset_with(
+def test_invalid_manifest_or_record(
     refused: Refused, data: Path, tmp_path: Path, how: Callable[[Path], None], words: list[str], command: list[str]
 ) -> None:
     shutil.copy(data / "scenes" / "000001.h5", tmp_path / "secret.h5")
@@ -140,12 +140,12 @@ def test_a_dataset_with(
     refused(["data", *command, data], words)
 
 
-def test_the_shard_of_a_dataset_is_no_number(refused: Refused, data: Path) -> None:
+def test_invalid_shard_in_the_record(refused: Refused, data: Path) -> None:
     write_record(data, {**RECORD, "options": {"shard": 5}})
     refused(["data", "merge", "--out", "whole", data], ["shard '5'"])
 
 
 @pytest.mark.parametrize("command", [["train", "--data"], ["finetune", "--data"], ["data", "check"]])
-def test_other_commands_that_read_datasets(refused: Refused, data: Path, command: list[str]) -> None:
+def test_other_commands_refuse_paths_outside_the_dataset(refused: Refused, data: Path, command: list[str]) -> None:
     put(file="../secret.h5")(data)
     refused([*command, data], ["line 2", "'../secret.h5'"])

@@ -1,4 +1,4 @@
-"""HDF5 scenes that are broken, lie, or reach for other files."""
+"""HDF5 scenes with broken or false contents, or with references to other files."""
 
 import os
 from collections.abc import Callable
@@ -14,7 +14,7 @@ FIELDS = ("triangles", "vn", "material", "c2w", "fov")
 
 
 def replaced(name: str, value: object, **options: object) -> Callable[[h5py.File], None]:
-    """Put another array in the place of `name`."""
+    """Replace the array `name`."""
 
     def put(file: h5py.File) -> None:
         del file[name]
@@ -48,7 +48,7 @@ def removed(name: str) -> Callable[[h5py.File], None]:
 
 
 def announced(name: str, shape: tuple[int, ...], **options: object) -> Callable[[h5py.File], None]:
-    """An array that says it is large and stores nothing."""
+    """An array that declares a large shape and stores no data."""
 
     def put(file: h5py.File) -> None:
         del file[name]
@@ -70,13 +70,13 @@ def external(file: h5py.File) -> None:
 
 
 def filtered(file: h5py.File) -> None:
-    """Scale-offset, which no scene is written with."""
+    """The scale-offset filter, which rf does not use."""
     del file["vn"]
     file.create_dataset("vn", data=np.zeros((20, 3, 3), np.float32), chunks=(20, 3, 3), scaleoffset=2)
 
 
 def made_up_textures(file: h5py.File) -> None:
-    """As many as a scene may have: 109 GB of zeros, in a file of some kB."""
+    """The maximum number of triangles: 109 GB of zeros in a file of some kB."""
     del file["material"]
     file.create_dataset("texture", (1 << 22, 13, 32, 32), np.float16, chunks=(64, 13, 32, 32), compression="gzip")
 
@@ -153,7 +153,7 @@ HDF5: list[tuple[str, Callable[[h5py.File], None], list[str]]] = [
 
 
 @pytest.mark.parametrize(("how", "words"), [case[1:] for case in HDF5], ids=[case[0] for case in HDF5])
-def test_a_file_with(
+def test_invalid_contents(
     refused: Refused, scene: Path, tmp_path: Path, how: Callable[[h5py.File], None], words: list[str]
 ) -> None:
     path = tmp_path / "scene.h5"
@@ -167,7 +167,7 @@ def test_a_file_with(
 
 
 @pytest.mark.parametrize("how", ["empty", "text", "signature", "half", "hole", "scene-json"])
-def test_what_is_no_hdf5(refused: Refused, scene: Path, tmp_path: Path, how: str) -> None:
+def test_files_that_are_not_hdf5(refused: Refused, scene: Path, tmp_path: Path, how: str) -> None:
     whole = scene.read_bytes()
     content = {
         "empty": b"",

@@ -1,4 +1,4 @@
-"""Mesh files that are broken, lie, or are too large; alone, and as a part of a scene."""
+"""Mesh files that are broken, false or too large; alone and as part of a scene."""
 
 import json
 import struct
@@ -25,7 +25,7 @@ def ply(faces: int | str = 1, vertices: int | str = 3, body: str = "0 0 0\n1 0 0
 
 
 def glb(tree: Any, binary: bytes = b"\0" * 64, length: int | None = None) -> bytes:
-    """A binary glTF; length: what its header says of its JSON."""
+    """A binary glTF; length: declared length of its JSON."""
     text = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
     text += b" " * (-len(text) % 4)
     chunks = struct.pack("<I4s", len(text) if length is None else length, b"JSON") + text
@@ -106,7 +106,7 @@ MESHES: list[tuple[str, str, str | bytes, list[str]]] = [
 @pytest.mark.parametrize(
     ("suffix", "content", "words"), [case[1:] for case in MESHES], ids=[case[0] for case in MESHES]
 )
-def test_a_mesh(refused: Refused, tmp_path: Path, suffix: str, content: str | bytes, words: list[str]) -> None:
+def test_invalid_mesh(refused: Refused, tmp_path: Path, suffix: str, content: str | bytes, words: list[str]) -> None:
     path = tmp_path / f"thing.{suffix}"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     refused(["render", path, "--device", "cpu"], [path.name, *words])
@@ -119,7 +119,7 @@ def test_a_mesh_of_three_gigabytes(refused: Refused, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["part.zip", "part.tar.gz", "part.svg", "part", "part.json"])
-def test_what_is_no_mesh_in_a_scene(refused: Refused, write_scene: Callable[..., Path], name: str) -> None:
+def test_other_files_as_meshes_of_a_scene(refused: Refused, write_scene: Callable[..., Path], name: str) -> None:
     scene = description()
     scene["objects"]["part"]["mesh_path"] = name
     path = write_scene(scene)

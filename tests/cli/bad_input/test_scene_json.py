@@ -1,4 +1,4 @@
-"""Scene files that nobody should have written."""
+"""Invalid scene files."""
 
 import copy
 import json
@@ -38,7 +38,7 @@ def without(*path: str | int) -> dict[str, Any]:
 
 
 def text(path: tuple[str | int, ...], literal: str) -> str:
-    """The same with something at `path` that json.dumps would not write."""
+    """The scene as JSON with `literal` at `path`, which json.dumps would not write."""
     return json.dumps(put(path, "PLACEHOLDER")).replace('"PLACEHOLDER"', literal)
 
 
@@ -104,7 +104,7 @@ FIELDS: list[tuple[str, tuple[str | int, ...], Any, list[str]]] = [
 
 
 @pytest.mark.parametrize(("path", "value", "words"), [case[1:] for case in FIELDS], ids=[case[0] for case in FIELDS])
-def test_a_field(
+def test_invalid_field(
     refused: Refused, write_scene: Callable[..., Path], path: tuple[str | int, ...], value: Any, words: list[str]
 ) -> None:
     refused(["render", write_scene(json.dumps(put(path, value)))], words)
@@ -144,7 +144,7 @@ FILES: list[tuple[str, str | bytes, list[str]]] = [
 
 
 @pytest.mark.parametrize(("content", "words"), [case[1:] for case in FILES], ids=[case[0] for case in FILES])
-def test_a_file(refused: Refused, tmp_path: Path, content: str | bytes, words: list[str]) -> None:
+def test_invalid_file(refused: Refused, tmp_path: Path, content: str | bytes, words: list[str]) -> None:
     path = tmp_path / "scene.json"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     (tmp_path / "meshes").mkdir()
@@ -158,7 +158,7 @@ def test_a_file_of_a_gigabyte(refused: Refused, tmp_path: Path) -> None:
     refused(["render", tmp_path / "scene.json"], ["scene.json", "1,074 MB"])
 
 
-def test_many_times_the_same_large_mesh(refused: Refused, write_scene: Callable[..., Path]) -> None:
+def test_a_large_mesh_used_many_times(refused: Refused, write_scene: Callable[..., Path]) -> None:
     """A small file that asks for 40 million triangles."""
     part = description()["objects"]["part"]
     scene = put(("objects",), {str(number): part for number in range(1000)})
@@ -167,7 +167,7 @@ def test_many_times_the_same_large_mesh(refused: Refused, write_scene: Callable[
 
 
 @pytest.mark.parametrize("kind", ["absent", "folder", "suffix", "unreadable", "fifo"])
-def test_a_path(refused: Refused, tmp_path: Path, kind: str) -> None:
+def test_mesh_paths_outside_the_folder(refused: Refused, tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"scene.{'txt' if kind == 'suffix' else 'json'}"
     if kind == "folder":
         (tmp_path / "nothing").mkdir()
@@ -181,7 +181,7 @@ def test_a_path(refused: Refused, tmp_path: Path, kind: str) -> None:
     refused(["render", path], [path.name])
 
 
-def test_a_symlink_that_leaves_the_folder(refused: Refused, rf: Rf, tmp_path: Path) -> None:
+def test_symlinks_out_of_the_folder(refused: Refused, rf: Rf, tmp_path: Path) -> None:
     (tmp_path / "private.obj").write_text(TRIANGLE)
     (tmp_path / "scene").mkdir()
     (tmp_path / "scene" / "part.obj").symlink_to(tmp_path / "private.obj")
@@ -191,7 +191,7 @@ def test_a_symlink_that_leaves_the_folder(refused: Refused, rf: Rf, tmp_path: Pa
     assert rf("render", path, "--show-scene", "--allow-outside").exit_code == 0
 
 
-def test_paths_up_are_read_where_the_user_allows_it(rf: Rf, tmp_path: Path) -> None:
+def test_allow_outside_reads_meshes_outside_the_folder(rf: Rf, tmp_path: Path) -> None:
     (tmp_path / "part.obj").write_text(TRIANGLE)
     (tmp_path / "scenes").mkdir()
     path = tmp_path / "scenes" / "scene.json"
@@ -200,7 +200,7 @@ def test_paths_up_are_read_where_the_user_allows_it(rf: Rf, tmp_path: Path) -> N
     assert rf("render", path, "--show-scene", "--allow-outside").exit_code == 0
 
 
-def test_a_byte_order_mark_is_no_mistake(rf: Rf, write_scene: Callable[..., Path]) -> None:
+def test_a_byte_order_mark_is_accepted(rf: Rf, write_scene: Callable[..., Path]) -> None:
     """Editors on Windows put it there, and RFC 8259 lets a parser overlook it."""
     path = write_scene("\ufeff" + json.dumps(description()))
     assert rf("render", path, "--show-scene").exit_code == 0

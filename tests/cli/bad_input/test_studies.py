@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.bad_input.conftest import Refused
-from tests.support.study_results import made_up_study
+from tests.support.study_results import invented_results
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -55,7 +55,7 @@ CASES: list[tuple[str, Change, list[str]]] = [
 
 def study(folder: Path, change: Change) -> Path:
     path = folder / "results.json"
-    made_up_study().write(path)
+    invented_results().write(path)
     document = json.loads(path.read_text())
     change(document)
     path.write_text(json.dumps(document))
