@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from rfcli.attention import Option, mechanisms
-from rfcli.cli.options import ATTENTION, finite
-from rfcli.cli.signature import with_parameters
+from rfcli.cli.options import ATTENTION, finite, with_parameters
 from rfcli.errors import InputError
 
 COLLECTED = "mechanism_options"  # parameter of the command that receives them
@@ -68,9 +67,10 @@ class MechanismOptions:
         return found
 
     def implied(self, own: str) -> str:
-        """The mechanism to use where none is named: `own`, or the first with a given option that `own` lacks."""
-        given = [self.options[parameter].owners for parameter, value in self.values.items() if value is not None]
-        return next((owners[0] for owners in given if own not in owners), own)
+        """The mechanism to use where none is named: the only one that has all given options, else `own`."""
+        given = [set(self.options[parameter].owners) for parameter, value in self.values.items() if value is not None]
+        common = set.intersection(*given) if given else {own}
+        return own if own in common or len(common) != 1 else common.pop()
 
 
 NONE_GIVEN = MechanismOptions({}, {})
