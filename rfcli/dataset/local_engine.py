@@ -15,7 +15,7 @@ from rfcli.dataset.files import sha256_of
 from rfcli.dataset.manifest import Entry
 from rfcli.dataset.sample import FLOAT16_MAX, Sample, write_sample
 from rfcli.errors import InputError
-from rfcli.runtime.signals import deferred_interrupt, blocked_interrupts, exit_with_parent
+from rfcli.runtime.signals import blocked_interrupts, deferred_interrupt, exit_with_parent
 from rfcli.scene import TriangleScene
 
 # From a scene's number to the scene, its images [V, R, R, 3] or light layers [L, V, R, R, 3], and the number of

@@ -58,7 +58,7 @@ def _random_camera(rng: np.random.Generator, template: Template) -> tuple[Floats
 
 
 def view_fault(pose: Floats, fov: float, triangles: Floats, two_sided: npt.NDArray[np.bool_]) -> str | None:
-    """What is wrong with a view, from a coarse grid of rays; None if it is good.
+    """The fault of a view, found with a coarse grid of rays; None if it is good.
 
     A good view shows enough of the scene, mostly fronts of triangles, and nothing too near. two_sided [N]: triangles
     whose backs may be visible.

@@ -92,7 +92,7 @@ def test_a_mesh_of_many_loose_parts_is_rejected(tmp_path: Path) -> None:
         [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)], [(0, 2, 1), (0, 1, 3), (1, 2, 3), (0, 3, 2)]
     )
     parts = [tetrahedron.copy().apply_translation([3 * i, 0, 0]) for i in range(200)]
-    trimesh.util.concatenate(parts).export(tmp_path / "heap.stl")
+    trimesh.util.concatenate(parts).export(tmp_path / "parts.stl")
     with pytest.raises(RejectedError, match="own mesh"):
         own_shape(np.random.default_rng(0), find_meshes(tmp_path), 100)
 
