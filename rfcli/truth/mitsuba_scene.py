@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from rfcli.scene import DIFFUSE, EMISSION, ROUGHNESS, SPECULAR, TriangleScene
 from rfcli.scene.geometry import face_normals
-from rfcli.truth.ggx_energy import lost_to_multiple_scattering
+from rfcli.scene.ggx_energy import lost_to_multiple_scattering
 
 mi.set_variant("scalar_rgb")
 

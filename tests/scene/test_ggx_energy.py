@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rfcli.truth.ggx_energy import AVERAGE_ALBEDO, lost_to_multiple_scattering
+from rfcli.scene.ggx_energy import AVERAGE_ALBEDO, lost_to_multiple_scattering
 
 
 def average_albedo(alpha: float, steps: int = 160) -> float:
