@@ -6,13 +6,14 @@ Importing this package does not import torch.
 from typing import TYPE_CHECKING, Any
 
 from rfcli.attention.mechanism import LayerSpec, Mechanism, Option
-from rfcli.attention.registry import create, find_mechanism, mechanisms, names
+from rfcli.attention.registry import SOFTMAX, create, find_mechanism, mechanisms, names
 
 if TYPE_CHECKING:
     from rfcli.attention.context import Context
     from rfcli.attention.layer import AttentionLayer
 
 __all__ = [
+    "SOFTMAX",
     "AttentionLayer",
     "Context",
     "LayerSpec",

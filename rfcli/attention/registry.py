@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from rfcli.attention.layer import AttentionLayer
 
 ENTRY_POINT_GROUP = "rfcli.attention"  # NAME = "package.module:mechanism", which is a Mechanism called NAME
+SOFTMAX = "sdpa"  # exact attention: the default, and what the others approximate and are compared with
 
 OWN_MECHANISMS = (
     Mechanism(
-        name="sdpa",
+        name=SOFTMAX,
         layer="rfcli.attention.sdpa:SoftmaxAttention",
         summary="Exact softmax attention.",
         cost="N^2",

@@ -23,7 +23,7 @@ FREE_SPACE = "free some space and run the same command again, or give another --
 
 # Options of each command that reduce its memory.
 LESS_MEMORY = {
-    "render": "--max-triangles or --resolution, or add --attention nearfar",
+    "render": "--max-triangles or --resolution, or use a linear --attention",
     "gen-data": "--workers, --triangles or --resolution",
     "train": "--batch, --views, --resolution or --triangles",
     "finetune": "--batch, --views, --resolution or --triangles",
@@ -79,7 +79,7 @@ def ending(error: BaseException, command: str = "", options: Mapping[str, str] |
         options: Its options by argument name. None: those of the command that `CommandGroup` is running.
     """
     if isinstance(error, KeyboardInterrupt):
-        return "Interrupted; what is finished is kept.", EXIT_INTERRUPTED
+        return "Interrupted; finished work is kept.", EXIT_INTERRUPTED
     if isinstance(error, InputError):
         return one_line(with_options(str(error), _running.get() if options is None else options)), EXIT_MISTAKE
     if is_out_of_memory(error):

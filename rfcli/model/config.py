@@ -7,6 +7,7 @@ import dataclasses
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rfcli.attention import SOFTMAX
 from rfcli.errors import InputError
 from rfcli.model.config_checks import check_contradictions, check_type
 
@@ -141,7 +142,7 @@ class RenderFormerConfig:
     vn_encoder_norm_type: str = "rms_norm"
     vn_pe_num_freqs: int = 6
 
-    attention: str = "sdpa"
+    attention: str = SOFTMAX
     attention_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     key_weight: str = "count"
     visibility: str = "attention"

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
-from rfcli.attention import Context, create
+from rfcli.attention import SOFTMAX, Context, create
 from rfcli.model.attention_context import key_context
 from rfcli.model.batch import SceneBatch
 from rfcli.model.cameras import patches, pixel_rays, to_camera, to_world
@@ -86,11 +86,11 @@ class ViewLayer(nn.Module):
         self.shifted = index % 2 == 1
         self.query_norm = parts.norm(dim)
         self.kv_norm = parts.norm(config.latent_dim)
-        self.multihead_attn = CrossAttention(dim, config.latent_dim, heads, create("sdpa", **softmax), parts)
+        self.multihead_attn = CrossAttention(dim, config.latent_dim, heads, create(SOFTMAX, **softmax), parts)
         self.self_attn: SelfAttention | None = None
         if config.view_transformer_include_self_attn:
             self.self_attn_norm = parts.norm(dim)
-            self.self_attn = SelfAttention(dim, heads, create("sdpa", **softmax), parts)
+            self.self_attn = SelfAttention(dim, heads, create(SOFTMAX, **softmax), parts)
         self.ffn_norm = parts.norm(dim)
         self.ffn = parts.feed_forward(dim, config.view_transformer_ffn_hidden_dim)
         self.dropout = parts.dropout()

@@ -27,6 +27,10 @@ class NearFar(AttentionLayer):
     """Softmax over K = `keys` keys per query, triangles and clusters of them; no parameters.
 
     If the number of RoPE frequencies is unknown, it is taken to be the published models' 6, or as many as fit.
+
+    Args:
+        spec: The place of the layer in the model.
+        keys: Number K of keys per query; scenes of up to 2 K triangles are computed exactly.
     """
 
     def __init__(self, spec: LayerSpec, keys: int) -> None:

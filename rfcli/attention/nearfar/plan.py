@@ -9,16 +9,12 @@ from torch import Tensor
 from rfcli.attention.nearfar.frontier import Nodes, choose_nodes
 from rfcli.attention.nearfar.tree import balanced_order, sums_over_nodes
 
-BLOCK = (
-    512  # queries that share their keys; with blocks of 128, more is gathered and the result is no closer to softmax
-)
+BLOCK = 512  # queries that share their keys; blocks of 128 gather more keys and come no closer to softmax
 MAX_SMALLEST = 128  # upper limit of the triangles in the smallest nodes
 NODES_PER_KEY = 8  # the smallest nodes hold about 1 / (8 K) of the triangles each
 FEATURE_WEIGHT = 0.25  # weight of the variance of normals and colours, relative to that of positions
 EPSILON = 1e-9
-KEY_MULTIPLE = (
-    16  # keys per block are padded to a multiple of this number: products of other widths are up to 10 % slower
-)
+KEY_MULTIPLE = 16  # keys per block are padded to a multiple of this: products of other widths are up to 10 % slower
 LOG_ZERO = -1e30  # logarithm of the weight of an empty row: finite, so that products of it and zero are zero
 
 
