@@ -1,4 +1,4 @@
-"""What holds for any scene, looked for by Hypothesis."""
+"""Properties of all scenes, tested by Hypothesis: round trips, finite images, invariances."""
 
 import dataclasses
 import tempfile
@@ -20,13 +20,13 @@ from rfcli.scene.geometry import look_at
 from rfcli.scene.limits import MAX_RADIANCE
 from tests.support.model_scenes import small_model
 
-EXACT = ("triangles", "vn", "c2w", "fov")
-few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EXACT_FIELDS = ("triangles", "vn", "c2w", "fov")
+few_examples = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
-def scenes(draw: st.DrawFn, extent: float = 0.5, brightest: float = MAX_RADIANCE) -> TriangleScene:
-    """Any scene that a file may hold: triangles with and without area, some of them twice, lights of any strength."""
+def scenes(draw: st.DrawFn, extent: float = 0.5, max_radiance: float = MAX_RADIANCE) -> TriangleScene:
+    """Any valid scene: triangles with and without area, duplicates, lights of any strength."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     count, views = draw(st.integers(1, 24)), draw(st.integers(1, 2))
     size = 10.0 ** draw(st.floats(-9, 0.3))
@@ -41,7 +41,7 @@ def scenes(draw: st.DrawFn, extent: float = 0.5, brightest: float = MAX_RADIANCE
         normals[0] = 0
     material = rng.uniform(0, 1, (count, 13))
     material[:, NORMAL] = FLAT_NORMAL
-    lights = np.array(draw(st.lists(st.floats(0, brightest, width=32), min_size=count, max_size=count)))
+    lights = np.array(draw(st.lists(st.floats(0, max_radiance, width=32), min_size=count, max_size=count)))
     material[:, EMISSION] = lights[:, None] * rng.integers(0, 2, (count, 1))
     cameras = [look_at(tuple(rng.uniform(-2, 2, 3)), tuple(rng.uniform(-0.2, 0.2, 3)), (0, 0, 1)) for _ in range(views)]
     fov = rng.uniform(10, 120, views)
@@ -53,60 +53,60 @@ def model(request: pytest.FixtureRequest) -> RenderFormer:
     return small_model(visibility=request.param)
 
 
-def drawn(model: RenderFormer, scene: TriangleScene) -> np.ndarray:
-    """[V, 16, 16, 3] as rf render writes it."""
-    return np.stack([picture.image for picture in NetworkRenderer("small", model).draw(scene, 16)])
+def rendered(model: RenderFormer, scene: TriangleScene) -> np.ndarray:
+    """[V, 16, 16, 3] as `rf render` writes it."""
+    return np.stack([view.image for view in NetworkRenderer("small", model).render(scene, 16)])
 
 
-@few
+@few_examples
 @given(scenes())
 def test_save_and_load_is_the_identity(scene: TriangleScene) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scene.h5"
         save(scene, path)
-        again = load(path)
-        for name in (*EXACT, "material"):
-            np.testing.assert_array_equal(getattr(again, name), getattr(scene, name))
+        loaded = load(path)
+        for name in (*EXACT_FIELDS, "material"):
+            np.testing.assert_array_equal(getattr(loaded, name), getattr(scene, name))
 
 
-@few
-@given(scenes(brightest=65504.0))
-def test_the_official_layout_keeps_half_precision(scene: TriangleScene) -> None:
+@few_examples
+@given(scenes(max_radiance=65504.0))
+def test_official_layout_is_exact_to_half_precision(scene: TriangleScene) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scene.h5"
         rfcli.save_scene(scene, path, official=True)
-        again = rfcli.load_scene(path)
-        np.testing.assert_array_equal(again.material, scene.material.astype(np.float16).astype(np.float32))
-        for name in EXACT:
-            np.testing.assert_array_equal(getattr(again, name), getattr(scene, name))
+        loaded = rfcli.load_scene(path)
+        np.testing.assert_array_equal(loaded.material, scene.material.astype(np.float16).astype(np.float32))
+        for name in EXACT_FIELDS:
+            np.testing.assert_array_equal(getattr(loaded, name), getattr(scene, name))
 
 
-@few
+@few_examples
 @given(scene=scenes())
-def test_any_scene_that_loads_renders_finite_light(model: RenderFormer, scene: TriangleScene) -> None:
-    image = drawn(model, scene)
+def test_images_are_finite_and_not_negative(model: RenderFormer, scene: TriangleScene) -> None:
+    image = rendered(model, scene)
     assert np.isfinite(image).all()
     assert (image >= 0).all()
 
 
 def assert_same(image: np.ndarray, other: np.ndarray) -> None:
-    """Up to rounding: of the tokens, and of which of two pixels an edge falls into."""
-    off = np.abs(np.log10(1 + image) - np.log10(1 + other)) > 1e-3
-    assert off.mean() <= 0.02, off.mean()
+    """Equal up to rounding, and up to which of two pixels an edge falls into."""
+    differs = np.abs(np.log10(1 + image) - np.log10(1 + other)) > 1e-3
+    assert differs.mean() <= 0.02, differs.mean()
 
 
-@few
-@given(scene=scenes(brightest=1e4), seed=st.integers(0, 2**32 - 1))
-def test_the_order_of_triangles_changes_nothing(model: RenderFormer, scene: TriangleScene, seed: int) -> None:
+@few_examples
+@given(scene=scenes(max_radiance=1e4), seed=st.integers(0, 2**32 - 1))
+def test_order_of_triangles_does_not_matter(model: RenderFormer, scene: TriangleScene, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(scene))
-    turned = {name: getattr(scene, name)[order] for name in ("triangles", "vn", "material")}
-    if len(np.unique(scene.triangles, axis=0)) == len(scene):  # which of two coincident triangles is seen is not said
-        assert_same(drawn(model, dataclasses.replace(scene, **turned)), drawn(model, scene))
+    permuted = {name: getattr(scene, name)[order] for name in ("triangles", "vn", "material")}
+    if len(np.unique(scene.triangles, axis=0)) == len(scene):  # else undefined: coincident triangles
+        assert_same(rendered(model, dataclasses.replace(scene, **permuted)), rendered(model, scene))
 
 
-@few
-@given(scene=scenes(brightest=1e4), extra=st.integers(1, 30))
-def test_padding_changes_nothing(model: RenderFormer, scene: TriangleScene, extra: int) -> None:
+@few_examples
+@given(scene=scenes(max_radiance=1e4), extra=st.integers(1, 30))
+def test_padding_does_not_matter(model: RenderFormer, scene: TriangleScene, extra: int) -> None:
     def image(padding: int) -> torch.Tensor:
         rng = np.random.default_rng(0)
         arrays = {
@@ -122,10 +122,10 @@ def test_padding_changes_nothing(model: RenderFormer, scene: TriangleScene, extr
     assert_same(image(extra).numpy(), image(0).numpy())
 
 
-@few
-@given(scene=scenes(brightest=1e4), seed=st.integers(0, 2**32 - 1))
-def test_a_rigid_motion_of_scene_and_cameras_moves_only_what_it_must(scene: TriangleScene, seed: int) -> None:
-    """Without RoPE in the world, without normals: what is left lives in camera space, and does not move with it."""
+@few_examples
+@given(scene=scenes(max_radiance=1e4), seed=st.integers(0, 2**32 - 1))
+def test_rigid_motion_of_scene_and_cameras_does_not_matter(scene: TriangleScene, seed: int) -> None:
+    """For a model without RoPE in world space and without normals: the rest is computed in camera space."""
     model = small_model(visibility="attention", turn_to_cam_coord=True, use_vn_encoder=False, token_position_freqs=None)
     model.transformer.rope_emb.freqs.zero_()
     rng = np.random.default_rng(seed)
@@ -137,12 +137,12 @@ def test_a_rigid_motion_of_scene_and_cameras_moves_only_what_it_must(scene: Tria
     moved = dataclasses.replace(
         scene, triangles=scene.triangles @ turn.T + shift, vn=scene.vn @ turn.T, c2w=c2w.astype(np.float32)
     )
-    assert_same(drawn(model, moved), drawn(model, scene))
+    assert_same(rendered(model, moved), rendered(model, scene))
 
 
-@few
+@few_examples
 @given(st.binary(max_size=300))
-def test_any_bytes_as_a_scene_are_a_scene_or_a_sentence(content: bytes) -> None:
+def test_random_bytes_are_refused_with_an_input_error(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for suffix in ("json", "h5"):
             path = Path(folder) / f"scene.{suffix}"

@@ -1,4 +1,4 @@
-"""Nothing in our code runs what a file says, calls out, or leaves files where others can read them."""
+"""The code executes no content of files, opens no unexpected connections, and leaves no files that others can read."""
 
 import ast
 import os
@@ -19,9 +19,9 @@ from tests.support.killed_commands import commands, inputs
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*(ROOT / "rfcli").rglob("*.py"), *(ROOT / "examples").rglob("*.py")])
-MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "telnetlib", "ftplib"}
-CALLS = {"eval", "exec", "compile", "__import__"}
-ATTRIBUTES = {
+REFUSED_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "telnetlib", "ftplib"}
+REFUSED_CALLS = {"eval", "exec", "compile", "__import__"}
+REFUSED_ATTRIBUTES = {
     "os.system",
     "os.popen",
     "yaml.load",
@@ -33,7 +33,7 @@ ATTRIBUTES = {
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    """Every call with the name it is made by: `f` or `module.f`."""
+    """Every call with its name: `f` or `module.f`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func), node
@@ -43,17 +43,17 @@ def option(call: ast.Call, name: str) -> str | None:
     return next((ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg == name), None)
 
 
-def faults(source: str) -> list[str]:
-    """What in a source file could run what is in another file."""
+def unsafe_calls(source: str) -> list[str]:
+    """Calls and imports in a source file that can execute the content of another file."""
     tree = ast.parse(source)
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found += [f"import {alias.name}" for alias in node.names if alias.name.split(".")[0] in MODULES]
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in MODULES:
+            found += [f"import {alias.name}" for alias in node.names if alias.name.split(".")[0] in REFUSED_MODULES]
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in REFUSED_MODULES:
             found.append(f"from {node.module}")
     for name, call in calls(tree):
-        if name in CALLS or name in ATTRIBUTES:
+        if name in REFUSED_CALLS or name in REFUSED_ATTRIBUTES:
             found.append(name)
         if name == "torch.load" and option(call, "weights_only") != "True":
             found.append("torch.load without weights_only=True")
@@ -67,8 +67,8 @@ def faults(source: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_file_is_run(path: Path) -> None:
-    assert faults(path.read_text(encoding="utf-8")) == []
+def test_no_content_of_files_is_executed(path: Path) -> None:
+    assert unsafe_calls(path.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize(
@@ -84,13 +84,13 @@ def test_no_file_is_run(path: Path) -> None:
         "subprocess.run('ls', shell=True)",
     ],
 )
-def test_the_search_finds_what_it_looks_for(source: str) -> None:
-    assert faults(source)
+def test_the_search_finds_unsafe_calls(source: str) -> None:
+    assert unsafe_calls(source)
 
 
-def test_no_network_is_used_unless_something_remote_is_named(rf: Rf, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_rendering_a_local_scene_opens_no_connection(rf: Rf, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     def refuse(*arguments: object, **options: object) -> NoReturn:
-        raise AssertionError(f"a connection to {arguments}")
+        raise AssertionError(f"connected to {arguments}")
 
     for name in ("connect", "connect_ex", "sendto"):
         monkeypatch.setattr(socket.socket, name, refuse)
@@ -102,7 +102,7 @@ def test_no_network_is_used_unless_something_remote_is_named(rf: Rf, monkeypatch
         assert result.exit_code == 0, result.stderr
 
 
-WATCH = """
+AUDIT_CONNECTIONS = """
 import os, sys
 
 def note(event, arguments):
@@ -116,10 +116,10 @@ sys.addaudithook(note)
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["gen-data", "train", "finetune", "video", "bench", "doctor"])
-def test_no_process_of_any_command_calls_out(tmp_path: Path, name: str) -> None:
-    """Python tells a hook of every connection; one is put into all processes that a command starts."""
+def test_no_process_of_any_command_opens_a_connection(tmp_path: Path, name: str) -> None:
+    """An audit hook, installed in all processes that a command starts, sees every connection."""
     (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(WATCH)
+    (tmp_path / "site" / "sitecustomize.py").write_text(AUDIT_CONNECTIONS)
     path = os.pathsep.join([str(tmp_path / "site"), str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": path, "CALLS": str(tmp_path / "calls")}
     code = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(('127.0.0.1', 9))"
@@ -134,8 +134,8 @@ def test_no_process_of_any_command_calls_out(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "calls").exists(), (tmp_path / "calls").read_text()
 
 
-def test_unfinished_files_lie_beside_their_target_and_no_temporary_folder_is_shared() -> None:
-    """Of all of tempfile, only what makes names that others cannot guess and files that they cannot read."""
+def test_temporary_files_are_private() -> None:
+    """Only functions of tempfile with unpredictable names and files that others cannot read are used."""
     private = {"tempfile.mkdtemp", "tempfile.mkstemp", "tempfile.TemporaryDirectory", "tempfile.NamedTemporaryFile"}
     for path in SOURCES:
         source = path.read_text(encoding="utf-8")
@@ -143,20 +143,20 @@ def test_unfinished_files_lie_beside_their_target_and_no_temporary_folder_is_sha
         assert {name for name, _ in calls(ast.parse(source)) if name.startswith("tempfile.")} <= private, path
 
 
-# Licences that allow a work under MIT to use a package, by their SPDX names and as packages write them.
+# Licences of packages that a work under MIT may use, by their SPDX names and as packages write them.
 COMPATIBLE = re.compile(
     r"MIT|MIT-0|MIT-CMU|HPND|0?BSD|Apache|ISC|PSF|Python Software Foundation|Zlib|CC0|BSL-1\.0|MPL-2\.0|Unlicense|Kiwi"
 )
 INCOMPATIBLE = re.compile(r"\bA?GPL|Proprietary|Commercial|SSPL|CC-BY-NC", re.IGNORECASE)
-# Packages whose metadata say nothing; from their projects' pages.
-STATED = {"openexr": "BSD-3-Clause", "pyglet": "BSD-3-Clause", "cuda-toolkit": "see NVIDIA"}
-# Libraries of NVIDIA's that CUDA builds of torch bring along: free of charge, not free software, no part of rf, and
-# not used where torch is installed for the CPU.
+# Licences of packages without this metadata, from their project pages.
+KNOWN_LICENCES = {"openexr": "BSD-3-Clause", "pyglet": "BSD-3-Clause", "cuda-toolkit": "see NVIDIA"}
+# NVIDIA's libraries come with CUDA builds of torch: free of charge, but not free software. They are no part of rf, and
+# CPU builds of torch do not need them.
 NVIDIA = re.compile(r"nvidia-|cuda-")
 
 
 def dependencies() -> dict[str, Distribution]:
-    """What `pip install rfcli` brings: its dependencies, theirs, and so on, as installed here."""
+    """All direct and indirect dependencies of rfcli, as installed here."""
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -180,18 +180,18 @@ def dependencies() -> dict[str, Distribution]:
 
 
 def licence(package: Distribution) -> str:
-    """What the package's metadata call its licence, the most exact first."""
+    """The licence in the package's metadata, from the most exact field that is present."""
     metadata = package.metadata
     classifiers = [text.split(" :: ")[-1] for text in metadata.get_all("Classifier") or [] if "License ::" in text]
     written = (metadata.get("License") or "").strip().split("\n")[0]
     return metadata.get("License-Expression") or ", ".join(classifiers) or written
 
 
-def test_every_dependency_has_a_licence_that_goes_with_mit() -> None:
+def test_every_dependency_has_a_licence_compatible_with_mit() -> None:
     packages = dependencies()
     assert len(packages) > 30
     for name, package in sorted(packages.items()):
-        text = STATED.get(name) or licence(package)
+        text = KNOWN_LICENCES.get(name) or licence(package)
         if NVIDIA.match(name):
             continue
         assert COMPATIBLE.search(text), f"{name}: {text!r}"

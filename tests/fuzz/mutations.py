@@ -1,4 +1,4 @@
-"""Files that are almost good."""
+"""Random changes of valid files."""
 
 import json
 import struct
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-EXTREMES = (0, 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
-WORDS = (
+EXTREME_INTEGERS = (0, 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
+TEXT_SNIPPETS = (
     b"null",
     b"-1",
     b"1e999",
@@ -21,14 +21,14 @@ WORDS = (
     b"../",
     b"\n",
 )
-VALUES: tuple[Any, ...] = (
+JSON_VALUES: tuple[Any, ...] = (
     *(None, True, -1, 0, 1, 2**31, 2**63, 10**30, 1.5, -0.0, 1e-300, 1e300, float("nan"), float("inf")),
     *("", "a\0b", "../x", "/dev/zero", "\ud800", [], {}, [[]], {"": 0}, [0] * 100),
 )
 
 
 def mutated(content: bytes, rng: np.random.Generator) -> bytes:
-    """The content with some bytes changed, cut, doubled, or numbers in it made extreme; JSON, at times, as JSON."""
+    """The content with bytes changed, removed or repeated, or with extreme numbers; half of JSON files stay JSON."""
     if content[:1] == b"{" and rng.random() < 0.5:
         return b"\n".join(mutated_json(line, rng) for line in content.split(b"\n"))
     data = bytearray(content)
@@ -44,16 +44,16 @@ def mutated(content: bytes, rng: np.random.Generator) -> bytes:
         elif how == 2:
             data[at:at] = data[at : at + int(rng.integers(1, 64))]
         elif how == 3:
-            data[at : at + 8] = struct.pack("<Q", EXTREMES[int(rng.integers(len(EXTREMES)))])
+            data[at : at + 8] = struct.pack("<Q", EXTREME_INTEGERS[int(rng.integers(len(EXTREME_INTEGERS)))])
         elif how == 4:
             data[at : at + 4] = struct.pack("<f", float(rng.choice([np.nan, np.inf, -1e38, 1e-45])))
         else:
-            data[at:at] = WORDS[int(rng.integers(len(WORDS)))]
+            data[at:at] = TEXT_SNIPPETS[int(rng.integers(len(TEXT_SNIPPETS)))]
     return bytes(data)
 
 
 def mutated_json(text: bytes, rng: np.random.Generator) -> bytes:
-    """The document with one of its values made another, gone, or there under another name."""
+    """The document with one of its values replaced, removed or renamed."""
     try:
         document = json.loads(text)
     except ValueError:
@@ -71,12 +71,12 @@ def mutated_json(text: bytes, rng: np.random.Generator) -> bytes:
         other, there = places[int(rng.integers(len(places)))]
         inside[key] = json.loads(json.dumps(other[there]))
     else:
-        inside[key] = VALUES[int(rng.integers(len(VALUES)))]
+        inside[key] = JSON_VALUES[int(rng.integers(len(JSON_VALUES)))]
     return json.dumps(document).encode()
 
 
 def _places(document: Any) -> Any:
-    """Every list or dictionary in the document, with each of its indices or keys."""
+    """Every list and dictionary in the document, with each of its indices or keys."""
     for key in document if isinstance(document, dict) else range(len(document)) if isinstance(document, list) else ():
         yield document, key
         yield from _places(document[key])

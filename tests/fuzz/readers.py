@@ -1,4 +1,4 @@
-"""What reads strangers' files, as functions of bytes that end well, with InputError, or with a defect."""
+"""Readers of untrusted files. They must succeed or raise one of EXPECTED_ERRORS; any other error is a defect."""
 
 import contextlib
 import json
@@ -14,25 +14,26 @@ import typer
 
 from rfcli.cli.bench_output import crossing_sentences, quality_tables, seconds_tables
 from rfcli.cli.config import _read as read_options
-from rfcli.dataset.manifest import Entry, read_manifest, read_record
+from rfcli.dataset.manifest import Entry, read_manifest
 from rfcli.dataset.pack import write_tar
-from rfcli.dataset.sample import Sample, hdf5_of, read_sample
+from rfcli.dataset.record import read_record
+from rfcli.dataset.sample import Sample, read_sample, sample_bytes
 from rfcli.errors import InputError
 from rfcli.model import RenderFormer, read_checkpoint, save_checkpoint
 from rfcli.model.checkpoint import read_config
 from rfcli.scene import load
 from rfcli.scene.mesh import read_mesh
-from rfcli.study.plots.all import machine_line, what_was_run
-from rfcli.study.plots.report.page import cost_sections, findings, quality_sections, switches
+from rfcli.study.plots.outputs import machine_line, run_titles
+from rfcli.study.plots.report.page import checkboxes, cost_sections, findings, quality_sections
 from rfcli.study.results.comparison import differences
 from rfcli.study.results.files import read_results
 from tests.scene.conftest import TRIANGLE, description
 from tests.support.dataset_sources import tiny_scene
-from tests.support.small_study import SMALL
-from tests.support.study_results import made_up_study
+from tests.support.small_model import SMALL
+from tests.support.study_results import invented_results
 
-FINE = (InputError, typer.BadParameter)  # which are how a bad file has to end
-MESHES = ("obj", "ply", "stl", "glb", "off")
+EXPECTED_ERRORS = (InputError, typer.BadParameter)
+MESH_FORMATS = ("obj", "ply", "stl", "glb", "off")
 
 
 def scene(path: Path) -> None:
@@ -47,13 +48,13 @@ def weights(path: Path) -> None:
 
 
 def results(path: Path) -> None:
-    """The study, and what is said of it in words, tables and charts."""
+    """Read the results of a study, and make its sentences, tables and charts."""
     found = read_results(path)
     names = found.names()
     [*seconds_tables(found), *quality_tables(found), *crossing_sentences(found), *findings(found)]
     machine_line(found.setup)
-    [*quality_sections(found, None), *cost_sections(found, what_was_run(found.setup))]
-    switches(names)
+    [*quality_sections(found, None), *cost_sections(found, run_titles(found.setup))]
+    checkboxes(names)
     with contextlib.suppress(InputError):
         differences(found, found)
 
@@ -63,7 +64,7 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "hdf5": ("scene.h5", load),
     "config": ("config.json", read_config),
     "weights": ("model.safetensors", weights),
-    **{suffix: (f"mesh.{suffix}", read_mesh) for suffix in MESHES},
+    **{suffix: (f"mesh.{suffix}", read_mesh) for suffix in MESH_FORMATS},
     "sample": ("000000.h5", read_sample),
     "pack": ("000000.tar", lambda path: read_sample(path / "000000.h5")),
     "manifest": ("manifest.jsonl", lambda path: read_manifest(path.parent)),
@@ -74,20 +75,20 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
 
 
 def read(reader: str, content: bytes) -> None:
-    """Raises whatever the reader raises, but for what is FINE."""
+    """Run a reader on the content; errors other than EXPECTED_ERRORS propagate."""
     name, function = READERS[reader]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
-        with contextlib.suppress(*FINE):
+        with contextlib.suppress(*EXPECTED_ERRORS):
             function(path)
 
 
-def good(reader: str) -> bytes:
-    """A small file that the reader takes."""
+def valid_file(reader: str) -> bytes:
+    """Content of a small valid file for the reader."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / READERS[reader][0]
-        GOOD[reader](path)
+        WRITERS[reader](path)
         return path.read_bytes()
 
 
@@ -104,7 +105,7 @@ def hdf5(path: Path) -> None:
 
 def sample() -> bytes:
     images = np.random.default_rng(0).random((2, 4, 4, 3)).astype(np.float16)
-    return hdf5_of(Sample(tiny_scene(0), images, images[None]))
+    return sample_bytes(Sample(tiny_scene(0), images, images[None]))
 
 
 def entries(count: int = 3) -> list[Entry]:
@@ -126,16 +127,16 @@ def options(path: Path) -> None:
 
 
 RECORD = {"format": 2, "seed": 0, "options": {"views": 2, "shard": "1/2"}, "versions": {"numpy": "2"}, "asked": 3}
-GOOD: dict[str, Callable[[Path], object]] = {
+WRITERS: dict[str, Callable[[Path], object]] = {
     "scene": lambda path: path.write_text(json.dumps(description())),
     "hdf5": hdf5,
     "config": lambda path: path.write_text(json.dumps(SMALL.to_dict())),
     "weights": lambda path: save_checkpoint(RenderFormer(SMALL), path.parent, ""),
-    **dict.fromkeys(MESHES, mesh),
+    **dict.fromkeys(MESH_FORMATS, mesh),
     "sample": lambda path: path.write_bytes(sample()),
     "pack": pack,
     "manifest": manifest,
     "record": lambda path: path.write_text(json.dumps(RECORD)),
     "options": options,
-    "results": lambda path: made_up_study().write(path),
+    "results": lambda path: invented_results().write(path),
 }

@@ -1,9 +1,9 @@
-"""Fuzz a reader: python -m tests.fuzz.run hdf5 --minutes 20. Keeps each case that is a defect in the folder `found`.
+"""Fuzzes a reader: python -m tests.fuzz.run hdf5 --minutes 20. Saves each case with a defect in the folder `found`.
 
-A defect is an exception that no user should see, more than SECONDS of the processor's time for one small file, or more
-than MEMORY bytes. Where the interpreter itself crashes or hangs, the case is in found/READER.last.
-With atheris installed (pip install atheris), `--atheris` lets coverage guide the changes: of our code and trimesh's,
-whose modules have to be imported under its eyes, and so inside the functions here.
+A defect is an unexpected exception, more than MAX_SECONDS of processor time for one small file, or more than MAX_MEMORY
+bytes. If the interpreter itself crashes or hangs, the case is in found/READER.last.
+With atheris installed (pip install atheris), `--atheris` mutates by the coverage of our code and trimesh's. atheris
+must instrument these modules as they are imported, so the functions here import them.
 """
 
 import argparse
@@ -21,12 +21,12 @@ import numpy as np
 from tests.fuzz.mutations import mutated
 
 FOUND = Path(__file__).parent / "found"
-SECONDS = 2.0
-HANGS = 60  # seconds after which a case is given up, with the whole run
-MEMORY = 8 << 30  # of addresses: a few GB are torch's own
+MAX_SECONDS = 2.0
+HANG_SECONDS = 60  # after which the whole run is aborted
+MAX_MEMORY = 8 << 30  # bytes of address space, of which torch takes a few GB
 
 
-def keep(reader: str, content: bytes) -> Path:
+def save_case(reader: str, content: bytes) -> Path:
     FOUND.mkdir(exist_ok=True)
     path = FOUND / f"{reader}-{hashlib.sha256(content).hexdigest()[:12]}"
     path.write_bytes(content)
@@ -34,61 +34,61 @@ def keep(reader: str, content: bytes) -> Path:
 
 
 def defect(reader: str, content: bytes) -> tuple[str, float]:
-    """What is wrong with how the reader ends, in words, nothing where it ends well; and its seconds."""
+    """The defect that the reader has for this content, empty if none, and its processor seconds."""
     from tests.fuzz.readers import read
 
-    start, what = time.process_time(), ""
+    start, problem = time.process_time(), ""
     try:
         read(reader, content)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"{type(error).__name__} {where.filename}:{where.lineno}"
+        problem = f"{type(error).__name__} {where.filename}:{where.lineno}"
     seconds = time.process_time() - start
-    return what or ("slow" if seconds > SECONDS else ""), seconds
+    return problem or ("slow" if seconds > MAX_SECONDS else ""), seconds
 
 
-def by_mutation(reader: str, minutes: float, seed: int) -> str:
-    """Mutants of a good file; what was done, in words."""
-    from tests.fuzz.readers import good, read
+def fuzz_by_mutation(reader: str, minutes: float, seed: int) -> str:
+    """Run the reader on random mutants of a valid file; returns a summary."""
+    from tests.fuzz.readers import read, valid_file
 
-    start, rng, tried, kinds, slowest = good(reader), np.random.default_rng(seed), 0, set[str](), 0.0
-    read(reader, start)  # which imports what it needs
+    valid, rng, tried, kinds, slowest = valid_file(reader), np.random.default_rng(seed), 0, set[str](), 0.0
+    read(reader, valid)  # imports the libraries
     last = FOUND / f"{reader}.last"
     FOUND.mkdir(exist_ok=True)
     end = time.monotonic() + 60 * minutes
     while time.monotonic() < end:
-        content = mutated(start, rng)
+        content = mutated(valid, rng)
         last.write_bytes(content)
-        faulthandler.dump_traceback_later(HANGS, exit=True)
+        faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
         kind, seconds = defect(reader, content)
         tried, slowest = tried + 1, max(slowest, seconds)
         if kind and kind not in kinds:
             kinds.add(kind)
-            print(f"{keep(reader, content)}: {kind}, {seconds:.2f} s", flush=True)
+            print(f"{save_case(reader, content)}: {kind}, {seconds:.2f} s", flush=True)
     faulthandler.cancel_dump_traceback_later()
     last.unlink()
     return f"{tried:,} mutants in {minutes:g} minutes, the slowest {slowest:.2f} s; defects: {len(kinds)}"
 
 
-def by_coverage(reader: str, minutes: float) -> None:
+def fuzz_by_coverage(reader: str, minutes: float) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["rfcli", "trimesh"]):
-        from tests.fuzz.readers import good, read
+        from tests.fuzz.readers import read, valid_file
 
-    start = good(reader)
-    read(reader, start)  # which imports what it needs
+    valid = valid_file(reader)
+    read(reader, valid)  # imports the libraries
 
     def once(content: bytes) -> None:
         try:
             read(reader, content)
         except Exception:
-            print(keep(reader, content))
+            print(save_case(reader, content))
             raise
 
     corpus = FOUND.parent / "corpus" / reader
     corpus.mkdir(parents=True, exist_ok=True)
-    (corpus / "good").write_bytes(start)
+    (corpus / "valid").write_bytes(valid)
     atheris.Setup([sys.argv[0], f"-max_total_time={int(60 * minutes)}", str(corpus)], once)
     atheris.Fuzz()
 
@@ -99,11 +99,11 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--atheris", action="store_true")
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     faulthandler.enable()
-    with contextlib.suppress(ValueError, OSError):  # a system that does not limit memory
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    if told.atheris:
-        by_coverage(told.reader, told.minutes)
+    with contextlib.suppress(ValueError, OSError):  # the system cannot limit memory
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    if arguments.atheris:
+        fuzz_by_coverage(arguments.reader, arguments.minutes)
     else:
-        print(f"{told.reader}: {by_mutation(told.reader, told.minutes, told.seed)}")
+        print(f"{arguments.reader}: {fuzz_by_mutation(arguments.reader, arguments.minutes, arguments.seed)}")

@@ -1,4 +1,4 @@
-"""Readers against mutants of good files, and against every case that fuzzing has found (tests/fuzz/found)."""
+"""Readers of untrusted files against mutants of valid files and the defects found by fuzzing (tests/fuzz/found)."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.fuzz.mutations import mutated
-from tests.fuzz.readers import READERS, good, read
+from tests.fuzz.readers import READERS, read, valid_file
 from tests.fuzz.run import defect
 
 FOUND = sorted((Path(__file__).parent / "found").glob("*-*"))
@@ -14,14 +14,14 @@ MUTANTS = 40
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_mutants_end_well_or_in_a_sentence(reader: str) -> None:
-    content, rng = good(reader), np.random.default_rng(0)
+def test_mutants_are_read_or_refused(reader: str) -> None:
+    content, rng = valid_file(reader), np.random.default_rng(0)
     read(reader, content)
     for _ in range(MUTANTS):
         assert defect(reader, mutated(content, rng))[0] == ""
 
 
-def test_a_defect_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_exceptions_are_defects(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(path: Path) -> None:
         raise KeyError(path.name)
 
@@ -30,5 +30,5 @@ def test_a_defect_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.name)
-def test_what_fuzzing_found(path: Path) -> None:
+def test_defects_found_by_fuzzing_are_fixed(path: Path) -> None:
     assert defect(path.name.partition("-")[0], path.read_bytes())[0] == ""

@@ -1,19 +1,21 @@
-"""Limits in seconds hold on a usual machine; a slower one is given as much more time as it needs for a fixed task."""
+"""Time limits for tests, scaled on slower machines by the time of a fixed task."""
 
 import json
 import time
 
-USUAL = 0.1  # seconds of the task below on the machine that the limits are stated for
+REFERENCE_SECONDS = 0.1  # of the fixed task on the machine for which the limits are stated
 
 
 def in_time(seconds: float, limit: float) -> bool:
-    """Whether what has just taken so many `seconds` would end before `limit` on a usual machine: one that is slower, or
-    busy now, gets more time, and none gets less."""
-    return seconds < limit or seconds < limit * _task() / USUAL
+    """Whether `seconds` of measured work are below `limit` on the reference machine.
+
+    Slower or busy machines get more time in proportion to the fixed task; faster ones do not get less.
+    """
+    return seconds < limit or seconds < limit * _fixed_task_seconds() / REFERENCE_SECONDS
 
 
-def _task() -> float:
-    """Processor seconds to write and read a document of 20,000 entries: Python's own work, as a command's start is."""
+def _fixed_task_seconds() -> float:
+    """Processor seconds to write and parse a JSON document of 20,000 entries, in pure Python."""
     seconds = []
     for _ in range(3):
         start = time.process_time()

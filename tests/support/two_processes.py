@@ -1,4 +1,4 @@
-"""Two processes that work together, for tests that ask both of them."""
+"""Runs a function in two processes that are connected by gloo."""
 
 import signal
 import tempfile
@@ -13,25 +13,25 @@ from rfcli.runtime.processes import Processes
 from rfcli.training import run
 from tests.support.fresh_processes import fresh_processes
 
-LONGEST = 300  # seconds; a machine may be busy
+MAX_SECONDS = 300  # generous, for busy machines
 
 
-def in_two_processes(work: Callable[..., Any], *told: Any, **named: Any) -> list[Any]:
-    """What `work(processes, *told, **named)` returns in either of two processes that have met over gloo."""
+def in_two_processes(work: Callable[..., Any], *arguments: Any, **options: Any) -> list[Any]:
+    """Results of `work(processes, *arguments, **options)` in two processes connected by gloo, by rank."""
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2, fresh_processes()) as pool:
-        meeting = f"file://{folder}/meeting"
-        each = [pool.submit(_joined, Processes(rank, 2), meeting, work, told, named) for rank in (0, 1)]
-        return [one.result(LONGEST) for one in each]
+        address = f"file://{folder}/address"
+        futures = [pool.submit(_work_joined, Processes(rank, 2), address, work, arguments, options) for rank in (0, 1)]
+        return [future.result(MAX_SECONDS) for future in futures]
 
 
-def _joined(
-    processes: Processes, meeting: str, work: Callable[..., Any], told: tuple[Any, ...], named: dict[str, Any]
+def _work_joined(
+    processes: Processes, address: str, work: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:
     torch.set_num_threads(1)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # whoever began the fork server may have held it back
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # may be blocked in the fork server
     run.fastest_precision = lambda device: torch.float32
-    dist.init_process_group("gloo", init_method=meeting, rank=processes.rank, world_size=processes.count)
+    dist.init_process_group("gloo", init_method=address, rank=processes.rank, world_size=processes.count)
     try:
-        return work(processes, *told, **named)
+        return work(processes, *arguments, **options)
     finally:
         dist.destroy_process_group()
