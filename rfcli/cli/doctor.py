@@ -45,7 +45,7 @@ def diagnose() -> Iterator[Finding]:
     yield Finding("Python", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
     yield Finding("packages", ", ".join(f"{name} {_version(name)}" for name in PACKAGES))
     yield _memory()
-    for check in (_device, _model, _path_tracer, _denoiser, _opengl, _ffmpeg, _lpips, _aces, _hub, _disk):
+    for check in (_device, _model, _attention, _path_tracer, _denoiser, _opengl, _ffmpeg, _lpips, _aces, _hub, _disk):
         yield check()
 
 
@@ -79,6 +79,16 @@ def _model() -> Finding:
     model = rfcli.load_model("tiny", device="cpu")
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Finding("bundled model", f"{parameters / 1e6:.1f} M parameters")
+
+
+def _attention() -> Finding:
+    from rfcli.attention import mechanisms, names
+
+    loaded = {mechanism.name: mechanism.cost for mechanism in mechanisms()}
+    broken = [name for name in names() if name not in loaded]
+    found = ", ".join(f"{name} ({cost})" for name, cost in loaded.items())
+    cost = f"no --attention {', '.join(broken)}: the package cannot be loaded; update or remove it" if broken else ""
+    return Finding("attention", found, cost)
 
 
 def _path_tracer() -> Finding:

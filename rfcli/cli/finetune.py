@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from rfcli.cli.console import Console
-from rfcli.cli.mechanism_options import NONE_GIVEN, MechanismOptions, with_mechanism_options
-from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose
-from rfcli.cli.signature import with_parameters
+from rfcli.cli.mechanism_options import ATTENTION_NAMES, NONE_GIVEN, MechanismOptions, with_mechanism_options
+from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose, with_parameters
 from rfcli.cli.training_options import DryRun, TensorBoardFiles, training_options, training_parameters
 from rfcli.errors import InputError
 from rfcli.runtime.processes import is_first
@@ -26,7 +25,8 @@ def finetune(
         bool, typer.Option("--performer", help="Make attention linear; the same as --attention performer.")
     ] = False,
     attention: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Attention mechanism. (default: that of the model)")
+        str | None,
+        typer.Option(metavar="NAME", help=f"Attention mechanism: {ATTENTION_NAMES}. (default: that of the model)"),
     ] = None,
     mechanism_options: MechanismOptions = NONE_GIVEN,
     start: Annotated[

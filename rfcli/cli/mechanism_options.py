@@ -16,6 +16,7 @@ from rfcli.attention import Option, mechanisms
 from rfcli.cli.options import ATTENTION, finite, with_parameters
 from rfcli.errors import InputError
 
+ATTENTION_NAMES = ", ".join(mechanism.name for mechanism in mechanisms())
 COLLECTED = "mechanism_options"  # parameter of the command that receives them
 
 

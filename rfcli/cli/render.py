@@ -8,7 +8,7 @@ import typer
 
 import rfcli
 from rfcli.cli.console import Console
-from rfcli.cli.mechanism_options import NONE_GIVEN, MechanismOptions, with_mechanism_options
+from rfcli.cli.mechanism_options import ATTENTION_NAMES, NONE_GIVEN, MechanismOptions, with_mechanism_options
 from rfcli.cli.options import (
     INPUT,
     OUTPUT,
@@ -57,7 +57,8 @@ def render(
         ),
     ] = None,
     attention: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Use another attention mechanism than the model's own.")
+        str | None,
+        typer.Option(metavar="NAME", help=f"Attention mechanism: {ATTENTION_NAMES}. (default: that of the model)"),
     ] = None,
     resolution: Annotated[
         int | None,
@@ -276,7 +277,7 @@ def load_network(
     origin = "" if model else " (the newest run)" if Path(name) in TRAINED_MODELS else " (bundled)"
     console.say(f"Model: {name}{origin}, {entry['attention']} attention, {entry['parameters'] / 1e6:.1f} M parameters")
     if warning:
-        console.warn(f"{warning}.")
+        console.warn(f"{warning}: rf finetune --attention {network.config.attention}.")
     renderer = NetworkRenderer(name, network, chosen_precision(precision, next(network.parameters()).device))
     trained = renderer.training_resolution
     if resolution and trained and not trained / 2 <= resolution <= 2 * trained:

@@ -10,12 +10,12 @@ import argparse
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import rfcli
-from rfcli.attention import Context
+from rfcli.attention import AttentionLayer, Context, LayerSpec
 from rfcli.attention.orthogonal import orthogonal_gaussian
-from rfcli.attention.performer import softmax_exponents
+from rfcli.attention.performer import log_features
 from rfcli.model import RenderFormer, convert
 from tests.benchmarks.side_by_side import write_figure
 
@@ -23,17 +23,17 @@ EPSILON = 1e-4  # as in performer-pytorch
 FEATURES = 256
 
 
-class EpsilonPerformer(nn.Module):
+class EpsilonPerformer(AttentionLayer):
     """FAVOR+ that adds an epsilon to its features, after subtracting the largest exponent over all keys."""
 
-    def __init__(self, heads: int, head_dim: int) -> None:
-        super().__init__()
+    def __init__(self, spec: LayerSpec) -> None:
+        super().__init__(spec)
         generator = torch.Generator().manual_seed(0)
-        directions = [orthogonal_gaussian(FEATURES, head_dim, generator) for _ in range(heads)]
-        self.register_buffer("directions", torch.stack(directions).mT * head_dim**-0.25)
+        directions = [orthogonal_gaussian(FEATURES, spec.head_dim, generator) for _ in range(spec.heads)]
+        self.register_buffer("directions", torch.stack(directions).mT * spec.head_dim**-0.25)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
-        query_exponents, key_exponents = (softmax_exponents(self.directions, x) for x in (q, k))
+        query_exponents, key_exponents = (log_features(self.directions, x) for x in (q, k))
         queries = torch.exp(query_exponents - query_exponents.amax(-1, keepdim=True)) + EPSILON
         keys = torch.exp(key_exponents - key_exponents.amax((-1, -2), keepdim=True)) + EPSILON
         bias = context.key_bias()
@@ -46,7 +46,7 @@ def with_epsilon(model: RenderFormer) -> RenderFormer:
     """A copy of the model with `EpsilonPerformer` in its view-independent stage."""
     copy = convert(model, "sdpa")
     for attention in copy.transformer.attentions():
-        attention.mechanism = EpsilonPerformer(model.config.num_heads, model.config.head_dim)
+        attention.mechanism = EpsilonPerformer(attention.mechanism.spec)
     return copy
 
 

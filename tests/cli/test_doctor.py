@@ -19,6 +19,7 @@ NAMES = {
     "processor",
     "GPU",
     "bundled model",
+    "attention",
     "path tracer",
     "denoiser",
     "OpenGL",
