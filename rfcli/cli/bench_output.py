@@ -1,86 +1,84 @@
-"""What `rf bench` prints of a study: tables of seconds and of quality, and sentences.
-
-What a reader sees of a study while it runs: the figure as it grows, and the time left.
-
-What `rf bench` does with studies that are over: draw one anew, set two beside each other.
-"""
+"""What `rf bench` prints: the growing plot while it measures, and tables and sentences of the results."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from rfcli.cli.console import Console
-from rfcli.cli.receipts import study_entries
 from rfcli.cli.terminal_plot import terminal_plot
-from rfcli.study.plots.axes import three_digits
+from rfcli.study import ProgressCallbacks, Results, Row
+from rfcli.study.results import Difference, Measurement, QualityMean, scene_means
+from rfcli.study.results.quality import scenes_label
+from rfcli.study.results.tables import seconds_cell
 
-if TYPE_CHECKING:
-    from rfcli.study import Results, Row, Watch
-    from rfcli.study.quality import QualityMean
-    from rfcli.study.results.measurement import Measurement
+MAX_WIDTH, HEIGHT = 78, 17  # characters of the plot
 
 
-def seconds_tables(results: "Results") -> list[Table]:
+@contextmanager
+def live_progress(console: Console, counts: Sequence[int]) -> Iterator[ProgressCallbacks]:
+    """Shows progress, and points of the stage as they come: as curves in a terminal, else as a line per count."""
+    printed: set[int] = set()
+    with console.progress("bench", total=None, unit="") as progress:
+
+        def show_points(points: Sequence[Measurement]) -> None:
+            if not points:
+                return
+            if progress.drawn:
+                curves: dict[str, list[tuple[float, float]]] = {}
+                for point in sorted(points, key=lambda point: point.triangles):
+                    curves.setdefault(point.attention, []).append((point.triangles, point.median_seconds))
+                progress.above(terminal_plot(curves, counts, min(MAX_WIDTH, progress.width), HEIGHT))
+                return
+            for count in sorted({point.triangles for point in points} - printed):
+                printed.add(count)
+                seconds = [f"{one.attention} {one.median_seconds:.3g} s" for one in points if one.triangles == count]
+                console.say(f"{count:,} triangles: {', '.join(seconds)}")
+
+        yield ProgressCallbacks(progress.show, show_points)
+
+
+def seconds_tables(results: Results) -> list[Table]:
     """Seconds of the stage and of whole renders, by triangle count and mechanism."""
-    stage = seconds_table("stage", results.rows)
+    stage = _seconds_table("stage", results.rows)
     names = list(dict.fromkeys(row.attention for row in results.rows))
     exponents = [results.fits.get(name) for name in names]
     stage.add_row("grows as N^", *("" if fit is None else f"{fit['exponent']:.2f}" for fit in exponents))
     known = any(row.seconds is not None for row in results.renders)
-    return [stage, seconds_table("whole render", results.renders)] if known else [stage]
+    return [stage, _seconds_table("whole render", results.renders)] if known else [stage]
 
 
-def seconds_table(what: str, rows: "Sequence[Row]") -> Table:
-    """With intervals; what was not measured in brackets."""
-    table = Table(title=f"seconds of the {what} (95 % interval), [extrapolated]", title_justify="left", box=None)
-    for heading in ("triangles", *dict.fromkeys(row.attention for row in rows)):
-        table.add_column(heading, justify="right")
-    for count in sorted({row.triangles for row in rows}):
-        table.add_row(f"{count:,}", *(_seconds(row) for row in rows if row.triangles == count))
-    return table
-
-
-def _seconds(row: "Row") -> str:
-    if row.seconds is None:
-        return "too little time"
-    if not row.measured:
-        return f"[{three_digits(row.seconds)}]"
-    low, high = row.seconds_low or 0.0, row.seconds_high or 0.0
-    return f"{three_digits(row.seconds)} ({three_digits(low)}-{three_digits(high)})"
-
-
-def quality_tables(results: "Results") -> list[Table]:
-    """For each series of scenes, PSNR against the truth by triangle count and mechanism, and against softmax."""
-    from rfcli.study.quality import means, scenes_label
-
-    tables, drawings = [], means(results.quality)
-    names = list(dict.fromkeys(row.attention for row in drawings))
-    untrained = {row.attention for row in drawings if not row.trained}
-    for scene in dict.fromkeys(row.scene for row in drawings):
-        rows = [row for row in drawings if row.scene == scene]
+def quality_tables(results: Results) -> list[Table]:
+    """PSNR against the truth and against softmax, by triangle count and mechanism; a table for each series."""
+    tables, means = [], scene_means(results.quality)
+    names = list(dict.fromkeys(row.attention for row in means))
+    untrained = {row.attention for row in means if not row.trained}
+    for scene in dict.fromkeys(row.scene for row in means):
+        rows = [row for row in means if row.scene == scene]
         title = f"{scene}, {scenes_label(rows)}: PSNR against truth / against softmax, dB"
-        table = Table(title=title, title_justify="left", box=None)
-        table.add_column("triangles", justify="right")
-        for name in names:
-            table.add_column(f"{name} (untrained)" if name in untrained else name, justify="right")
+        headings = [f"{name} (untrained)" if name in untrained else name for name in names]
+        table = _table(title, ["triangles", *headings])
         for count in sorted({row.triangles for row in rows}):
-            drawn = {row.attention: _decibels(row) for row in rows if row.triangles == count}
-            table.add_row(f"{count:,}", *(drawn.get(name, "too little time") for name in names))
+            cells = {row.attention: _psnr_cell(row) for row in rows if row.triangles == count}
+            table.add_row(f"{count:,}", *(cells.get(name, "too little time") for name in names))
         tables.append(table)
     return tables
 
 
-def _decibels(row: "QualityMean") -> str:
-    beside = "" if row.softmax is None else f" / {row.softmax['psnr']:.1f}"
-    return f"{row.truth['psnr']:.1f}{beside}"
+def differences_table(differences: Sequence[Difference], names: tuple[str, str]) -> Table:
+    """Seconds of two studies and their ratio."""
+    headings = ["attention", "triangles", "first", "second", "ratio (95 % interval)", "difference"]
+    table = _table(f"seconds: {names[0]} and {names[1]}", headings)
+    table.columns[0].justify = "left"
+    for one in differences:
+        ratio = f"{one.ratio:.3f} ({one.low:.3f}-{one.high:.3f})"
+        verdict = "outside noise" if one.outside_noise else "within noise"
+        table.add_row(one.attention, f"{one.triangles:,}", f"{one.first:.3g}", f"{one.second:.3g}", ratio, verdict)
+    return table
 
 
-def crossing_sentences(results: "Results") -> list[str]:
-    """From where on which mechanism is faster than which."""
+def crossing_sentences(results: Results) -> list[str]:
+    """From which triangle count on each mechanism is faster than each other."""
     sentences = []
     for pair, count in results.crossings.items():
         if count is not None:
@@ -90,68 +88,22 @@ def crossing_sentences(results: "Results") -> list[str]:
     return sentences
 
 
-WIDTH, HEIGHT = 78, 17  # characters of the plot, at most
+def _seconds_table(title: str, rows: Sequence[Row]) -> Table:
+    """Seconds with intervals; extrapolated ones in brackets."""
+    headings = ["triangles", *dict.fromkeys(row.attention for row in rows)]
+    table = _table(f"seconds of the {title} (95 % interval), [extrapolated]", headings)
+    for count in sorted({row.triangles for row in rows}):
+        table.add_row(f"{count:,}", *(seconds_cell(row, "-") for row in rows if row.triangles == count))
+    return table
 
 
-@contextmanager
-def live(console: Console, counts: Sequence[int]) -> "Iterator[Watch]":
-    """Shows points of the stage as they come: in a terminal as curves above the bar, elsewhere as a line per count."""
-    from rfcli.study import Watch
-
-    told: set[int] = set()
-    with console.progress("bench", total=None, unit="") as progress:
-
-        def show(points: "Sequence[Measurement]") -> None:
-            if not points:
-                return
-            if progress.drawn:
-                curves: dict[str, list[tuple[float, float]]] = {}
-                for point in sorted(points, key=lambda point: point.triangles):
-                    curves.setdefault(point.attention, []).append((point.triangles, point.typical))
-                progress.above(terminal_plot(curves, counts, min(WIDTH, progress.width), HEIGHT))
-                return
-            for count in sorted({point.triangles for point in points} - told):
-                told.add(count)
-                of_it = [f"{one.attention} {one.typical:.3g} s" for one in points if one.triangles == count]
-                console.say(f"{count:,} triangles: {', '.join(of_it)}")
-
-        yield Watch(progress.show, show)
+def _psnr_cell(row: QualityMean) -> str:
+    against_softmax = "" if row.softmax is None else f" / {row.softmax['psnr']:.1f}"
+    return f"{row.truth['psnr']:.1f}{against_softmax}"
 
 
-def redraw(console: Console, file: Path, out: Path) -> None:
-    """Tables, figures and page of a results.json, into `out`; nothing is measured."""
-    from rfcli.study.plots.all import pictures_beside, write_reports
-    from rfcli.study.results.files import read_results
-
-    results = read_results(file)
-    out.mkdir(parents=True, exist_ok=True)
-    outputs = write_reports(results, out, pictures_beside(file))
-    console.say(f"Drawn anew from {file}, in {out}/")
-    console.receipt(device=results.setup["device"], outputs=outputs, **study_entries(results))
-
-
-def compare(console: Console, studies: tuple[Path, Path], out: Path) -> None:
-    """compare.png and compare.svg of two studies, into `out`, and a table of their differences."""
-    from rich.table import Table
-
-    from rfcli.study.plots.comparison import draw_comparison
-    from rfcli.study.results.comparison import differences
-    from rfcli.study.results.files import RESULTS, read_results
-
-    first, second = (read_results(study / RESULTS if study.is_dir() else study) for study in studies)
-    found = differences(first, second)
-    out.mkdir(parents=True, exist_ok=True)
-    names = (str(studies[0]), str(studies[1]))
-    outputs = draw_comparison(out, found, names)
-    table = Table(title=f"seconds: {names[0]} and {names[1]}", title_justify="left", box=None)
-    for heading in ("attention", "triangles", "first", "second", "ratio (95 % interval)", "difference"):
-        table.add_column(heading, justify="left" if heading == "attention" else "right")
-    for one in found:
-        ratio = f"{one.ratio:.3f} ({one.low:.3f}-{one.high:.3f})"
-        verdict = "outside noise" if one.outside_noise else "within noise"
-        table.add_row(one.attention, f"{one.triangles:,}", f"{one.first:.3g}", f"{one.second:.3g}", ratio, verdict)
-    console.say(table)
-    outside = sum(one.outside_noise for one in found)
-    console.say(f"{outside} of {len(found)} differences are outside noise")
-    rows = [{**asdict(one), "outside_noise": one.outside_noise} for one in found]
-    console.receipt(device=first.setup["device"], outputs=outputs, differences=rows)
+def _table(title: str, headings: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", box=None)
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table

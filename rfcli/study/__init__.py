@@ -3,29 +3,35 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rfcli.study.quality import QualityRow
-    from rfcli.study.results.files import Results
-    from rfcli.study.results.tables import Row
+    from rfcli.study.quality import QualityModel, quality_models
+    from rfcli.study.results import QualityRow, Results, Row, read_results
     from rfcli.study.settings import QualitySettings, StudySettings
-    from rfcli.study.study import Study, Watch, run_study
+    from rfcli.study.study import ProgressCallbacks, Study, run_study
 
-__all__ = ["QualityRow", "QualitySettings", "Results", "Row", "Study", "StudySettings", "Watch", "run_study"]
+__all__ = [
+    "ProgressCallbacks",
+    "QualityModel",
+    "QualityRow",
+    "QualitySettings",
+    "Results",
+    "Row",
+    "Study",
+    "StudySettings",
+    "quality_models",
+    "read_results",
+    "run_study",
+]
 
 _MODULES = {
-    "QualityRow": "quality",
-    "QualitySettings": "settings",
-    "Results": "results.files",
-    "Row": "results.tables",
-    "Study": "study",
-    "StudySettings": "settings",
-    "Watch": "study",
-    "run_study": "study",
+    **dict.fromkeys(("QualityModel", "quality_models"), "quality"),
+    **dict.fromkeys(("QualityRow", "Results", "Row", "read_results"), "results"),
+    **dict.fromkeys(("QualitySettings", "StudySettings"), "settings"),
+    **dict.fromkeys(("ProgressCallbacks", "Study", "run_study"), "study"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: the command line reads `rfcli.study.plots.axes` and must not import torch for it."""
-    from importlib import import_module
+    from importlib import import_module  # the command line imports `plots.axes`, which must not import torch
 
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

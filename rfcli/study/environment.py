@@ -1,4 +1,4 @@
-"""The machine that a study ran on: without it, its numbers mean nothing."""
+"""The machine and the software of a study, without which its numbers mean nothing."""
 
 import json
 import os
@@ -12,13 +12,12 @@ from typing import Any
 import torch
 
 import rfcli
-from rfcli.study.settings import FP32
 
 
-def environment(device: str, precisions: Sequence[str] = (FP32,)) -> dict[str, Any]:
-    """What a reader needs to judge or repeat the numbers. Nothing that names a person or a place.
+def environment(device: str, precisions: Sequence[str] = ("fp32",)) -> dict[str, Any]:
+    """What a reader needs to judge or repeat the numbers; nothing that identifies a person or a place.
 
-    precisions: that are measured, of the view-independent stage.
+    precisions: number formats of the view-independent stage that are measured.
     """
     return {
         "processor": processor(device),
@@ -35,10 +34,13 @@ def environment(device: str, precisions: Sequence[str] = (FP32,)) -> dict[str, A
 
 
 def commit(checkout: Path) -> str | None:
-    """Of our code: that of the git checkout it runs from, with "+" where files differ from it, or that which pip
-    installed it from; None where neither is known, as in a released version."""
+    """The git commit of this package, with "+" if tracked files differ from it.
+
+    It is that of the checkout the package runs from, or the one that pip installed it from. None if there is neither,
+    as for a released version.
+    """
     if (checkout / ".git").exists():
-        return _git(checkout)
+        return _commit_of_checkout(checkout)
     try:
         source = json.loads(distribution("rfcli").read_text("direct_url.json") or "{}")
     except (PackageNotFoundError, json.JSONDecodeError):
@@ -46,22 +48,22 @@ def commit(checkout: Path) -> str | None:
     return source.get("vcs_info", {}).get("commit_id")  # type: ignore[no-any-return]
 
 
-def _git(checkout: Path) -> str | None:
-    def ask(*words: str) -> str:
+def _commit_of_checkout(checkout: Path) -> str | None:
+    def git(*words: str) -> str:
         command = ["git", "-C", str(checkout), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:
-        return ask("rev-parse", "HEAD") + "+" * bool(ask("status", "--porcelain", "--untracked-files=no"))
+        return git("rev-parse", "HEAD") + "+" * bool(git("status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.SubprocessError):
         return None
 
 
 def processor(device: str) -> str:
-    """The name of the GPU or CPU that does the work."""
+    """Name of the GPU or CPU."""
     if device == "cuda":
         return torch.cuda.get_device_name()
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()

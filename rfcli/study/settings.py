@@ -1,7 +1,4 @@
-"""The curves of a study: mechanisms, on CUDA also with torch's kernels for softmax apart and in both number formats.
-
-What a study is of: a model and its view-independent stage, mechanisms, triangle counts, a device.
-"""
+"""Settings of a study: model, mechanisms, triangle counts, device; and the curves that follow from them."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,7 +7,7 @@ from typing import Any
 
 import torch
 
-from rfcli.attention import names
+from rfcli.attention import SOFTMAX, names
 from rfcli.errors import InputError
 from rfcli.model import PRESETS, RenderFormer, RenderFormerConfig
 from rfcli.model.checkpoint import CONFIG, read_config
@@ -18,13 +15,19 @@ from rfcli.model.hub import locate
 from rfcli.model.sequence_parallel import mechanisms_over_processes
 
 FP32, BF16 = "fp32", "bf16"
-FLASH, PLAIN = "flash", "plain"
+FLASH, PLAIN = "flash", "plain"  # torch's kernels for softmax attention; the plain one stores all N^2 weights
+DEFAULT_RESOLUTION = 256  # of whole renders, for models that do not name a training resolution
 
 
 @dataclass(frozen=True)
-class Variant:
-    """name: of the curve. kernel: the only one of torch's that softmax may use, None = torch's own choice.
-    precision: of the view-independent stage.
+class Curve:
+    """A line in the figures: a mechanism, with one kernel and number format.
+
+    Attributes:
+        name: Name in tables and figures.
+        attention: The mechanism.
+        kernel: The only kernel that torch may use for softmax attention; None = torch's choice.
+        precision: Number format of the view-independent stage.
     """
 
     name: str
@@ -33,44 +36,48 @@ class Variant:
     precision: str = FP32
 
 
-def variants(attentions: Sequence[str], device: str) -> list[Variant]:
-    """On CUDA each mechanism in both formats; sdpa with the flash kernel, which has no fp32, and with the plain one,
-    which holds all N^2 weights, beside the kernel that torch takes by itself for fp32. Elsewhere just the mechanisms.
+def curves(attentions: Sequence[str], device: str) -> list[Curve]:
+    """The curves of these mechanisms on a device.
+
+    On CUDA each mechanism has one for each number format, and softmax has one for each kernel: the flash kernel, which
+    does not support fp32, the plain one, and torch's own choice in fp32. On other devices a mechanism has one curve.
     """
     found = []
     for name in attentions:
-        found.append(Variant(name, name))
+        found.append(Curve(name, name))
         if device != "cuda":
             continue
-        if name == "sdpa":
+        if name == SOFTMAX:
             found += [
-                Variant("sdpa-plain", name, PLAIN),
-                Variant("sdpa-flash-bf16", name, FLASH, BF16),
-                Variant("sdpa-plain-bf16", name, PLAIN, BF16),
+                Curve(f"{name}-{PLAIN}", name, PLAIN),
+                Curve(f"{name}-{FLASH}-{BF16}", name, FLASH, BF16),
+                Curve(f"{name}-{PLAIN}-{BF16}", name, PLAIN, BF16),
             ]
         else:
-            found.append(Variant(f"{name}-{BF16}", name, precision=BF16))
+            found.append(Curve(f"{name}-{BF16}", name, precision=BF16))
     return found
 
 
-PIXELS = 256  # side of the pictures of whole renders, where the model does not say at what side it is at home
-
-
-def stage_alone(config: RenderFormerConfig) -> RenderFormerConfig:
-    """The config of a model whose parts beside the view-independent stage are as small as can be."""
+def stage_only(config: RenderFormerConfig) -> RenderFormerConfig:
+    """The config with everything after the view-independent stage as small as possible."""
     return dataclasses.replace(
         config,
         view_transformer_n_layers=1,
         use_dpt_decoder=False,
         visibility="attention",
-        light="given",  # relative needs first hits
+        light="given",  # relative light needs first hits
     )
 
 
 @dataclass(frozen=True)
 class QualitySettings:
-    """The pictures of a study: by `model`, a trained one, whose attention is swapped, or by `twins`, checkpoints that
-    were trained with the mechanism that they name; of resolution^2 pixels, beside truths of `samples` paths a pixel.
+    """Settings of the pictures of a study.
+
+    Attributes:
+        model: A trained model, whose attention is replaced by each mechanism.
+        twins: Models that were fine-tuned with a mechanism; each renders the pictures of its mechanism.
+        resolution: Pixels along a side.
+        samples: Paths per pixel of the path-traced images.
     """
 
     model: str = "tiny"
@@ -81,21 +88,25 @@ class QualitySettings:
 
 @dataclass(frozen=True)
 class StudySettings:
-    """Two runs with equal settings on one machine measure the same thing.
+    """Settings of a study. Two studies with equal settings on one machine measure the same.
 
-    model      tiny, base, large, a checkpoint folder or a Hugging Face id; only its architecture matters: time does
-               not depend on weights, which are random.
-    layers     how many of the stage's layers, which are all alike, are run: a 64k-triangle softmax layer of the base
-               model takes minutes on a small CPU. Whole renders have all of them.
-    attentions, triangles: the grid of points, each ascending or in the order of the registry.
-    device     cpu, cuda or mps.
-    options    options of the mechanisms, by the name of the mechanism: {"nearfar": {"keys": 512}}.
-    quality    the pictures to be judged; None = time and memory only.
-    processes  that share the tokens of every point; then the stage alone is studied.
+    Attributes:
+        model: tiny, base, large, a checkpoint folder or a Hugging Face id. Only its architecture matters: time does not
+            depend on the weights, which are random.
+        attentions: The mechanisms.
+        triangles: The triangle counts, ascending.
+        layers: How many layers of the view-independent stage are run, which are all alike: a softmax layer of the base
+            model takes minutes for 64k triangles on a small CPU. Whole renders run all layers.
+        device: cpu, cuda or mps.
+        seed: Of weights, scenes and the bootstrap.
+        options: Options of the mechanisms, by the mechanism's name: {"nearfar": {"keys": 512}}.
+        quality: The pictures to be scored; None = time and memory only.
+        processes: Number of processes that share the tokens of every point; with more than one, only the
+            view-independent stage is studied.
 
-    Raises InputError for an unknown mechanism or one that several processes cannot share, options of a mechanism
-    that is not studied, or
-    more layers than the model has.
+    Raises:
+        InputError: A mechanism is unknown or cannot be split over processes, options are given for a mechanism that is
+            not studied, or there are more layers than the model has.
     """
 
     model: str
@@ -111,14 +122,14 @@ class StudySettings:
     def __post_init__(self) -> None:
         for name in self.attentions:
             if name not in names():
-                raise InputError(f"--attention: unknown mechanism '{name}'; choose among {', '.join(names())}.")
+                raise InputError(f"`attention`: unknown mechanism '{name}'; choose among {', '.join(names())}.")
             if self.processes > 1 and name not in mechanisms_over_processes():
                 raise InputError(
-                    f"--attention: {name} reads keys one by one, which several processes cannot share; choose among "
+                    f"`attention`: {name} cannot be split over processes; choose among "
                     f"{', '.join(mechanisms_over_processes())}, or run it without torchrun."
                 )
         if self.processes > 1 and self.quality is not None:
-            raise InputError("--quality draws in one process; run it without torchrun.")
+            raise InputError("`quality` runs in one process; run it without torchrun.")
         for name in self.options:
             if name not in self.attentions:
                 raise InputError(f"`options` are given for {name}, which is not among the mechanisms.")
@@ -126,30 +137,29 @@ class StudySettings:
             raise InputError("A study needs at least one attention mechanism and one triangle count.")
         if not 1 <= self.layers <= self.architecture().num_layers:
             raise InputError(
-                f"--layers {self.layers}: the stage of '{self.model}' has {self.architecture().num_layers} layers; "
-                "give no more."
+                f"`layers` {self.layers}: the view-independent stage of '{self.model}' has "
+                f"{self.architecture().num_layers} layers; give no more."
             )
 
     def architecture(self) -> RenderFormerConfig:
-        """The whole model's config."""
+        """The config of the whole model."""
         preset = {"large": "swin-large"}.get(self.model, self.model)
         return PRESETS[preset] if preset in PRESETS else read_config(locate(self.model) / CONFIG)
 
-    def variants(self) -> list[Variant]:
-        """The curves."""
-        return variants(self.attentions, self.device)
+    def curves(self) -> list[Curve]:
+        return curves(self.attentions, self.device)
 
-    def pixels(self) -> int:
-        """The side of the picture of a whole render."""
+    def resolution(self) -> int:
+        """Pixels along a side of whole renders."""
         config = self.architecture()
-        return (config.training_resolution if config.visibility == "attention" else None) or PIXELS
+        return (config.training_resolution if config.visibility == "attention" else None) or DEFAULT_RESOLUTION
 
     def parameters(self) -> int:
-        """Learned numbers of the whole model."""
+        """Number of parameters of the whole model."""
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in RenderFormer(self.architecture()).parameters())
 
-    def whole(self, attention: str) -> RenderFormerConfig:
+    def whole_model(self, attention: str) -> RenderFormerConfig:
         """The model's config with this mechanism."""
         config = self.architecture()
         options = dict(config.attention_options) if attention == config.attention else {}
@@ -157,5 +167,5 @@ class StudySettings:
         return dataclasses.replace(config, attention=attention, attention_options=options)
 
     def stage(self, attention: str) -> RenderFormerConfig:
-        """The config of which only the view-independent stage is run."""
-        return stage_alone(dataclasses.replace(self.whole(attention), num_layers=self.layers))
+        """The config for the view-independent stage alone with this mechanism, with `layers` layers."""
+        return stage_only(dataclasses.replace(self.whole_model(attention), num_layers=self.layers))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from rfcli.runtime.memory import peak_bytes
+from rfcli.training.nonfinite_steps import NonfiniteSteps
 from rfcli.training.phases import phase_ends
 from rfcli.training.run import Run
 from rfcli.training.validation import validate
@@ -40,6 +41,7 @@ def estimate(run: Run) -> Estimate:
     The model is changed by the steps. All processes of the run call this; only the first measures the validation.
     """
     options = run.options
+    run.nonfinite = NonfiniteSteps(out=None)
     run.model.train()
     phases = options.curriculum
     phase_seconds = [

@@ -15,19 +15,20 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 
 import torch
 from torch import Tensor, nn
 
-from rfcli.attention import Context, create
-from rfcli.model import PRESETS, SceneBatch
+from rfcli.attention import AttentionLayer, Context, create, find_mechanism
+from rfcli.model import PRESETS, SceneBatch, with_attention
 from rfcli.model.attention_context import surface_features
-from rfcli.model.encodings import rope_rotation
-from rfcli.model.layers import Rotation
-from rfcli.model.view_independent import Layer, token_vertices
-from rfcli.study.measure.memory import PeakMemory, high_water
-from rfcli.study.scenes.random_triangles import triangle_soup
+from rfcli.model.encodings import Rotation, rope_rotation
+from rfcli.model.triangle_tokens import token_vertices
+from rfcli.model.view_independent import Layer
+from rfcli.runtime.memory import PeakMemory, peak_resident_bytes
+from rfcli.study.scenes.random_triangles import random_triangle_batch
 
 HEADS, DIM = 6, 128
 MAX_SOFTMAX = 16384
@@ -42,19 +43,17 @@ MECHANISMS: dict[str, tuple[str, dict[str, int]]] = {
 }
 
 
-def mechanism_for(label: str, scene: SceneBatch) -> tuple[nn.Module, Context]:
-    """The mechanism, and its context for that scene with its plan."""
+def planned_context(mechanism: AttentionLayer, scene: SceneBatch) -> Context:
+    """The context of a scene, with the plan of the mechanism."""
+    context = Context(emitters=scene.emitters, features=surface_features(scene, 0))
+    return replace(context, plan=mechanism.plan(context))
+
+
+def operation(label: str, triangles: int) -> tuple[AttentionLayer, list[Tensor], Context]:
+    """The mechanism, random q, k and v, and its context with its plan."""
     name, options = MECHANISMS[label]
     layer = create(name, heads=HEADS, head_dim=DIM, **options)
-    context = Context(emitters=scene.emitters, features=surface_features(scene, 0))
-    if hasattr(layer, "plan"):
-        context = replace(context, plan=layer.plan(context))
-    return layer, context
-
-
-def operation(label: str, triangles: int) -> tuple[nn.Module, list[Tensor], Context]:
-    """The mechanism, random q, k and v, and its context with its plan."""
-    layer, context = mechanism_for(label, triangle_soup(triangles, 0, CPU))
+    context = planned_context(layer, random_triangle_batch(triangles, 0, CPU))
     generator = torch.Generator().manual_seed(0)
     return layer, [torch.randn(1, HEADS, triangles, DIM, generator=generator) for _ in range(3)], context
 
@@ -83,10 +82,12 @@ def forward_seconds(triangles: int, performer_pytorch: Callable[..., Tensor] | N
     }
     buffer = torch.zeros_like(operations["performer"][1][0])
 
-    def into_buffer(layer: nn.Module, inputs: list[Tensor], context: Context) -> None:
-        layer(*inputs, context, **({"out": buffer} if getattr(layer, "takes_out", False) else {}))
+    def run(label: str) -> None:
+        layer, inputs, context = operations[label]
+        takes_buffer = find_mechanism(MECHANISMS[label][0]).takes_output_buffer
+        layer(*inputs, context, **({"out": buffer} if takes_buffer else {}))
 
-    work: dict[str, Callable[[], object]] = {label: lambda m=operations[label]: into_buffer(*m) for label in MECHANISMS}
+    work: dict[str, Callable[[], object]] = {label: partial(run, label) for label in MECHANISMS}
     if performer_pytorch is not None:
         work[PERFORMER_PYTORCH] = lambda: performer_pytorch(*operations["performer"][1])
     with torch.inference_mode():
@@ -109,35 +110,45 @@ def load_performer_pytorch() -> Callable[..., Tensor] | None:
 def backward_seconds(triangles: int) -> dict[str, float]:
     """Seconds of a forward and a backward pass together."""
 
-    def run(layer: nn.Module, inputs: list[Tensor], context: Context) -> None:
+    def run(layer: AttentionLayer, inputs: list[Tensor], context: Context) -> None:
         leaves = [x.requires_grad_() for x in inputs]
         torch.autograd.grad(layer(*leaves, context).sum(), leaves)
 
-    operations = {label: operation(label, triangles) for label in MECHANISMS}
-    return fastest({label: lambda m=operations[label]: run(*m) for label in MECHANISMS}, 8.0)
+    return fastest({label: partial(run, *operation(label, triangles)) for label in MECHANISMS}, 8.0)
 
 
-class _NoAttention(nn.Module):
+class NoAttention(nn.Module):
+    """Returns the values: a layer with it has only matrix products, norms and RoPE."""
+
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
         return v
 
 
+def base_layer(label: str, scene: SceneBatch) -> tuple[Layer, Context]:
+    """A layer of the base model with that mechanism or, for "without", no attention; and its context."""
+    name, options = MECHANISMS.get(label, ("sdpa", {}))
+    layer = Layer(with_attention(PRESETS["base"], name, **options), index=0)
+    context = planned_context(layer.multihead_attn.mechanism, scene)
+    if label == "without":
+        layer.multihead_attn.mechanism = NoAttention()
+    return layer, context
+
+
 def random_scene(triangles: int) -> tuple[SceneBatch, Rotation]:
     """A random scene, and the RoPE rotation of its tokens in the base model."""
-    scene = triangle_soup(triangles, 0, CPU)
+    scene = random_triangle_batch(triangles, 0, CPU)
     frequencies = torch.linspace(1, 5, PRESETS["base"].vertex_pe_num_freqs // 2)
     return scene, rope_rotation(token_vertices(scene.triangles, scene.mask, 0), frequencies, DIM)
 
 
 def layer_seconds(triangles: int) -> dict[str, float]:
-    """Seconds of a layer of the base model; `without` has no attention, only matrix products, norms and RoPE."""
+    """Seconds of a layer of the base model, with each mechanism and without attention."""
     scene, rotation = random_scene(triangles)
     x = torch.randn(1, triangles, PRESETS["base"].latent_dim)
     work: dict[str, Callable[[], object]] = {}
     for label in ["without", "performer", "nearfar 1024", "nearfar 512"]:
-        mechanism, context = (_NoAttention(), Context()) if label == "without" else mechanism_for(label, scene)
-        layer = Layer(PRESETS["base"], mechanism)
-        work[label] = lambda layer=layer, context=context: layer(x, rotation, context)
+        layer, context = base_layer(label, scene)
+        work[label] = partial(layer, x, rotation, context)
     with torch.inference_mode():
         return fastest(work, 20.0)
 
@@ -151,12 +162,11 @@ def layer_bytes(label: str, triangles: int) -> int:
 def _measure_layer(label: str, triangles: int) -> int:
     torch.set_num_threads(1)
     scene, rotation = random_scene(triangles)
-    mechanism, context = mechanism_for(label, scene)
-    layer = Layer(PRESETS["base"], mechanism)
+    layer, context = base_layer(label, scene)
     x = torch.randn(1, triangles, PRESETS["base"].latent_dim)
     with torch.inference_mode():
         layer(x, rotation, context)
-    return high_water()
+    return peak_resident_bytes()
 
 
 def extra_bytes(label: str, triangles: int) -> int:
@@ -173,8 +183,7 @@ def _measure_extra(label: str, triangles: int) -> int:
         small[0](*small[1], small[2])
         out = 4 * inputs[0].numel()
         peak = PeakMemory(CPU)
-        if hasattr(layer, "plan"):
-            context = replace(context, plan=layer.plan(context))
+        context = replace(context, plan=layer.plan(context))
         layer(*inputs, context)
         return (peak.bytes() or 0) - out
 

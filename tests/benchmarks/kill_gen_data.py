@@ -12,7 +12,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.support.killed_gen_data import lines, survive
+from tests.support.killed_gen_data import count_scenes, run_with_kills
 
 MAX_SCENES_BETWEEN_KILLS = 3
 RF = [sys.executable, "-c", "from rfcli.cli.app import main; main()", "gen-data", "--quiet"]
@@ -33,9 +33,12 @@ def main() -> None:
             return [*RF, *SMALL, "--scenes", str(scenes), "--workers", str(count), "--out", str(out)]
 
         killed = Counter[str]()
-        for target in survive(command, killed_folder, arguments.kills, rng, MAX_SCENES_BETWEEN_KILLS):
+        for target in run_with_kills(command, killed_folder, arguments.kills, rng, MAX_SCENES_BETWEEN_KILLS):
             killed[target] += 1
-            print(f"kill {killed.total()}: {target}, with {lines(killed_folder)} scenes in the manifest", flush=True)
+            print(
+                f"kill {killed.total()}: {target}, with {count_scenes(killed_folder)} scenes in the manifest",
+                flush=True,
+            )
         subprocess.run(command(whole_folder, 1), check=True)
         found, expected = (
             {p.relative_to(d): p.read_bytes() for p in d.rglob("*") if p.is_file()}

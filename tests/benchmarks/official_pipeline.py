@@ -91,7 +91,7 @@ CONVERTERS: dict[str, Callable[[Path], dict[str, torch.Tensor]]] = {"official": 
 
 def measure_tensors(code: str, scene: Path) -> tuple[float, int, int]:
     """Seconds, bytes allocated, and triangles. Runs in a process that does nothing else."""
-    from rfcli.study.measure.memory import PeakMemory
+    from rfcli.runtime.memory import PeakMemory
 
     peak = PeakMemory(torch.device("cpu"))
     start = time.process_time()
@@ -135,7 +135,7 @@ def compare_render(triangles: int, turns: int) -> dict[str, float]:
 
     from rfcli.model import PRESETS, convert, render
     from rfcli.model.triangle_tokens import triangular_mask
-    from rfcli.study.scenes.random_triangles import triangle_soup
+    from rfcli.study.scenes.random_triangles import random_triangle_batch
     from rfcli.training.initialise import new_model
 
     ours = new_model(PRESETS["base"], seed=0).eval()
@@ -148,7 +148,7 @@ def compare_render(triangles: int, turns: int) -> dict[str, float]:
     fov = torch.tensor([[[45.0]]])
 
     def run(code: str, count: int) -> tuple[torch.Tensor, float]:
-        scene = triangle_soup(count, 0, torch.device("cpu"))
+        scene = random_triangle_batch(count, 0, torch.device("cpu"))
         assert scene.material is not None
         if code in models:
             start = time.process_time()

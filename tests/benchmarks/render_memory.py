@@ -15,9 +15,10 @@ from multiprocessing import get_context
 import torch
 
 from rfcli.cli.options import triangle_counts
-from rfcli.model import PRESETS, RenderFormer, render_timed, with_attention
-from rfcli.study.measure.memory import PeakMemory, high_water
-from rfcli.study.scenes.random_triangles import triangle_soup
+from rfcli.model import PRESETS, RenderFormer, with_attention
+from rfcli.model.rendering import render_timed
+from rfcli.runtime.memory import PeakMemory, peak_resident_bytes
+from rfcli.study.scenes.random_triangles import random_triangle_batch
 
 RESOLUTION = 256
 CPU = torch.device("cpu")
@@ -30,13 +31,13 @@ def measure(attention: str, triangles: int, layers: int | None, views: int) -> t
     if layers is not None:
         config = replace(config, num_layers=layers, view_transformer_n_layers=4)
     model = RenderFormer(config).eval()
-    scene = triangle_soup(triangles, 0, CPU)
+    scene = random_triangle_batch(triangles, 0, CPU)
     c2w = torch.eye(4).repeat(1, views, 1, 1)
     c2w[..., 2, 3] = 1.8
     fov = torch.full((1, views), 40.0)
     peak = PeakMemory(CPU)
     _, seconds = render_timed(model, scene, c2w, fov, RESOLUTION)
-    return peak.bytes() or 0, high_water(), seconds.view_independent, sum(seconds.view_dependent) / views
+    return peak.bytes() or 0, peak_resident_bytes(), seconds.view_independent, sum(seconds.view_dependent) / views
 
 
 def main() -> None:

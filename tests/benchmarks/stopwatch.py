@@ -75,9 +75,9 @@ def alternate(first: Callable[[], float], second: Callable[[], float], rounds: i
 def compare(config: RenderFormerConfig, triangles: int, rounds: int) -> np.ndarray:
     """[rounds, 2] seconds, of the study's timer and of the independent one."""
     from rfcli.study.measure.point import Point, PointProcess
-    from rfcli.study.settings import stage_alone
+    from rfcli.study.settings import stage_only
 
-    study = PointProcess(Point(stage_alone(config), triangles, 0, "cpu"))
+    study = PointProcess(Point(stage_only(config), triangles, 0, "cpu"))
     connection, child_connection = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(
         target=serve, args=(child_connection, config, triangles), daemon=True

@@ -25,10 +25,10 @@ import torch
 from rfcli.dataset.manifest import read_manifest
 from rfcli.dataset.sample import read_sample
 from rfcli.metrics.scores import score
-from rfcli.model import RenderFormer, convert, load
+from rfcli.model import RenderFormer, SceneBatch, convert, load
+from rfcli.model.batch import camera_tensors
 from rfcli.model.rendering import render_views
 from rfcli.scene import TriangleScene
-from rfcli.study.scenes.random_triangles import one_scene
 from rfcli.study.scenes.tessellation import tessellated
 
 FACTORS = (1, 4, 16, 64)
@@ -40,7 +40,7 @@ Image = npt.NDArray[np.float32]
 
 def render(model: RenderFormer, scene: TriangleScene, views: int, resolution: int) -> list[Image]:
     """Images [H, W, 3] of the first `views` cameras."""
-    batch, (c2w, fov) = one_scene(scene, CPU)
+    batch, (c2w, fov) = SceneBatch.from_scenes(scene), camera_tensors(scene)
     rendered = render_views(model, batch, c2w[:, :views], fov[:, :views], resolution)
     return [image[0, 0].numpy() for image, _, _ in rendered]
 

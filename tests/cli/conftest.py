@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from rfcli.cli.app import app
 from rfcli.model import RenderFormer, save_checkpoint
 from rfcli.scene import TriangleScene, save
-from tests.support.small_study import SMALL
+from tests.support.small_model import SMALL
 
 Rf = Callable[..., Result]
 

@@ -15,7 +15,7 @@ from rfcli.study.results.files import UNFINISHED, Results
 from rfcli.study.results.measurement import Measurement
 from rfcli.study.results.tables import rows
 from tests.cli.conftest import Rf
-from tests.support.study_results import made_up_setup
+from tests.support.study_results import invented_setup
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,7 +83,7 @@ def finished(folder: Path, factor: float) -> Path:
     points = [Measurement("sdpa", n, tuple(factor * n * x for x in (1e-3, 1.01e-3, 1.02e-3)), n) for n in (128, 256)]
     picture = QualityRow("heap", 128, "sdpa", "tiny", True, 0.5, {"psnr": 20.0}, None)
     folder.mkdir()
-    results = Results(made_up_setup(), rows(points, ["sdpa"], (128, 256), 0), [], {}, {}, [picture], points, [], {})
+    results = Results(invented_setup(), rows(points, ["sdpa"], (128, 256), 0), [], {}, {}, [picture], points, [], {})
     results.write(folder / "results.json")
     return folder / "results.json"
 
@@ -173,7 +173,7 @@ def test_ctrl_c_ends_at_once_keeps_what_is_finished_and_leaves_no_process(tmp_pa
     asked = time.monotonic()
     out, err = study.communicate(timeout=20)
     assert time.monotonic() - asked < 10
-    assert (study.returncode, out, err) == (130, "", "Interrupted; what is finished is kept.\n")
+    assert (study.returncode, out, err) == (130, "", "Interrupted; finished work is kept.\n")
     assert [point["triangles"] for point in json.loads(kept.read_text())["measurements"]] == [64]
     left = subprocess.run(["ps", "-o", "stat=", "-g", str(study.pid)], capture_output=True, text=True, check=False)
     assert [state for state in left.stdout.split() if not state.startswith("Z")] == []

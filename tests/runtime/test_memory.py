@@ -1,5 +1,3 @@
-"""Peak memory of a process, measured in processes of known use."""
-
 import subprocess
 import sys
 
@@ -18,8 +16,7 @@ print(peak.bytes())
 
 
 @pytest.mark.parametrize(("before", "during"), [(0, 32), (200, 32), (0, 128)])
-def test_peak_is_the_memory_in_use_at_once_without_earlier_use(before: int, during: int) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PROBE.format(before=before, during=during)], capture_output=True, text=True, check=True
-    )
+def test_peak_counts_memory_held_at_once_but_not_memory_held_before(before: int, during: int) -> None:
+    probe = [sys.executable, "-c", PROBE.format(before=before, during=during)]
+    done = subprocess.run(probe, capture_output=True, text=True, check=True)
     assert int(done.stdout) == pytest.approx(4 * during * 2**20, rel=0.1)

@@ -1,4 +1,4 @@
-"""What is told of the machine and of our code."""
+"""Machine and commit in the results of a study."""
 
 import subprocess
 from pathlib import Path
@@ -11,9 +11,9 @@ def git(folder: Path, *words: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_the_commit_of_a_checkout_and_whether_files_differ_from_it(tmp_path: Path) -> None:
+def test_commit_of_a_checkout_is_marked_if_tracked_files_differ(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
-    assert commit(tmp_path) is None  # there is no commit yet
+    assert commit(tmp_path) is None  # no commit yet
     (tmp_path / "code.py").write_text("1\n")
     git(tmp_path, "add", "code.py")
     git(tmp_path, "commit", "--quiet", "-m", "first")
@@ -25,12 +25,12 @@ def test_the_commit_of_a_checkout_and_whether_files_differ_from_it(tmp_path: Pat
     assert commit(tmp_path) == head + "+"
 
 
-def test_without_a_checkout_it_is_what_pip_knows(tmp_path: Path) -> None:
+def test_commit_without_a_checkout_is_the_one_pip_recorded(tmp_path: Path) -> None:
     found = commit(tmp_path)
     assert found is None or len(found) == 40
 
 
-def test_the_machine_is_named() -> None:
+def test_environment_names_the_machine() -> None:
     found = environment("cpu")
     assert found["processor"]
     assert found["threads"] >= 1

@@ -1,7 +1,4 @@
-"""Pictures by each mechanism, scored; scenes and models small enough to be drawn in milliseconds.
-
-Means over scenes, against numbers worked out by hand.
-"""
+"""Pictures of each mechanism and their scores, with scenes and models that render in milliseconds."""
 
 import dataclasses
 from pathlib import Path
@@ -15,20 +12,11 @@ from rfcli.model import RenderFormer, convert, save_checkpoint
 from rfcli.pictures.images import read_exr, write_exr
 from rfcli.scene import TriangleScene
 from rfcli.study import quality
-from rfcli.study.measure.point import SMALL as SMALL_SCENE
-from rfcli.study.quality import (
-    QualityModel,
-    QualityRow,
-    drawn,
-    means,
-    measure_quality,
-    picture_path,
-    quality_models,
-    scenes_label,
-)
-from rfcli.study.results.files import write_quality_csv
-from rfcli.study.scenes.series import SceneSeries
-from tests.support.small_study import SMALL
+from rfcli.study.measure.point import WARM_UP_TRIANGLES
+from rfcli.study.quality import QualityModel, measure_quality, quality_models, timed_picture
+from rfcli.study.results.quality import QualityRow, picture_path
+from rfcli.study.scenes import SceneSeries
+from tests.support.small_model import SMALL
 
 RESOLUTION = 16
 
@@ -62,17 +50,17 @@ SERIES = [SceneSeries("heap", scene_at)]
 
 
 @pytest.fixture(autouse=True)
-def _cheap_scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SSIM needs pictures larger than these; the metrics have tests of their own."""
+def _fast_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SSIM needs larger pictures than these; the metrics have their own tests."""
 
-    class Found:
+    class FastScores:
         def __init__(self, image: np.ndarray, reference: np.ndarray) -> None:
             self.error = float(np.abs(image - reference).mean())
 
         def as_dict(self) -> dict[str, float]:
             return {"psnr": -self.error, "flip": self.error}
 
-    monkeypatch.setattr(quality, "score", lambda image, reference: (Found(image, reference), None))
+    monkeypatch.setattr(quality, "score", lambda image, reference: (FastScores(image, reference), None))
 
 
 def models(softmax: RenderFormer, *attentions: str) -> dict[str, QualityModel]:
@@ -102,33 +90,33 @@ def test_every_mechanism_is_scored_against_truth_and_softmax(softmax: RenderForm
     assert performer.softmax["flip"] > 0
 
 
-def test_finished_rows_are_not_drawn_again(softmax: RenderFormer, tmp_path: Path) -> None:
+def test_finished_pictures_are_not_rendered_again(softmax: RenderFormer, tmp_path: Path) -> None:
     both = models(softmax, "sdpa", "performer")
     first = list(measure_quality(both, SERIES, [24], 1e9, tmp_path))
-    asked: list[int] = []
+    requested: list[int] = []
 
-    def watched(count: int) -> tuple[TriangleScene, np.ndarray]:
-        asked.append(count)
+    def recorded(count: int) -> tuple[TriangleScene, np.ndarray]:
+        requested.append(count)
         return scene_at(count)
 
-    assert list(measure_quality(both, [SceneSeries("heap", watched)], [24], 1e9, tmp_path, first)) == []
-    assert asked == []
-    rest = list(measure_quality(both, [SceneSeries("heap", watched)], [24], 1e9, tmp_path, first[:1]))
+    assert list(measure_quality(both, [SceneSeries("heap", recorded)], [24], 1e9, tmp_path, first)) == []
+    assert requested == []
+    rest = list(measure_quality(both, [SceneSeries("heap", recorded)], [24], 1e9, tmp_path, first[:1]))
     assert [row.attention for row in rest] == ["performer"]
     assert rest[0].softmax is not None
 
 
-def test_what_is_not_foreseen_to_fit_is_left_out(softmax: RenderFormer, tmp_path: Path) -> None:
+def test_pictures_that_are_not_predicted_to_fit_are_left_out(softmax: RenderFormer, tmp_path: Path) -> None:
     slow = QualityRow("heap", 24, "sdpa", "small", True, 50.0, {"psnr": 1.0}, None)
     write_exr(picture_path(tmp_path, "heap", 24, "sdpa"), scene_at(24)[1])
     found = list(measure_quality(models(softmax, "sdpa", "performer"), SERIES, [24, 64], 100.0, tmp_path, [slow]))
     assert [(row.triangles, row.attention) for row in found] == [(24, "performer"), (64, "performer")]
     assert found[0].softmax is not None
-    assert found[1].softmax is None  # there is nothing to compare with
+    assert found[1].softmax is None  # softmax has no picture
     assert list(measure_quality(models(softmax, "sdpa"), SERIES, [24], 0.0, tmp_path)) == []
 
 
-def test_a_scene_whose_truth_is_not_foreseen_to_fit_is_left_out(softmax: RenderFormer, tmp_path: Path) -> None:
+def test_scenes_whose_truth_is_not_predicted_to_fit_are_left_out(softmax: RenderFormer, tmp_path: Path) -> None:
     now = [0.0]
 
     def slow_scene_at(count: int) -> tuple[TriangleScene, np.ndarray]:
@@ -142,118 +130,56 @@ def test_a_scene_whose_truth_is_not_foreseen_to_fit_is_left_out(softmax: RenderF
     assert now[0] <= 150.0
 
 
-def test_the_first_picture_of_a_model_comes_after_a_warm_up_that_is_not_counted(
+def test_first_picture_of_a_model_has_an_untimed_warm_up(
     softmax: RenderFormer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn_triangles: list[int] = []
+    rendered: list[int] = []
     inner = quality.render_views
 
-    def watched(model, batch, *rest):  # type: ignore[no-untyped-def]
-        drawn_triangles.append(batch.triangles.shape[1])
+    def recorded(model, batch, *rest):  # type: ignore[no-untyped-def]
+        rendered.append(batch.triangles.shape[1])
         image, _, _ = next(inner(model, batch, *rest))
         return iter([(image, 5.0, 5.0)])  # long enough not to be repeated
 
-    monkeypatch.setattr(quality, "render_views", watched)
+    monkeypatch.setattr(quality, "render_views", recorded)
     found = list(measure_quality(models(softmax, "sdpa", "performer"), SERIES, [24, 32], 1e9, tmp_path))
-    assert drawn_triangles == [SMALL_SCENE, 24, SMALL_SCENE, 24, 32, 32]
+    assert rendered == [WARM_UP_TRIANGLES, 24, WARM_UP_TRIANGLES, 24, 32, 32]
     assert [row.seconds for row in found] == [10.0] * 4
 
 
-def test_a_short_render_is_repeated_and_the_first_is_not_counted(
+def test_short_render_is_repeated_and_the_first_is_not_counted(
     softmax: RenderFormer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = iter([0.9, 0.3, 0.1, 0.2])
     image = torch.zeros(1, 1, RESOLUTION, RESOLUTION, 3)
     monkeypatch.setattr(quality, "render_views", lambda *_: iter([(image, next(times), 0.0)]))
-    assert drawn(softmax, scene_at(4)[0], RESOLUTION)[1] == 0.2
+    assert timed_picture(softmax, scene_at(4)[0], RESOLUTION)[1] == 0.2
     times = iter([7.0])
-    assert drawn(softmax, scene_at(4)[0], RESOLUTION)[1] == 7.0
+    assert timed_picture(softmax, scene_at(4)[0], RESOLUTION)[1] == 7.0
 
 
-def test_softmax_weights_run_nearfar_but_performer_is_an_untrained_swap(folder: Path) -> None:
-    found = quality_models(str(folder), (), ("sdpa", "nearfar", "performer", "hedgehog"), 7, "cpu")
+def test_softmax_weights_fit_nearfar_but_not_performer(folder: Path) -> None:
+    found = quality_models(
+        str(folder), (), ("sdpa", "nearfar", "performer", "hedgehog"), {"nearfar": {"keys": 7}}, "cpu"
+    )
     assert [model.trained for model in found.values()] == [True, True, False, False]
     assert [model.model.config.attention for model in found.values()] == list(found)
     assert found["nearfar"].model.config.attention_options == {"keys": 7}
     weights = [model.model.state_dict()["tri_token"] for model in found.values()]
     assert all(torch.equal(weights[0], other) for other in weights)
-    assert len({other.data_ptr() for other in weights}) == 1  # four mechanisms take the memory of one model
+    assert len({other.data_ptr() for other in weights}) == 1  # four mechanisms use the memory of one model
 
 
-def test_a_twin_draws_for_the_mechanism_that_it_was_trained_with(
-    folder: Path, softmax: RenderFormer, tmp_path: Path
-) -> None:
+def test_twin_renders_the_pictures_of_its_mechanism(folder: Path, softmax: RenderFormer, tmp_path: Path) -> None:
     twin = convert(softmax, "performer")
     with torch.no_grad():
         twin.tri_token += 1
     save_checkpoint(twin, tmp_path, "trained")
-    found = quality_models(str(folder), (str(tmp_path),), ("sdpa", "performer"), None, "cpu")
+    found = quality_models(str(folder), (str(tmp_path),), ("sdpa", "performer"), {}, "cpu")
     assert (found["performer"].name, found["performer"].trained) == (str(tmp_path), True)
     assert torch.equal(found["performer"].model.tri_token, twin.tri_token)
     assert torch.equal(found["sdpa"].model.tri_token, softmax.tri_token)
-    with pytest.raises(InputError, match=r"--twins .*performer, which is not studied"):
-        quality_models(str(folder), (str(tmp_path),), ("sdpa",), None, "cpu")
-    # softmax from a performer's weights is as untrained as the other way round
-    assert not quality_models(str(tmp_path), (), ("sdpa",), None, "cpu")["sdpa"].trained
-
-
-def test_scores_become_columns(tmp_path: Path) -> None:
-    rows = [
-        QualityRow("heap", 24, "sdpa", "small", True, 0.5, {"psnr": 20.0}, None),
-        QualityRow("heap", 24, "nearfar", "small", True, 0.25, {"psnr": 19.0}, {"psnr": 40.0}),
-    ]
-    write_quality_csv(tmp_path / "q.csv", rows)
-    assert (tmp_path / "q.csv").read_text().splitlines() == [
-        "scene,number,triangles,attention,model,trained,seconds,truth_psnr,softmax_psnr",
-        "heap,0,24,sdpa,small,True,0.5,20.0,",
-        "heap,0,24,nearfar,small,True,0.25,19.0,40.0",
-    ]
-
-
-def row(number: int, attention: str, psnr: float, seconds: float = 1.0, triangles: int = 1024) -> QualityRow:
-    beside = None if attention == "sdpa" else {"psnr": 2 * psnr}
-    return QualityRow("detailed", triangles, attention, "tiny", True, seconds, {"psnr": psnr}, beside, number)
-
-
-def test_scores_and_seconds_are_means_over_scenes() -> None:
-    rows = [row(0, "sdpa", 20, 1.0), row(1, "sdpa", 30, 2.0), row(0, "nearfar", 18, 0.5), row(1, "nearfar", 28, 0.25)]
-    softmax, nearfar = means(rows)
-    assert (softmax.attention, softmax.seconds, softmax.truth, softmax.softmax) == ("sdpa", 1.5, {"psnr": 25}, None)
-    assert (nearfar.seconds, nearfar.truth, nearfar.softmax) == (0.375, {"psnr": 23}, {"psnr": 46})
-    assert scenes_label([softmax, nearfar]) == "mean of 2 scenes"
-
-
-def test_all_points_of_a_series_are_means_over_the_same_scenes() -> None:
-    rows = [row(0, "sdpa", 20), row(0, "nearfar", 18), row(1, "nearfar", 90), row(1, "nearfar", 10, triangles=2048)]
-    found = {(one.triangles, one.attention): one.truth["psnr"] for one in means(rows)}
-    assert found == {(1024, "sdpa"): 20, (1024, "nearfar"): 18}
-    assert scenes_label(means(rows)) == "one scene"
-
-
-def test_a_count_for_most_of_whose_scenes_time_was_too_short_is_not_a_mean_of_the_others() -> None:
-    """Of four scenes the first is easy; a curve that ends with it alone would rise."""
-    psnr = {0: 28, 1: 20, 2: 21, 3: 23}
-    rows = [row(n, "sdpa", psnr[n], triangles=count) for count in (1024, 2048, 4096) for n in psnr]
-    rows += [row(n, "nearfar", psnr[n], triangles=count) for count in (1024, 2048, 4096) for n in psnr]
-    rows += [row(0, "nearfar", psnr[0], triangles=8192)]
-    found = means(rows)
-    assert [(one.attention, one.triangles) for one in found] == [
-        (attention, count) for attention in ("sdpa", "nearfar") for count in (1024, 2048, 4096)
-    ]
-    assert {one.truth["psnr"] for one in found} == {23}
-    assert scenes_label(found) == "mean of 4 scenes"
-
-
-def test_a_study_that_was_stopped_early_shows_the_scenes_that_most_points_have() -> None:
-    counts = (1024, 2048, 4096)
-    rows = [row(0, "sdpa", 20, triangles=count) for count in counts] + [row(1, "sdpa", 30)]
-    assert [(one.triangles, one.truth["psnr"], one.scenes) for one in means(rows)] == [(n, 20, 1) for n in counts]
-    rows += [row(1, "sdpa", 30, triangles=2048)]
-    assert [(one.triangles, one.truth["psnr"], one.scenes) for one in means(rows)] == [(1024, 25, 2), (2048, 25, 2)]
-
-
-@pytest.mark.parametrize(("numbers", "label"), [((0, 1), "mean of 1 to 2 scenes"), ((0,), "one scene")])
-def test_how_many_scenes_a_mean_is_of(numbers: tuple[int, ...], label: str) -> None:
-    rows = [row(number, "sdpa", 20) for number in numbers]
-    rows += [dataclasses.replace(row(0, "sdpa", 20), scene="tessellated")]
-    assert scenes_label(means(rows)) == label
+    with pytest.raises(InputError, match=r"`twins` .*performer, which is not studied"):
+        quality_models(str(folder), (str(tmp_path),), ("sdpa",), {}, "cpu")
+    # softmax with a performer's weights is as untrained as performer with softmax's
+    assert not quality_models(str(tmp_path), (), ("sdpa",), {}, "cpu")["sdpa"].trained

@@ -1,17 +1,24 @@
-"""A study that nobody measured."""
+"""Results of an invented study."""
 
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 from rfcli.study.environment import environment
-from rfcli.study.quality import QualityRow
-from rfcli.study.results.files import Results
-from rfcli.study.results.measurement import Measurement
-from rfcli.study.results.tables import crossing_intervals, crossings, growth, render_rows, rows
+from rfcli.study.results import (
+    Measurement,
+    QualityRow,
+    Results,
+    crossing_intervals,
+    crossings,
+    growth,
+    render_rows,
+    stage_rows,
+)
 
 
-def made_up_setup() -> dict[str, Any]:
-    """Of a study of the tiny model."""
+def invented_setup() -> dict[str, Any]:
+    """The setup of a study of the tiny model."""
     return {
         "model": "tiny",
         "layers": 1,
@@ -23,8 +30,8 @@ def made_up_setup() -> dict[str, Any]:
 
 
 @cache
-def made_up_study() -> Results:
-    """Two mechanisms, measured at two counts of three, and their pictures; its intervals take a second once."""
+def invented_results() -> Results:
+    """Two mechanisms, measured at two of three counts, and their pictures. Its intervals take a second, once."""
     points = [
         Measurement(name, n, tuple(share * n * x for x in (1e-3, 1.01e-3, 1.02e-3)), n, (1e-4,) * 3)
         for name, share in (("sdpa", 1.0), ("performer", 0.5))
@@ -36,8 +43,8 @@ def made_up_study() -> Results:
         QualityRow("heap", 128, "performer", "tiny", False, 0.5, {"psnr": 19.0, "flip": 0.2}, {"psnr": 30.0}),
     ]
     return Results(
-        {**made_up_setup(), "scene": {"file": "heap.h5"}},
-        rows(points, names, counts, 0),
+        {**invented_setup(), "scene": {"file": "heap.h5"}},
+        stage_rows(points, names, counts, 0),
         render_rows(points, [], names, counts, 0),
         growth(points, names, 0),
         crossings(points, names),
@@ -46,3 +53,13 @@ def made_up_study() -> Results:
         [],
         crossing_intervals(points, names, 0),
     )
+
+
+def three_runs(
+    attention: str, counts: Sequence[int], seconds: Callable[[int], float], spread: float = 0.02
+) -> list[Measurement]:
+    """Points of three runs each: seconds(n), and a share `spread` less and more."""
+    return [
+        Measurement(attention, n, tuple(seconds(n) * (1 + spread * step) for step in (-1, 0, 1)), 1000 + 50 * n)
+        for n in counts
+    ]

@@ -1,7 +1,4 @@
-"""Seconds of work on a device: on CUDA between events of its own, elsewhere by the processor's clock.
-
-How much of the stage's time is the attention mechanism itself.
-"""
+"""Clocks: seconds of work on a device, and the share of it inside the attention mechanisms."""
 
 import time
 from collections.abc import Callable
@@ -11,28 +8,34 @@ import torch
 from torch import nn
 
 from rfcli.model import RenderFormer
+from rfcli.model.device import synchronize
 
 Mark: TypeAlias = "float | torch.cuda.Event"
 
 
 class DeviceClock:
-    """`begin = clock.mark(); work(); clock.seconds(begin, clock.mark())`."""
+    """Seconds of work on a device: on CUDA between events on its stream, elsewhere by the processor's clock.
+
+    begin = clock.mark(); work(); clock.seconds(begin, clock.mark())
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
 
     def mark(self) -> Mark:
-        """This place in the device's work. CUDA passes it later, and nobody waits for that; other devices have done
-        by now what they were asked."""
+        """The current position in the device's work.
+
+        CUDA reaches the mark later, and the processor does not wait for it. Other devices finish their work first.
+        """
         if self.device.type == "cuda":
             event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
             event.record(torch.cuda.current_stream(self.device))
             return event
-        self.wait()
+        synchronize(self.device)
         return time.perf_counter()
 
     def seconds(self, begin: Mark, end: Mark) -> float:
-        """Between two marks; waits until the device has passed them."""
+        """Seconds between two marks; waits until the device has reached them."""
         if isinstance(begin, float) or isinstance(end, float):
             assert isinstance(begin, float)
             assert isinstance(end, float)
@@ -40,32 +43,25 @@ class DeviceClock:
         end.synchronize()
         return float(begin.elapsed_time(end)) / 1000
 
-    def wait(self) -> None:
-        """Until the device has done what it was asked."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        elif self.device.type == "mps":
-            torch.mps.synchronize()
 
-
-class OperationClock:
-    """Watches the mechanisms of a model's view-independent stage, the making of a plan included."""
+class MechanismClock:
+    """Seconds inside the mechanisms of a model's view-independent stage, including the making of a plan."""
 
     def __init__(self, model: RenderFormer, clock: DeviceClock) -> None:
         self._clock = clock
-        self._stretches: list[tuple[Mark, Mark]] = []
+        self._calls: list[tuple[Mark, Mark]] = []
         for attention in model.transformer.attentions():
-            self._watch(attention.mechanism)
+            self._wrap(attention.mechanism)
 
     def restart(self) -> None:
-        """Forget what was watched so far."""
-        self._stretches.clear()
+        """Count from 0 again."""
+        self._calls.clear()
 
     def seconds(self) -> float:
-        """Inside the mechanisms since `restart`."""
-        return sum(self._clock.seconds(begin, end) for begin, end in self._stretches)
+        """Seconds since `restart`."""
+        return sum(self._clock.seconds(begin, end) for begin, end in self._calls)
 
-    def _watch(self, mechanism: nn.Module) -> None:
+    def _wrap(self, mechanism: nn.Module) -> None:
         for name in ("forward", "plan"):
             setattr(mechanism, name, self._timed(getattr(mechanism, name)))
 
@@ -73,7 +69,7 @@ class OperationClock:
         def timed(*arguments: Any, **options: Any) -> Any:
             begin = self._clock.mark()
             result = inner(*arguments, **options)
-            self._stretches.append((begin, self._clock.mark()))
+            self._calls.append((begin, self._clock.mark()))
             return result
 
         return timed

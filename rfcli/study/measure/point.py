@@ -1,13 +1,13 @@
-"""What is run at one point of the study: the view-independent stage, or a whole render, of one scene.
+"""One point of a study: the view-independent stage or a whole render of one scene, run in a process of its own.
 
-One point of the study in a process of its own: its peak memory is its own, and it can be ended at any moment.
+In its own process a point has its own peak memory, and it can be ended at any moment.
 """
 
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,31 +18,41 @@ import torch.distributed as dist
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from rfcli.model import RenderFormer, RenderFormerConfig, SceneBatch
+from rfcli.model.batch import camera_tensors
+from rfcli.model.device import synchronize
 from rfcli.model.rendering import render_views
-from rfcli.model.sequence_parallel import view_independent_spread
-from rfcli.runtime.signals import interrupts_held_back, leave_with_parent
+from rfcli.model.sequence_parallel import view_independent_distributed
+from rfcli.runtime.memory import PeakMemory
+from rfcli.runtime.signals import blocked_interrupts, exit_with_parent
 from rfcli.scene import TriangleScene
-from rfcli.study.measure.clocks import DeviceClock, OperationClock
-from rfcli.study.measure.memory import PeakMemory
+from rfcli.study.measure.clocks import DeviceClock, MechanismClock
 from rfcli.study.measure.timing import DoesNotFit
 from rfcli.study.results.measurement import Sample
-from rfcli.study.scenes.random_triangles import one_scene, soup_camera, triangle_soup
+from rfcli.study.scenes.random_triangles import random_triangle_batch, random_triangle_camera
 from rfcli.study.settings import BF16, FLASH, FP32, PLAIN
 
 if TYPE_CHECKING:
-    from multiprocessing.context import ForkServerContext, SpawnContext  # the first is not known to Windows
+    from multiprocessing.context import ForkServerContext, SpawnContext  # Windows does not have the first
 
-SMALL = 64  # triangles of the run before the first: thread pools, libraries and kernels are there afterwards
+WARM_UP_TRIANGLES = 64
 KERNELS = {FLASH: SDPBackend.FLASH_ATTENTION, PLAIN: SDPBackend.MATH}
 
 
 @dataclass(frozen=True)
 class Point:
-    """What is run, with random weights, as time does not depend on them.
+    """What is run, with random weights: time does not depend on them.
 
-    scene: with one camera; None = random triangles. resolution: of the picture of a whole render; None = the
-    view-independent stage alone. kernel, precision: see `Variant`. processes: that share the stage's tokens and run
-    this together, all of those that torch.distributed knows; 1 = this one alone.
+    Attributes:
+        config: The model.
+        triangles: Triangle count of the random scene.
+        seed: Of weights and scene.
+        device: cpu, cuda or mps.
+        scene: A scene with one camera; None = random triangles.
+        resolution: Pixels along a side of a whole render; None = the view-independent stage alone.
+        kernel: As in `Curve`.
+        precision: As in `Curve`.
+        processes: Number of processes that share the stage's tokens and run the point together: all processes of
+            torch.distributed, or 1 for this one alone.
     """
 
     config: RenderFormerConfig
@@ -57,7 +67,7 @@ class Point:
 
 
 class PointWork:
-    """A point that is ready to be warmed up and run."""
+    """A point with its model and scene in memory, ready to be warmed up and run."""
 
     def __init__(self, point: Point) -> None:
         self.point, self.device = point, torch.device(point.device)
@@ -65,46 +75,50 @@ class PointWork:
         self.model = RenderFormer(point.config).eval().to(self.device)
         for attention in self.model.transformer.attentions():
             if point.kernel is not None:
-                attention.mechanism.forward = under(point.kernel, attention.mechanism.forward)  # type: ignore[method-assign]
+                attention.mechanism.forward = with_kernel(point.kernel, attention.mechanism.forward)  # type: ignore[method-assign]
         if point.scene is None:
-            self.batch, self.camera = triangle_soup(point.triangles, point.seed, self.device), soup_camera()
+            self.batch, self.camera = self._random_batch(point.triangles), random_triangle_camera()
         else:
-            self.batch, self.camera = one_scene(point.scene, self.device)
+            self.batch = SceneBatch.from_scenes(point.scene, self.device)
+            self.camera = camera_tensors(point.scene, self.device)
         self.clock = DeviceClock(self.device)
-        self.operation = OperationClock(self.model, self.clock)
+        self.mechanism_clock = MechanismClock(self.model, self.clock)
         self.peak = PeakMemory(self.device)
 
     def warm_up(self) -> None:
-        """Run what few triangles cost, untimed; memory is counted from here on."""
-        self._run_on(triangle_soup(SMALL, self.point.seed, self.device))
-        self.clock.wait()
+        """Run a few triangles, untimed, so that thread pools, libraries and kernels are loaded; memory counts anew."""
+        self._run_on(self._random_batch(WARM_UP_TRIANGLES))
+        synchronize(self.device)
         self.peak = PeakMemory(self.device)
 
     def run(self) -> Sample:
-        """Once, from the scene's triangles to its tokens or its picture."""
-        self.operation.restart()
-        self.clock.wait()
+        """Run once, from the scene's triangles to its tokens or its picture."""
+        self.mechanism_clock.restart()
+        synchronize(self.device)
         begin = self.clock.mark()
         view = self._run_on(self.batch)
         seconds = self.clock.seconds(begin, self.clock.mark())
-        return Sample(seconds, self.peak.bytes(), self.operation.seconds(), view)
+        return Sample(seconds, self.peak.bytes(), self.mechanism_clock.seconds(), view)
+
+    def _random_batch(self, triangles: int) -> SceneBatch:
+        return random_triangle_batch(triangles, self.point.seed, self.device)
 
     def _run_on(self, batch: SceneBatch) -> float:
-        """Returns the seconds of the view-dependent stage; 0 without one."""
+        """Returns the seconds of the view-dependent stage; 0 if it is not run."""
         precision, resolution = self.point.precision, self.point.resolution
         if resolution is not None:
             _, _, view = next(render_views(self.model, batch, *self.camera, resolution, precision))
             return view
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=precision == BF16):
             if self.point.processes > 1:
-                view_independent_spread(self.model, batch, dist.group.WORLD)
+                view_independent_distributed(self.model, batch, dist.group.WORLD)
             else:
                 self.model.view_independent(batch)
         return 0.0
 
 
-def under(kernel: str, inner: Callable[..., Any]) -> Callable[..., Any]:
-    """A mechanism's `forward` that lets torch use this kernel only, where it has one for the inputs."""
+def with_kernel(kernel: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+    """A mechanism's `forward` in which torch may use only this kernel for softmax attention."""
 
     def attend(*arguments: Any, **options: Any) -> Any:
         with sdpa_kernel([KERNELS[kernel]]):
@@ -114,51 +128,70 @@ def under(kernel: str, inner: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class PointProcess:
-    """The `Runner` of a point. Starts its process at once; `wait_until_ready` before `run`."""
+    """The `Runner` of a point in a process of its own. The process starts at once.
+
+    Args:
+        point: What to run.
+    """
 
     def __init__(self, point: Point) -> None:
         context = _context(torch.device(point.device))
-        self._connection, theirs = context.Pipe()
-        self._scene = point.scene  # handed over later: a large one would keep us waiting until the child reads it
-        self._process = context.Process(target=_serve, args=(theirs, replace(point, scene=None)), daemon=True)
-        with interrupts_held_back():  # Ctrl-C reaches the whole group; the parent ends its processes
+        self._connection, child_end = context.Pipe()
+        self._scene = point.scene  # sent later: sending a large one blocks until the child reads it
+        self._process = context.Process(target=_serve, args=(child_end, replace(point, scene=None)), daemon=True)
+        with blocked_interrupts():  # Ctrl-C reaches the whole group; the parent ends its processes
             self._process.start()
-        theirs.close()
+        child_end.close()
 
     def wait_until_ready(self, seconds: float) -> None:
+        """Wait until the point is warmed up; see `Runner`."""
         end = time.monotonic() + seconds
-        self._answer(None, seconds)
-        self._answer(("scene", self._scene), end - time.monotonic())
+        self._receive(seconds)
+        self._send(self._scene)
+        self._receive(end - time.monotonic())
 
     def run(self, seconds: float) -> Sample:
-        answer = self._answer("run", seconds)
-        assert isinstance(answer, Sample)
-        return answer
-
-    def _answer(self, message: object, seconds: float) -> object:
-        """The child's answer to a message; with None, what it says by itself."""
-        try:
-            if message is not None:
-                self._connection.send(message)
-            if not self._connection.poll(max(0.0, seconds)):
-                raise DoesNotFit("out of time")
-            answer = self._connection.recv()
-        except (EOFError, ConnectionResetError, BrokenPipeError):
-            raise DoesNotFit("its process was ended, most likely for want of memory") from None
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
+        """Run the point once; see `Runner`."""
+        self._send("run")
+        sample = self._receive(seconds)
+        assert isinstance(sample, Sample)
+        return sample
 
     def close(self) -> None:
+        """End the process."""
         self._process.kill()
         self._process.join()
         self._connection.close()
 
+    def _send(self, message: object) -> None:
+        with _process_failures():
+            self._connection.send(message)
+
+    def _receive(self, seconds: float) -> object:
+        with _process_failures():
+            if not self._connection.poll(max(0.0, seconds)):
+                raise DoesNotFit("out of time")
+            message = self._connection.recv()
+        if isinstance(message, BaseException):
+            raise message
+        return message
+
+
+@contextmanager
+def _process_failures() -> Iterator[None]:
+    """Raises DoesNotFit if the child has ended."""
+    try:
+        yield
+    except (EOFError, ConnectionResetError, BrokenPipeError):
+        raise DoesNotFit("its process has ended, most likely because memory ran out") from None
+
 
 def _context(device: torch.device) -> "SpawnContext | ForkServerContext":
-    """How a child starts. Not as a fork of ours: it must not inherit torch's threads, nor the memory that it is to be
-    judged by. On a CPU it is one of a process that has but imported the libraries, once for all points; CUDA wants
-    every process from scratch."""
+    """How a child is started.
+
+    It is never a fork of this process, whose threads and memory it would inherit. On a CPU it is a fork of a process
+    that has only imported the libraries, once for all points; CUDA needs a fresh process.
+    """
     if device.type != "cpu" or "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -167,13 +200,13 @@ def _context(device: torch.device) -> "SpawnContext | ForkServerContext":
 
 
 def _serve(connection: Connection, point: Point) -> None:
-    """The child: gets ready, then answers each message with a Sample; an exception is the answer to its message."""
+    """Main function of the child: prepare the point, then run it at every message. An exception is sent as a reply."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for systems where it cannot be held back
-    leave_with_parent()  # a point may take minutes, for which nobody waits any more where the study was killed
-    _go_first_where_memory_runs_out()
+    exit_with_parent()  # a point may take minutes, which are wasted if the study was killed
+    _be_killed_first_if_memory_runs_out()
     try:
-        connection.send("listening")
-        _, scene = connection.recv()
+        connection.send("started")
+        scene = connection.recv()
         work = PointWork(replace(point, scene=scene))
         work.warm_up()
         connection.send("ready")
@@ -185,16 +218,14 @@ def _serve(connection: Connection, point: Point) -> None:
     except (MemoryError, torch.OutOfMemoryError) as error:
         connection.send(DoesNotFit(str(error)))
     except RuntimeError as error:
-        # torch's CPU allocator has no exception of its own, nor has a kernel that does not take a mask or a format
-        connection.send(
-            DoesNotFit(str(error)) if "alloc" in str(error) or "No available kernel" in str(error) else error
-        )
+        # torch's CPU allocator has no exception class of its own, nor has a kernel that does not support the inputs
+        unsupported = "alloc" in str(error) or "No available kernel" in str(error)
+        connection.send(DoesNotFit(str(error)) if unsupported else error)
     except Exception as error:
         connection.send(error)
 
 
-def _go_first_where_memory_runs_out() -> None:
-    """Linux ends the process with the highest score: let it be this one, whose point then does not fit, and not the
-    study itself or whatever else its user has running."""
+def _be_killed_first_if_memory_runs_out() -> None:
+    """Linux kills the process with the highest score: this one, not the study or another program of the user."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")

@@ -1,6 +1,6 @@
-"""What can still be measured in the time that is left, judged by what has been measured so far.
+"""Times many points within a budget of seconds: in interleaved rounds, and only points that are predicted to fit.
 
-Timing many points inside a budget: interleaved rounds, and no point begun that would not end in time.
+A point is one mechanism at one triangle count.
 """
 
 import time
@@ -8,59 +8,148 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from math import ceil, inf
 from statistics import median
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from rfcli.study.results.fits import evaluate, polynomial
 from rfcli.study.results.measurement import Measurement, Sample
 
-LEAST_RUNS = 2  # below this there is no interval
-USUAL_RUNS = 5
-MOST_RUNS = 15  # of points that take no time
-ENOUGH_SECONDS = 3.0  # of timed runs at one point: short points get more runs than USUAL_RUNS
-MARGIN = 1.1  # what a run may take above its prediction
+MIN_RUNS = 2  # of a point: below this there is no interval
+DEFAULT_RUNS = 5
+MAX_RUNS = 15
+TARGET_SECONDS = 3.0  # of timed runs at one point: short points get more than DEFAULT_RUNS
+PREDICTION_MARGIN = 1.1  # a run may take this factor longer than predicted
+FEASIBLE_TRIANGLES = 128  # any machine can run these, without a prediction
+MAX_STRIDE = 8  # factor between triangle counts over which seconds can be predicted
+WARM_UP_SECONDS = 2.0  # in longer runs the overhead of a first run is negligible, and the first run counts
+
+OnProgress: TypeAlias = Callable[[float, float, str], None]  # seconds spent, seconds expected in all, current work
+
+
+class DoesNotFit(Exception):  # noqa: N818 - not an error: such a point is extrapolated
+    """A point cannot be measured: out of memory or out of time."""
+
+
+class Runner(Protocol):
+    """Runs one point, in its own process or in this one."""
+
+    def wait_until_ready(self, seconds: float) -> None:
+        """Return as soon as `run` can be called.
+
+        Args:
+            seconds: Maximum time to wait.
+
+        Raises:
+            DoesNotFit: Memory or time ran out.
+        """
+
+    def run(self, seconds: float) -> Sample:
+        """Run the point once.
+
+        Args:
+            seconds: Maximum time of the run.
+
+        Returns:
+            Its seconds and memory.
+
+        Raises:
+            DoesNotFit: Memory or time ran out.
+        """
+
+    def close(self) -> None:
+        """Free all resources."""
+
+
+def time_points(
+    start: Callable[[str, int], Runner],
+    attentions: Sequence[str],
+    counts: Sequence[int],
+    seconds: float,
+    finished: Sequence[Measurement] = (),
+    on_progress: OnProgress = lambda spent, expected, event: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[list[Measurement]]:
+    """Measure every mechanism at every triangle count, as far as the seconds last.
+
+    Counts are visited in ascending order, so that measured points predict the next: a point is started only if
+    MIN_RUNS of it are predicted to fit besides all cheaper ones; others are left out. At each count the mechanisms take
+    turns (A B A B ...), so that a slow minute of the machine affects all of them. Between counts that are far apart
+    single runs at intermediate counts improve the prediction.
+
+    Args:
+        start: Creates the runner of a mechanism at a triangle count.
+        attentions: Names of the mechanisms.
+        counts: Triangle counts.
+        seconds: Budget for everything.
+        finished: Points that are already known; they are not measured again.
+        on_progress: Called before every run.
+        clock: Monotonic clock, in seconds.
+
+    Yields:
+        The new points of each count.
+    """
+    budget = Budget(seconds, attentions, sorted(counts), clock)
+    for known in finished:
+        budget.runs[known.attention, known.triangles] = list(known.seconds)
+    for count in with_intermediate_counts(budget.counts):
+        missing = [name for name in attentions if (name, count) not in budget.runs]
+        if count not in budget.counts:
+            single = [name for name in missing if budget.allows_single_run(name, count)]
+            with _ready_runners(budget, start, single, count) as ready:
+                for name in list(ready):
+                    with _giving_up(budget, ready, name, count):
+                        budget.runs[name, count] = [ready[name].run(budget.left()).seconds]
+            continue
+        affordable = budget.affordable_points()
+        for name in missing:
+            if (name, count) not in affordable:
+                budget.give_up(name, count)
+        with _ready_runners(budget, start, [name for name in missing if (name, count) in affordable], count) as ready:
+            measured = _take_turns(budget, ready, count, on_progress)
+        if measured:
+            yield measured
 
 
 class Budget:
-    """Seconds to spend on points (attention, triangles), ascending in triangles.
+    """Seconds to spend on points, and predictions of what they cost.
 
-    clock: seconds, monotonic. Time starts when this object is made.
+    clock: monotonic, in seconds. The budget starts when this object is created.
     """
 
     def __init__(
         self, seconds: float, attentions: Sequence[str], counts: Sequence[int], clock: Callable[[], float]
     ) -> None:
         self.seconds, self.counts, self._clock = seconds, counts, clock
-        self._begun = clock()
-        self._limit = dict.fromkeys(attentions, inf)  # each mechanism is given up from this count on
+        self._start = clock()
+        self._limit = dict.fromkeys(attentions, inf)  # points of each mechanism from this count on are left out
         self.runs: dict[tuple[str, int], list[float]] = {}  # seconds of the runs of each point
-        self.start_seconds = 4.0  # what it takes to get ready for a point; the last one's, once there is one
+        self.start_seconds = 4.0  # until a runner is ready; a guess, then that of the last one
 
     def spent(self) -> float:
-        """Seconds since the beginning."""
-        return self._clock() - self._begun
+        """Seconds since the start."""
+        return self._clock() - self._start
 
     def left(self) -> float:
-        """Seconds until the end; negative past it."""
+        """Seconds until the end; negative after it."""
         return self.seconds - self.spent()
 
-    def expected(self, attention: str, triangles: int) -> float:
-        """Predicted seconds of one run; 0 where nothing of this mechanism is known yet."""
+    def predicted(self, attention: str, triangles: int) -> float:
+        """Predicted seconds of one run; 0 if the mechanism has no runs yet."""
         known = {n: median(runs) for (name, n), runs in self.runs.items() if name == attention and runs}
         if triangles in known or not known:
             return known.get(triangles, 0.0)
         if len(known) >= 3:
             return evaluate(polynomial(list(known), list(known.values())), triangles)
-        last = max(known)
-        return known[last] * max(1.0, triangles / last) ** 2  # the worst that attention does
+        largest = max(known)
+        return known[largest] * max(1.0, triangles / largest) ** 2  # attention grows at most quadratically
 
     def give_up(self, attention: str, triangles: int) -> None:
-        """Measure no point of this mechanism from this count on."""
+        """Leave out the points of this mechanism from this count on."""
         self._limit[attention] = min(self._limit[attention], triangles)
 
-    def affordable(self, above: int = 0) -> set[tuple[str, int]]:
-        """Points above a triangle count, not yet run, of which LEAST_RUNS fit into what is left, cheapest first."""
+    def affordable_points(self, above: int = 0) -> set[tuple[str, int]]:
+        """Points above a triangle count, not yet run, for which MIN_RUNS fit into the time left, cheapest first."""
         costs = sorted(
-            (self.start_seconds + LEAST_RUNS * MARGIN * self.expected(attention, count), count, attention)
+            (self.start_seconds + MIN_RUNS * PREDICTION_MARGIN * self.predicted(attention, count), count, attention)
             for attention, limit in self._limit.items()
             for count in self.counts
             if above < count < limit and (attention, count) not in self.runs
@@ -73,101 +162,40 @@ class Budget:
             chosen.add((attention, count))
         return chosen
 
-    def allows_one(self, attention: str, triangles: int) -> bool:
-        """Whether a single run is expected to fit into what is left, on the way to larger points that are wanted."""
-        cost = self.start_seconds + MARGIN * self.expected(attention, triangles)
+    def allows_single_run(self, attention: str, triangles: int) -> bool:
+        """Whether a run at an intermediate count is predicted to fit, and larger points are still wanted."""
+        cost = self.start_seconds + PREDICTION_MARGIN * self.predicted(attention, triangles)
         return triangles < min(self._limit[attention], max(self.counts)) and cost < self.left()
 
-    def affords(self, attention: str, triangles: int) -> bool:
-        """Whether one more run is expected to fit into what is left."""
-        return triangles < self._limit[attention] and MARGIN * self.expected(attention, triangles) < self.left()
+    def allows_run(self, attention: str, triangles: int) -> bool:
+        """Whether one more run is predicted to fit into the time left."""
+        predicted = PREDICTION_MARGIN * self.predicted(attention, triangles)
+        return triangles < self._limit[attention] and predicted < self.left()
 
-    def reserve(self, above: int) -> float:
-        """Seconds that the affordable points above a triangle count need at least."""
-        points = self.affordable(above)
-        return sum(self.start_seconds + LEAST_RUNS * MARGIN * self.expected(*point) for point in points)
+    def reserved(self, above: int) -> float:
+        """Minimum seconds that the affordable points above a triangle count need."""
+        points = self.affordable_points(above)
+        return sum(self.start_seconds + MIN_RUNS * PREDICTION_MARGIN * self.predicted(*point) for point in points)
 
     def rounds(self, attentions: Sequence[str], triangles: int) -> int:
-        """Timed runs that each of these mechanisms is to have at this count, the reserve for later points kept."""
-        each = [self.expected(attention, triangles) for attention in attentions]
+        """Timed runs of each of these mechanisms at this count; seconds for larger points stay reserved."""
+        each = [self.predicted(attention, triangles) for attention in attentions]
         shortest = max(min(each), 1e-9)
-        wanted = min(MOST_RUNS, max(USUAL_RUNS, ceil(ENOUGH_SECONDS / shortest)))
-        possible = (self.left() - self.reserve(triangles)) / max(MARGIN * sum(each), 1e-9)
-        return max(LEAST_RUNS, min(wanted, int(possible)))
+        wanted = min(MAX_RUNS, max(DEFAULT_RUNS, ceil(TARGET_SECONDS / shortest)))
+        possible = (self.left() - self.reserved(triangles)) / max(PREDICTION_MARGIN * sum(each), 1e-9)
+        return max(MIN_RUNS, min(wanted, int(possible)))
 
 
-SURELY_FEASIBLE = 128  # triangles that any machine can do
-STRIDE = 8  # from one count to the next, of which nothing is known yet
-WARM_UP_BELOW = 2.0  # seconds: what happens in a first run only does not disturb one that is longer; it counts
+def with_intermediate_counts(counts: Sequence[int]) -> list[int]:
+    """The counts, and others between and below them so that each is at most MAX_STRIDE times the one before.
 
-
-class DoesNotFit(Exception):  # noqa: N818 - not an error: such a point is extrapolated
-    """A point cannot be measured: out of memory or out of time."""
-
-
-class Runner(Protocol):
-    """One point, in a place of its own."""
-
-    def wait_until_ready(self, seconds: float) -> None:
-        """Return once `run` can be called. Raises DoesNotFit after that many seconds or where memory runs out."""
-
-    def run(self, seconds: float) -> Sample:
-        """Run the stage once. Raises DoesNotFit as `wait_until_ready` does."""
-
-    def close(self) -> None:
-        """Give everything back."""
-
-
-Report = Callable[[float, float, str], None]  # seconds spent, seconds expected in all, what is going on
-
-
-def time_points(
-    start: Callable[[str, int], Runner],
-    attentions: Sequence[str],
-    counts: Sequence[int],
-    seconds: float,
-    finished: Sequence[Measurement] = (),
-    report: Report = lambda spent, expected, event: None,
-    clock: Callable[[], float] = time.monotonic,
-) -> Iterator[list[Measurement]]:
-    """Measure every mechanism at every count, as far as `seconds` go; yields the points of each count in turn.
-
-    Counts come in ascending order, so that what is measured predicts what comes: a point is begun only where
-    LEAST_RUNS of it are expected to fit beside all cheaper ones. At each count the mechanisms take turns
-    (A B A B ...), so that a slow minute of the machine falls on all of them. What does not fit is left out. Between
-    counts that lie far apart there are runs that only serve prediction.
-
-    start: makes the runner of a mechanism at a count. finished: points that are known already and not measured again.
+    counts: ascending. Seconds cannot be predicted over a larger step.
     """
-    budget = Budget(seconds, attentions, sorted(counts), clock)
-    for known in finished:
-        budget.runs[known.attention, known.triangles] = list(known.seconds)
-    for count in with_stepping_stones(budget.counts):
-        missing = [name for name in attentions if (name, count) not in budget.runs]
-        if count not in budget.counts:
-            with _opened(budget, start, [name for name in missing if budget.allows_one(name, count)], count) as ready:
-                for name in list(ready):
-                    with _giving_up(budget, ready, name, count):
-                        budget.runs[name, count] = [ready[name].run(budget.left()).seconds]
-            continue
-        affordable = budget.affordable()
-        for name in missing:
-            if (name, count) not in affordable:
-                budget.give_up(name, count)
-        with _opened(budget, start, [name for name in missing if (name, count) in affordable], count) as ready:
-            measured = _take_turns(budget, ready, count, report)
-        if measured:
-            yield measured
-
-
-def with_stepping_stones(counts: Sequence[int]) -> list[int]:
-    """The counts, ascending, and others between them and below the first, so that none is more than STRIDE times the
-    one before: a leap further than that cannot be predicted."""
     visited: list[int] = []
-    last = SURELY_FEASIBLE
+    last = FEASIBLE_TRIANGLES
     for count in counts:
-        while count > STRIDE * last:
-            last *= STRIDE
+        while count > MAX_STRIDE * last:
+            last *= MAX_STRIDE
             visited.append(last)
         visited.append(count)
         last = count
@@ -175,34 +203,34 @@ def with_stepping_stones(counts: Sequence[int]) -> list[int]:
 
 
 @contextmanager
-def _opened(
+def _ready_runners(
     budget: Budget, start: Callable[[str, int], Runner], names: Sequence[str], count: int
 ) -> Iterator[dict[str, Runner]]:
-    """Runners at one count that are ready; closed at the end. Those that do not get ready are given up."""
+    """Ready runners at one count, closed at the end. Mechanisms whose runner does not get ready are given up."""
     with ExitStack() as closing:
-        asked = budget.left()
+        left = budget.left()
         ready = {}
-        for name in names:  # all at once, so that they get ready side by side
+        for name in names:  # all are started before the first wait, so that they get ready in parallel
             ready[name] = start(name, count)
             closing.callback(ready[name].close)
         for name in names:
             with _giving_up(budget, ready, name, count):
                 ready[name].wait_until_ready(budget.left())
         if ready:
-            budget.start_seconds = (asked - budget.left()) / len(ready)
+            budget.start_seconds = (left - budget.left()) / len(ready)
         yield ready
 
 
-def _take_turns(budget: Budget, ready: dict[str, Runner], count: int, report: Report) -> list[Measurement]:
+def _take_turns(budget: Budget, ready: dict[str, Runner], count: int, on_progress: OnProgress) -> list[Measurement]:
     """Interleaved runs at one count, as many as the budget allows."""
-    everyone = list(ready)
+    names = list(ready)
     peaks: dict[str, int | None] = {}
-    operations: dict[str, list[float]] = {name: [] for name in ready}
-    views: dict[str, list[float]] = {name: [] for name in ready}
+    operations: dict[str, list[float]] = {name: [] for name in names}
+    views: dict[str, list[float]] = {name: [] for name in names}
 
-    def run(name: str, rounds_to_come: int) -> None:
-        rest = budget.reserve(count) + rounds_to_come * sum(budget.expected(other, count) for other in ready)
-        report(budget.spent(), budget.spent() + min(rest, budget.left()), f"{name}, {count:,} triangles")
+    def run(name: str, remaining_rounds: int) -> None:
+        rest = budget.reserved(count) + remaining_rounds * sum(budget.predicted(other, count) for other in ready)
+        on_progress(budget.spent(), budget.spent() + min(rest, budget.left()), f"{name}, {count:,} triangles")
         with _giving_up(budget, ready, name, count):
             sample = ready[name].run(budget.left())
             budget.runs.setdefault((name, count), []).append(sample.seconds)
@@ -210,11 +238,11 @@ def _take_turns(budget: Budget, ready: dict[str, Runner], count: int, report: Re
             operations[name].append(sample.operation)
             views[name].append(sample.view)
 
-    for name in everyone:
-        run(name, LEAST_RUNS)
+    for name in names:
+        run(name, MIN_RUNS)
     rounds = budget.rounds(list(ready), count) if ready else 0
     for name in ready:
-        if budget.runs[name, count][0] < WARM_UP_BELOW:
+        if budget.runs[name, count][0] < WARM_UP_SECONDS:
             budget.runs[name, count].clear()
             operations[name].clear()
             views[name].clear()
@@ -222,17 +250,17 @@ def _take_turns(budget: Budget, ready: dict[str, Runner], count: int, report: Re
         for name in list(ready):
             if len(budget.runs[name, count]) < rounds:
                 run(name, rounds - turn)
-    runs = {name: budget.runs.get((name, count), []) for name in everyone}
+    runs = {name: budget.runs.get((name, count), []) for name in names}
     return [
         Measurement(name, count, tuple(seconds), peaks[name], tuple(operations[name]), tuple(views[name]))
         for name, seconds in runs.items()
-        if len(seconds) >= LEAST_RUNS
+        if len(seconds) >= MIN_RUNS
     ]
 
 
 @contextmanager
 def _giving_up(budget: Budget, ready: dict[str, Runner], name: str, count: int) -> Iterator[None]:
-    """Where the point does not fit after all, end it and leave out the mechanism's larger points."""
+    """If the point does not fit after all, close its runner and leave out the mechanism's larger points."""
     try:
         yield
     except DoesNotFit:

@@ -1,4 +1,4 @@
-"""Two studies beside each other, of two machines or two versions: which differences are more than noise."""
+"""Comparison of two studies, of two machines or two versions: which differences are larger than noise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,19 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from rfcli.errors import InputError
-from rfcli.study.results import fits
 from rfcli.study.results.files import Results
+from rfcli.study.results.fits import RESAMPLES, Floats, interval
 
-FIRST_SEED, SECOND_SEED = 1, 2  # of the two bootstraps, which must not be correlated
+SEEDS = (1, 2)  # of the two bootstraps, which must not be correlated
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One mechanism at one count in both studies.
+    """One mechanism at one triangle count in both studies.
 
-    first, second: median seconds. ratio: second / first with its 95 % interval, low to high, from the runs of both.
-    outside_noise: 1 is not within the interval. It knows the noise between the runs of a study only, and one in
-    twenty points differs by chance.
+    Attributes:
+        attention: Name of the curve; see `Measurement`.
+        triangles: Triangle count.
+        first: Median seconds in the first study.
+        second: Median seconds in the second study.
+        ratio: second / first.
+        low: Low end of the ratio's 95 % interval, from the runs of both studies.
+        high: High end of the ratio's 95 % interval.
     """
 
     attention: str
@@ -31,39 +36,50 @@ class Difference:
 
     @property
     def outside_noise(self) -> bool:
+        """Whether 1 is outside the interval.
+
+        The interval covers only the noise between the runs of a study, and one point in twenty is outside by chance.
+        """
         return not self.low <= 1.0 <= self.high
 
 
 def differences(first: Results, second: Results) -> list[Difference]:
-    """One for every point that was measured in both, in the order of the first.
+    """Compare the seconds of the stage in two studies.
 
-    Raises InputError where the studies are of different stages, or have no point in common.
+    Args:
+        first: A study.
+        second: A study of the same model and number of layers.
+
+    Returns:
+        A difference for every point that both have measured, in the order of the first.
+
+    Raises:
+        InputError: The studies are of different stages, or have no measured point in common.
     """
     for name in ("model", "layers", "model_layers"):
         if first.setup[name] != second.setup[name]:
             raise InputError(
-                f"--compare: one study has {name} {first.setup[name]}, the other {second.setup[name]}; "
+                f"`compare`: one study has {name} {first.setup[name]}, the other {second.setup[name]}; "
                 "compare studies of the same model and layers."
             )
     others = {(point.attention, point.triangles): point for point in second.measurements}
-    pairs = [(one, others.get((one.attention, one.triangles))) for one in first.measurements]
     found = []
-    for one, other in pairs:
+    for one in first.measurements:
+        other = others.get((one.attention, one.triangles))
         if other is None:
             continue
-        draws = _draws(one.seconds, other.seconds)
-        low, high = fits.interval(draws)
-        ratio = other.typical / one.typical
-        found.append(Difference(one.attention, one.triangles, one.typical, other.typical, ratio, low, high))
+        low, high = interval(_resampled_ratios(one.seconds, other.seconds))
+        medians = one.median_seconds, other.median_seconds
+        found.append(Difference(one.attention, one.triangles, *medians, medians[1] / medians[0], low, high))
     if not found:
-        raise InputError("--compare: the two studies have no measured point in common; give them the same counts.")
+        raise InputError("`compare`: the two studies have no measured point in common; give them the same counts.")
     return found
 
 
-def _draws(first: Sequence[float], second: Sequence[float]) -> fits.Floats:
-    """[DRAWS] ratios of medians of runs drawn again with replacement."""
+def _resampled_ratios(first: Sequence[float], second: Sequence[float]) -> Floats:
+    """[RESAMPLES] ratios of medians of runs, drawn again with replacement."""
     medians = []
-    for runs, seed in ((first, FIRST_SEED), (second, SECOND_SEED)):
-        drawn = np.random.default_rng(seed).choice(np.asarray(runs), (fits.DRAWS, len(runs)))
-        medians.append(np.median(drawn, axis=1))
+    for runs, seed in zip((first, second), SEEDS, strict=True):
+        resampled = np.random.default_rng(seed).choice(np.asarray(runs), (RESAMPLES, len(runs)))
+        medians.append(np.median(resampled, axis=1))
     return np.asarray(medians[1] / medians[0])

@@ -1,1 +1,38 @@
-"""TODO."""
+"""Scenes of a study: random triangles, and scenes tessellated or decimated to any triangle count."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rfcli.study.scenes.decimation import decimated
+    from rfcli.study.scenes.own_scene import OwnScene, load_own_scene
+    from rfcli.study.scenes.random_triangles import random_triangle_batch, random_triangle_camera
+    from rfcli.study.scenes.series import SceneSeries, own_series, synthetic_series
+    from rfcli.study.scenes.tessellation import tessellated
+
+__all__ = [
+    "OwnScene",
+    "SceneSeries",
+    "decimated",
+    "load_own_scene",
+    "own_series",
+    "random_triangle_batch",
+    "random_triangle_camera",
+    "synthetic_series",
+    "tessellated",
+]
+
+_MODULES = {
+    "decimated": "decimation",
+    **dict.fromkeys(("OwnScene", "load_own_scene"), "own_scene"),
+    **dict.fromkeys(("random_triangle_batch", "random_triangle_camera"), "random_triangles"),
+    **dict.fromkeys(("SceneSeries", "own_series", "synthetic_series"), "series"),
+    "tessellated": "tessellation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module  # meshes and the path tracer take seconds to import
+
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

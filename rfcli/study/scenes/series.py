@@ -16,7 +16,7 @@ from rfcli.scene import TriangleScene
 from rfcli.study.scenes.own_scene import OwnScene
 from rfcli.study.scenes.tessellation import tessellated
 from rfcli.synth import RenderedScenes, SceneOptions
-from rfcli.synth.random_scene import SMALLEST
+from rfcli.synth.random_scene import MIN_TRIANGLES
 from rfcli.truth import PathTracer
 
 DRAFT_TRACER = PathTracer(8, denoise=False)  # images by which random scenes are accepted or rejected
@@ -46,7 +46,7 @@ def synthetic_series(counts: Sequence[int], seed: int, resolution: int, samples:
     Scenes and shapes are from the test split, which is never used for training.
 
     Args:
-        counts: Triangle counts of the study, at least `rfcli.synth.random_scene.SMALLEST`.
+        counts: Triangle counts of the study, at least `rfcli.synth.random_scene.MIN_TRIANGLES`.
         seed: Of the random scenes.
         resolution: Pixels along a side of the path-traced images.
         samples: Paths per pixel; the images are denoised.
@@ -57,8 +57,8 @@ def synthetic_series(counts: Sequence[int], seed: int, resolution: int, samples:
     Raises:
         InputError: A count is too small for a random scene.
     """
-    if min(counts) < SMALLEST:
-        raise InputError(f"`triangles`: pictures of random scenes need {SMALLEST} or more, not {min(counts)}.")
+    if min(counts) < MIN_TRIANGLES:
+        raise InputError(f"`triangles`: pictures of random scenes need {MIN_TRIANGLES} or more, not {min(counts)}.")
     each = [_synthetic_pair(counts, seed, number, resolution, samples) for number in range(SCENES)]
     return [series for pair in each for series in pair]
 
@@ -92,7 +92,7 @@ def _synthetic_pair(
 
     def random_scene(triangles: int) -> tuple[TriangleScene, Linear]:
         if triangles not in cache:
-            span = max(SMALLEST, int(OWN_SHARE * triangles)), max(SMALLEST, triangles)
+            span = max(MIN_TRIANGLES, int(OWN_SHARE * triangles)), max(MIN_TRIANGLES, triangles)
             options = SceneOptions(span, views=1, split="test")
             scenes = RenderedScenes(seed, options, resolution, DRAFT_TRACER, PathTracer(samples))
             scene, images, _ = scenes(number)

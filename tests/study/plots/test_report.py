@@ -1,4 +1,4 @@
-"""report.html: what it says, and how it behaves in a real browser."""
+"""report.html: its contents, and its behaviour in a browser."""
 
 import re
 import shutil
@@ -9,16 +9,14 @@ import numpy as np
 import pytest
 
 from rfcli.pictures.images import write_png
-from rfcli.study.plots.report import write_report
-from rfcli.study.quality import QualityRow
-from rfcli.study.results.files import Results
-from rfcli.study.results.tables import Row
+from rfcli.study.plots import write_report
+from rfcli.study.results import QualityRow, Results, Row
 
 TERMS = {
     "seconds": {"constant": 0.25, "linear": 1.25e-5, "quadratic": 6.125e-8},
     "seconds_intervals": {"constant": [0.2, 0.3], "linear": [1e-5, 1.5e-5], "quadratic": [5.5e-8, 6.75e-8]},
 }
-FOUR = {"psnr": 21.5, "ssim": 0.9, "flip": 0.1, "lpips": 0.2}
+SCORES = {"psnr": 21.5, "ssim": 0.9, "flip": 0.1, "lpips": 0.2}
 
 RESULTS = Results(
     setup={},
@@ -39,7 +37,7 @@ RESULTS = Results(
     fits={"sdpa": {"exponent": 1.9, "low": 1.8, "high": 2.0, "from": 1024, "to": 2048, **TERMS}},
     crossings={"performer<sdpa": 1234, "sdpa<performer": None},
     quality=[
-        QualityRow("tessellated", 1024, "sdpa", "tiny", True, 0.9, FOUR, None),
+        QualityRow("tessellated", 1024, "sdpa", "tiny", True, 0.9, SCORES, None),
         QualityRow("tessellated", 2048, "sdpa", "tiny", True, 2.9, {"psnr": 21.0, "flip": 0.1}, None),
         QualityRow("tessellated", 1024, "performer", "tiny", False, 0.8, {"psnr": 12.25, "flip": 0.3}, {"psnr": 15.75}),
     ],
@@ -60,7 +58,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page
 
 
-def test_it_has_every_number_in_tables_and_escapes_what_is_not_its_own(report: Path) -> None:
+def test_tables_have_every_number_and_names_are_escaped(report: Path) -> None:
     text = report.read_text(encoding="utf-8").split('<script type="module">')[0]
     for words in (
         "A processor",
@@ -84,10 +82,10 @@ def test_it_has_every_number_in_tables_and_escapes_what_is_not_its_own(report: P
         text.index("Quality against seconds")
         < text.index("<h2>Time of a whole render")
         < text.index("<h2>Time of the stage")
-    )  # speed alone is no finding
+    )  # quality comes first
 
 
-def test_it_asks_for_nothing_outside_itself(report: Path) -> None:
+def test_page_is_self_contained(report: Path) -> None:
     text = report.read_text(encoding="utf-8")
     assert re.findall(r'(?:src|href)="(?!data:)', text.split('<script type="module">')[0]) == []
     assert "default-src 'none'" in text
@@ -110,17 +108,17 @@ def browser() -> Iterator[object]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_in_a_browser_it_fits_is_read_and_switched_without_a_complaint(
+def test_page_fits_its_window_and_its_charts_can_be_switched(
     browser,
     report: Path,
     scheme: str,
     width: int,  # type: ignore[no-untyped-def]
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    complaints: list[str] = []
+    messages: list[str] = []
     requests: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
     page.goto(report.as_uri())
     page.wait_for_selector("html[data-drawn='4']", timeout=120_000)
@@ -137,7 +135,7 @@ def test_in_a_browser_it_fits_is_read_and_switched_without_a_complaint(
                 " return [...e.querySelectorAll('text')].filter(t => t.textContent).map(t => t.getBoundingClientRect())"
                 ".filter(t => t.left < b.left - 1 || t.right > b.right + 1).length }"
             )
-            assert outside == 0  # no label is cut
+            assert outside == 0  # no label is cut off
         time_chart = page.locator("[data-spec=spec-time]")
         before = time_chart.locator("svg path[stroke='#d55e00'], svg path[fill='#d55e00']").count()
         assert before > 0
@@ -154,13 +152,13 @@ def test_in_a_browser_it_fits_is_read_and_switched_without_a_complaint(
             "document.querySelectorAll(\"[data-spec=spec-time] svg path[fill='#d55e00']\").length === 0", timeout=10_000
         )
         assert time_chart.locator("svg path[stroke='#d55e00']").count() == 0
-        assert complaints == []
+        assert messages == []
         assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
     finally:
         page.close()
 
 
-def test_on_paper_switches_are_a_legend_the_ground_is_white_and_nothing_is_cut(browser, report: Path) -> None:  # type: ignore[no-untyped-def]
+def test_printed_page_is_white_and_checkboxes_become_a_legend(browser, report: Path) -> None:  # type: ignore[no-untyped-def]
     page = browser.new_page(color_scheme="dark", viewport={"width": 718, "height": 1000})  # A4 between its margins
     page.goto(report.as_uri())
     page.wait_for_selector("html[data-drawn='4']", timeout=120_000)

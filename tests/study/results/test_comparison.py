@@ -1,16 +1,12 @@
-"""Two studies whose difference is known."""
+"""Comparison of two studies with a known difference."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rfcli.errors import InputError
-from rfcli.study.plots.comparison import draw_comparison
-from rfcli.study.results.comparison import differences
-from rfcli.study.results.files import Results
-from rfcli.study.results.measurement import Measurement
+from rfcli.study.results import Measurement, Results, differences
 
 SETUP = {"model": "base", "layers": 1, "model_layers": 12}
 
@@ -27,7 +23,7 @@ def study(
     return Results(SETUP, [], [], {}, {}, [], points, [], {})
 
 
-def test_twice_as_slow_is_outside_noise() -> None:
+def test_factor_of_two_is_outside_noise() -> None:
     found = differences(study(1.0, 0), study(2.0, 1))
     assert [(one.attention, one.triangles) for one in found] == [
         ("sdpa", 1024),
@@ -42,12 +38,12 @@ def test_twice_as_slow_is_outside_noise() -> None:
         assert one.ratio == pytest.approx(one.second / one.first)
 
 
-def test_the_same_machine_twice_is_seldom_outside_noise() -> None:
+def test_equal_studies_are_rarely_outside_noise() -> None:
     found = [one for seed in range(40) for one in differences(study(1.0, 2 * seed), study(1.0, 2 * seed + 1))]
     assert np.mean([one.outside_noise for one in found]) < 0.12
 
 
-def test_a_small_difference_drowns_in_large_noise_and_not_in_small() -> None:
+def test_small_difference_is_found_in_small_noise_only() -> None:
     def share_outside(noise: float) -> float:
         pairs = [(study(1.0, 2 * seed, noise=noise), study(1.05, 2 * seed + 1, noise=noise)) for seed in range(20)]
         return float(np.mean([one.outside_noise for pair in pairs for one in differences(*pair)]))
@@ -56,7 +52,7 @@ def test_a_small_difference_drowns_in_large_noise_and_not_in_small() -> None:
     assert share_outside(0.002) == 1.0
 
 
-def test_only_what_both_measured_is_compared() -> None:
+def test_points_measured_in_both_studies_are_compared() -> None:
     found = differences(study(1.0, 0), study(1.0, 1, counts=(2048, 4096)))
     assert {one.triangles for one in found} == {2048}
     with pytest.raises(InputError, match="no measured point in common"):
@@ -64,11 +60,3 @@ def test_only_what_both_measured_is_compared() -> None:
     other = dataclasses.replace(study(1.0, 1), setup={**SETUP, "model": "tiny"})
     with pytest.raises(InputError, match="model base, the other tiny"):
         differences(study(1.0, 0), other)
-
-
-def test_the_figure_names_both(tmp_path: Path) -> None:
-    paths = draw_comparison(tmp_path, differences(study(1.0, 0), study(2.0, 1)), ("old", "new"))
-    assert [path.name for path in paths] == ["compare.png", "compare.svg"]
-    text = paths[1].read_text()
-    for words in ("<!-- sdpa -->", "new / old", "Filled: outside noise"):
-        assert words in text

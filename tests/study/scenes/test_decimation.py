@@ -1,4 +1,4 @@
-"""Fewer triangles: the same surfaces, colours and lights, as nearly as so few can have them."""
+"""Decimated scenes have nearly the same surfaces, colours and lights."""
 
 import dataclasses
 
@@ -7,8 +7,8 @@ import pytest
 import trimesh
 
 from rfcli.scene import TriangleScene
-from rfcli.scene.geometry import triangle_areas
-from rfcli.study.scenes.decimation import decimated
+from rfcli.scene.geometry import face_normals, triangle_areas
+from rfcli.study.scenes import decimated
 
 RED, BLUE = (0.7, 0.1, 0.1), (0.1, 0.1, 0.7)
 
@@ -18,14 +18,13 @@ def rows(count: int, diffuse: tuple[float, ...], emission: float = 0.0) -> np.nd
     return np.tile(np.array(row, np.float32), (count, 1))
 
 
-def made_of(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> TriangleScene:
+def scene_of(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> TriangleScene:
     corners, normals, material = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return TriangleScene(corners, normals, material, np.eye(4)[None], np.array([40.0]))
 
 
 def flat_normals(corners: np.ndarray) -> np.ndarray:
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return np.repeat((normal / np.linalg.norm(normal, axis=1, keepdims=True))[:, None], 3, 1)
+    return np.repeat(face_normals(corners)[:, None], 3, 1)
 
 
 def ball() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -51,7 +50,7 @@ def light() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return corners, flat_normals(corners), rows(1, (1, 1, 1), 3000.0)
 
 
-SCENE = made_of([ball(), wall(), light()])
+SCENE = scene_of([ball(), wall(), light()])
 
 
 @pytest.mark.parametrize("count", [1400, 1000, 500, 200])
@@ -68,31 +67,31 @@ def test_surfaces_colours_and_lights_are_kept(count: int) -> None:
     radii = np.linalg.norm(corners[round_part], axis=2)
     assert radii == pytest.approx(0.3, rel=0.06)
     outward = corners[round_part] / radii[..., None]
-    if count >= 500:  # below, neighbours meet at more than the crease of 30 degrees
+    if count >= 500:  # with fewer, neighbours meet at more than the crease of 30 degrees
         assert (fewer.vn[round_part] * outward).sum(-1).min() > 0.95
     blue = corners[round_part].mean(1)[:, 2] > 0.03
     assert (fewer.material[round_part][blue][:, 2] == np.float32(0.7)).mean() > 0.9
-    if count >= 500:  # each part keeps its share, as long as the wall's border is not all of its
+    if count >= 500:  # each part keeps its share, unless the wall is reduced to its border
         assert grey.sum() / len(fewer) == pytest.approx(200 / len(SCENE), abs=0.06)
 
 
-def test_a_scene_that_is_small_enough_is_left_alone() -> None:
+def test_small_scene_is_unchanged() -> None:
     assert decimated(SCENE, len(SCENE)) is SCENE
     assert decimated(SCENE, 10 * len(SCENE)) is SCENE
 
 
-def test_normals_that_point_against_the_winding_still_do() -> None:
+def test_normals_opposite_to_the_winding_stay_so() -> None:
     corners, normals, material = ball()
-    fewer = decimated(made_of([(corners, -normals, material), light()]), 500)
+    fewer = decimated(scene_of([(corners, -normals, material), light()]), 500)
     dark = ~fewer.emitters
     centre = fewer.triangles[dark].mean(1)
     assert (fewer.vn[dark].mean(1) * centre).sum(-1).max() < 0
 
 
-def test_loose_triangles_cannot_be_decimated() -> None:
+def test_unconnected_triangles_are_not_decimated() -> None:
     rng = np.random.default_rng(0)
     corners = rng.uniform(-0.4, 0.4, (300, 1, 3)) + rng.uniform(-0.05, 0.05, (300, 3, 3))
-    heap = made_of([(corners, flat_normals(corners), rows(300, RED)), light()])
-    assert len(decimated(heap, 100)) == 301
-    lights = dataclasses.replace(heap, material=rows(301, RED, 10.0))
+    loose = scene_of([(corners, flat_normals(corners), rows(300, RED)), light()])
+    assert len(decimated(loose, 100)) == 301
+    lights = dataclasses.replace(loose, material=rows(301, RED, 10.0))
     assert decimated(lights, 100) is lights

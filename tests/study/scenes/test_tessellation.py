@@ -1,4 +1,4 @@
-"""Finer triangles, the same surfaces: area, light and shading normals are what they were."""
+"""Tessellated scenes have the same area, light and shading normals."""
 
 import dataclasses
 
@@ -31,7 +31,7 @@ def scene(emits: bool = False) -> TriangleScene:
 
 
 @pytest.mark.parametrize("count", [3, 4, 5, 17, 100, 1000])
-def test_the_count_is_exact_and_each_material_keeps_its_area_and_its_plane(count: int) -> None:
+def test_count_is_exact_and_each_material_keeps_its_area_and_plane(count: int) -> None:
     whole, fine = scene(), tessellated(scene(), count)
     assert len(fine) == count
     for row, corners, normal in zip(whole.material, whole.triangles, whole.vn[:, 0], strict=True):
@@ -41,19 +41,19 @@ def test_the_count_is_exact_and_each_material_keeps_its_area_and_its_plane(count
         )
         assert np.abs((fine.triangles[mine] - corners[0]) @ normal).max() < 1e-6
         face = np.cross(*(fine.triangles[mine][:, i] - fine.triangles[mine][:, 0] for i in (1, 2)))
-        assert (face @ normal > 0).all()  # wound as the whole
+        assert (face @ normal > 0).all()  # wound like the whole
         assert np.allclose(fine.vn[mine], normal, atol=1e-6)
 
 
 @pytest.mark.parametrize("count", [100, 1000])
-def test_triangles_come_to_be_of_one_size_and_lights_stay_whole(count: int) -> None:
+def test_triangles_become_similar_in_size_and_emitters_stay_whole(count: int) -> None:
     fine = tessellated(scene(), count)
     size = triangle_areas(fine.triangles.astype(np.float64))[~fine.emitters]
     assert size.max() <= 4 * size.min() * 1.001
     assert fine.emitters.sum() == 1
 
 
-def test_new_corners_carry_the_mean_of_their_neighbours_normals_at_unit_length() -> None:
+def test_new_vertices_have_the_normalised_mean_of_the_edge_normals() -> None:
     smooth = scene()
     vn = smooth.vn.copy()
     tilted = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 1]]) / np.sqrt([[2], [2], [1]])
@@ -68,7 +68,7 @@ def test_new_corners_carry_the_mean_of_their_neighbours_normals_at_unit_length()
         assert np.allclose(fine.vn[triangle, corner], mean / np.linalg.norm(mean), atol=1e-6)
 
 
-def test_opposite_normals_do_not_make_a_zero() -> None:
+def test_mean_of_opposite_normals_has_unit_length() -> None:
     odd = scene()
     vn = odd.vn.copy()
     vn[0, 1], vn[0, 2] = (0, 0, 1), (0, 0, -1)
@@ -76,7 +76,7 @@ def test_opposite_normals_do_not_make_a_zero() -> None:
     assert np.allclose(np.linalg.norm(fine.vn, axis=-1), 1, atol=1e-6)
 
 
-def test_what_cannot_be_is_said() -> None:
+def test_impossible_counts_are_refused() -> None:
     with pytest.raises(InputError, match="3 triangles, more than the 2"):
         tessellated(scene(), 2)
     with pytest.raises(InputError, match="emitters only"):

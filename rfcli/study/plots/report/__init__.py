@@ -1,4 +1,4 @@
-"""report.html: the study as one page that needs no network."""
+"""report.html: a study as one self-contained HTML page that needs no network."""
 
 from rfcli.study.plots.report.page import write_report
 

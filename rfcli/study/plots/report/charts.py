@@ -1,38 +1,37 @@
-"""The interactive figures, as Vega-Lite specifications (vega.github.io/vega-lite).
+"""The interactive charts of the report as Vega-Lite specifications (vega.github.io/vega-lite).
 
-Softmax takes the colour of the text, so that it is black on light and white on dark paper; the others are of a palette
-that stands out on both. The parameter `shown` is the list of mechanisms that the reader has left switched on.
+Softmax has the colour of the text, black on a light and white on a dark page; the colours of the others are legible on
+both. The parameter `shown` is the list of mechanisms that the reader has switched on.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from rfcli.study.plots.axes import round_values
-from rfcli.study.plots.cost import COLOURS
-from rfcli.study.quality import QualityMean
+from rfcli.study.plots.axes import COLOURS, round_values
+from rfcli.study.results.quality import QualityMean
 from rfcli.study.results.tables import Row
 
 Spec = dict[str, Any]
 
-SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # a name, which nothing fetches
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # an identifier, which is not fetched
 HEIGHT = 360
-QUALITY_TICKS = 6  # on a phone's width
+MAX_SECONDS_TICKS = 6  # as many as fit on a phone
 MARK: Spec = {"type": "point", "size": 70, "opacity": 1}
 PALETTE = ("currentColor", *COLOURS[1:])
 
-# What Vega calculates with d3's formats: 1,024 -> 1k, 0.001 s -> 1 ms.
-COUNT = "datum.value % 1024 == 0 ? (datum.value / 1024) + 'k' : format(datum.value, ',')"
-SECONDS = "datum.value < 1 ? format(datum.value * 1000, '~r') + ' ms' : format(datum.value, ',~r') + ' s'"
-BYTES = "replace(format(datum.value, '.2~s'), /([kMGT]?)$/, ' $1B')"
+# The labels of `rfcli.study.plots.axes` as Vega expressions.
+COUNT_LABEL = "datum.value % 1024 == 0 ? (datum.value / 1024) + 'k' : format(datum.value, ',')"
+SECONDS_LABEL = "datum.value < 1 ? format(datum.value * 1000, '~r') + ' ms' : format(datum.value, ',~r') + ' s'"
+BYTES_LABEL = "replace(format(datum.value, '.2~s'), /([kMGT]?)$/, ' $1B')"
 
 
 def palette(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each mechanism, in CSS."""
+    """A CSS colour for each mechanism."""
     return {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(names)}
 
 
 def time_chart(rows: Sequence[Row], names: Sequence[str]) -> Spec:
-    """Seconds over triangles, with 95 % intervals. names: of all mechanisms, which have one colour on all charts."""
+    """Seconds over triangles, with 95 % intervals. names: all mechanisms, for the same colours in all charts."""
     values = [
         {
             "attention": row.attention,
@@ -46,7 +45,7 @@ def time_chart(rows: Sequence[Row], names: Sequence[str]) -> Spec:
         for row in rows
         if row.seconds is not None
     ]
-    return growth_chart(values, names, "seconds", SECONDS)
+    return _growth_chart(values, names, "seconds", SECONDS_LABEL)
 
 
 def memory_chart(rows: Sequence[Row], names: Sequence[str]) -> Spec:
@@ -62,50 +61,13 @@ def memory_chart(rows: Sequence[Row], names: Sequence[str]) -> Spec:
         for row in rows
         if row.peak_bytes
     ]
-    return growth_chart(values, names, "peak memory", BYTES)
-
-
-def growth_chart(values: list[dict[str, Any]], names: Sequence[str], title: str, label: str) -> Spec:
-    """Both axes logarithmic; what was not measured hollow and dashed, from the last point that was."""
-    counts = sorted({value["triangles"] for value in values})
-    ends = [value[end] for value in values for end in ("low", "value", "high") if value.get(end)]
-    ticks = round_values(min(ends), max(ends))
-    last: dict[str, int] = {}
-    for value in values:
-        if value["measured"]:
-            last[value["attention"]] = max(value["triangles"], last.get(value["attention"], 0))
-    x = {
-        "field": "triangles",
-        "type": "quantitative",
-        "scale": {"type": "log", "base": 2, "domain": [counts[0], counts[-1]], "nice": False, "padding": 14},
-        "axis": {"title": "triangles", "values": counts, "labelExpr": COUNT, "labelOverlap": True},
-    }
-    y = {
-        "field": "value",
-        "type": "quantitative",
-        "scale": {"type": "log", "domain": [min(ends), max(ends)], "nice": False, "padding": 14},
-        "axis": {"title": title, "values": ticks, "labelExpr": label, "labelOverlap": True},
-    }
-    for value in values:
-        value["beyond"] = value["triangles"] >= last.get(value["attention"], 0)
-        value["how"] = "measured" if value["measured"] else "extrapolated"
-    tooltip = [
-        {"field": "attention", "title": "attention"},
-        {"field": "triangles", "format": ",", "title": "triangles"},
-        {"field": "reading", "title": title},
-        {"field": "how", "title": "how"},
-    ]
-    layers = curves(values, {"tooltip": tooltip}, {}, beyond="datum.beyond")
-    if any("low" in value for value in values):
-        interval = {"y": {**y, "field": "low"}, "y2": {"field": "high"}}
-        layers.insert(0, {"mark": {"type": "rule", "strokeWidth": 4, "opacity": 0.35}, "encoding": interval})
-    return chart(values, names, layers, x, y)
+    return _growth_chart(values, names, "peak memory", BYTES_LABEL)
 
 
 def quality_chart(rows: Sequence[QualityMean], names: Sequence[str]) -> Spec:
-    """PSNR against the truth over seconds of a whole render, of one series of scenes; marks grow with the triangles."""
+    """PSNR against the truth over seconds of a whole render, of one series; marks grow with the triangles."""
     seconds, decibels = [row.seconds for row in rows], [row.truth["psnr"] for row in rows]
-    counts, ticks = [row.triangles for row in rows], round_values(min(seconds), max(seconds), QUALITY_TICKS)
+    counts, ticks = [row.triangles for row in rows], round_values(min(seconds), max(seconds), MAX_SECONDS_TICKS)
     values = [
         {
             "attention": row.attention,
@@ -122,7 +84,12 @@ def quality_chart(rows: Sequence[QualityMean], names: Sequence[str]) -> Spec:
         "field": "seconds",
         "type": "quantitative",
         "scale": {"type": "log", "domain": [min(seconds), max(seconds)], "nice": False, "padding": 14},
-        "axis": {"title": "seconds of a whole render", "values": ticks, "labelExpr": SECONDS, "labelOverlap": True},
+        "axis": {
+            "title": "seconds of a whole render",
+            "values": ticks,
+            "labelExpr": SECONDS_LABEL,
+            "labelOverlap": True,
+        },
     }
     y = {
         "field": "psnr",
@@ -145,30 +112,69 @@ def quality_chart(rows: Sequence[QualityMean], names: Sequence[str]) -> Spec:
         "legend": None,
     }
     order = {"order": {"field": "triangles"}}
-    layers = curves(values, {"tooltip": tooltip, "size": size}, order, beyond="!datum.measured")
-    return chart(values, names, layers, x, y)
+    layers = _curves(values, {"tooltip": tooltip, "size": size}, order, dashed="!datum.measured")
+    return _chart(values, names, layers, x, y)
 
 
-def curves(values: list[dict[str, Any]], marks: Spec, lines: Spec, beyond: str) -> list[Spec]:
-    """Layers of lines and marks, solid and filled where `measured`, else dashed and hollow.
+def _growth_chart(values: list[dict[str, Any]], names: Sequence[str], title: str, label: str) -> Spec:
+    """Logarithmic axes; extrapolated values are hollow and dashed, from the last measured value on."""
+    counts = sorted({value["triangles"] for value in values})
+    ends = [value[end] for value in values for end in ("low", "value", "high") if value.get(end)]
+    ticks = round_values(min(ends), max(ends))
+    last: dict[str, int] = {}
+    for value in values:
+        if value["measured"]:
+            last[value["attention"]] = max(value["triangles"], last.get(value["attention"], 0))
+    x = {
+        "field": "triangles",
+        "type": "quantitative",
+        "scale": {"type": "log", "base": 2, "domain": [counts[0], counts[-1]], "nice": False, "padding": 14},
+        "axis": {"title": "triangles", "values": counts, "labelExpr": COUNT_LABEL, "labelOverlap": True},
+    }
+    y = {
+        "field": "value",
+        "type": "quantitative",
+        "scale": {"type": "log", "domain": [min(ends), max(ends)], "nice": False, "padding": 14},
+        "axis": {"title": title, "values": ticks, "labelExpr": label, "labelOverlap": True},
+    }
+    for value in values:
+        value["beyond"] = value["triangles"] >= last.get(value["attention"], 0)
+        value["how"] = "measured" if value["measured"] else "extrapolated"
+    tooltip = [
+        {"field": "attention", "title": "attention"},
+        {"field": "triangles", "format": ",", "title": "triangles"},
+        {"field": "reading", "title": title},
+        {"field": "how", "title": "how"},
+    ]
+    layers = _curves(values, {"tooltip": tooltip}, {}, dashed="datum.beyond")
+    if any("low" in value for value in values):
+        interval = {"y": {**y, "field": "low"}, "y2": {"field": "high"}}
+        layers.insert(0, {"mark": {"type": "rule", "strokeWidth": 4, "opacity": 0.35}, "encoding": interval})
+    return _chart(values, names, layers, x, y)
 
-    marks, lines: their own encodings. beyond: which values a dashed line goes through.
+
+def _curves(values: list[dict[str, Any]], marks: Spec, lines: Spec, dashed: str) -> list[Spec]:
+    """Layers of lines and marks: solid and filled for `measured` values, else dashed and hollow.
+
+    marks, lines: encodings of their own. dashed: filter of the values that a dashed line connects.
     """
-    solid, rest = [{"filter": "datum.measured"}], [{"filter": "!datum.measured"}]
+    measured, rest = [{"filter": "datum.measured"}], [{"filter": "!datum.measured"}]
     layers: list[Spec] = []
     if any(value["measured"] for value in values):
-        layers.append({"transform": solid, "mark": {"type": "line", "strokeWidth": 2}, "encoding": lines})
-        layers.append({"transform": solid, "mark": {**MARK, "filled": True}, "encoding": marks})
+        layers.append({"transform": measured, "mark": {"type": "line", "strokeWidth": 2}, "encoding": lines})
+        layers.append({"transform": measured, "mark": {**MARK, "filled": True}, "encoding": marks})
     if not all(value["measured"] for value in values):
-        dashed = {"type": "line", "strokeWidth": 1.5, "strokeDash": [5, 4]}
-        layers.append({"transform": [{"filter": beyond}], "mark": dashed, "encoding": lines})
+        line = {"type": "line", "strokeWidth": 1.5, "strokeDash": [5, 4]}
+        layers.append({"transform": [{"filter": dashed}], "mark": line, "encoding": lines})
         layers.append({"transform": rest, "mark": {**MARK, "filled": False}, "encoding": marks})
     return layers
 
 
-def chart(values: list[dict[str, Any]], names: Sequence[str], layers: list[Spec], x: Spec, y: Spec) -> Spec:
-    """What all charts have in common: as wide as the page, without a box, without a legend of its own. Scales are given
-    their domains, so that they stay where they are when a mechanism is switched off."""
+def _chart(values: list[dict[str, Any]], names: Sequence[str], layers: list[Spec], x: Spec, y: Spec) -> Spec:
+    """The parts common to all charts: as wide as the page, without a box or a legend.
+
+    Scales have explicit domains, so that they do not change when a mechanism is switched off.
+    """
     axes = {"labelColor": "currentColor", "titleColor": "currentColor", "gridColor": "currentColor"}
     colours = palette(names)
     return {

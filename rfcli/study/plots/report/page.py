@@ -1,4 +1,4 @@
-"""The page: what was found in words, then figures with their tables, in one file that asks for nothing else."""
+"""The report page: findings in words, then charts with their tables, in one self-contained HTML file."""
 
 import base64
 import io
@@ -10,97 +10,54 @@ from pathlib import Path
 
 from PIL import Image
 
+from rfcli.attention import SOFTMAX
 from rfcli.runtime.files import replacing
-from rfcli.study.plots.quality import TITLES
+from rfcli.study.plots.figures import SERIES_TITLES
 from rfcli.study.plots.report.charts import Spec, memory_chart, palette, quality_chart, time_chart
 from rfcli.study.plots.report.tables import fits_table, memory_table, operation_table, quality_table, time_table
-from rfcli.study.quality import means, scenes_label
 from rfcli.study.results.files import Results
+from rfcli.study.results.quality import scene_means, scenes_label
 from rfcli.study.results.tables import speedup_sentences
 
-# Nothing may be fetched; Vega compiles its expressions.
+# Nothing may be fetched. Vega compiles its expressions, which needs unsafe-eval.
 POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:"
 JPEG_QUALITY = 88
 
 
-def write_report(path: Path, results: Results, what: tuple[str, str], machine: str, grid: Path | None) -> Path:
-    """Write the page; returns its path. what: was run, of the stage and as whole renders; machine: where. grid: the
-    sheet of pictures."""
+def write_report(path: Path, results: Results, titles: tuple[str, str], machine: str, grid: Path | None) -> Path:
+    """Write the page.
+
+    Args:
+        path: The HTML file.
+        results: The results of a study.
+        titles: What was run, of the stage and of whole renders.
+        machine: Where it was run.
+        grid: The contact sheet, if there is one.
+
+    Returns:
+        The file.
+    """
     import vl_convert
 
-    sections = [*quality_sections(results, grid), *cost_sections(results, what)]
+    sections = [*quality_sections(results, grid), *cost_sections(results, titles)]
     page = PAGE.format(
         policy=POLICY,
-        style=resource("page.css"),
+        style=_resource("page.css"),
         findings="".join(f"<li>{escape(sentence)}</li>" for sentence in findings(results)),
         machine=escape(machine),
-        boxes=switches(results.names()),
+        boxes=checkboxes(results.names()),
         sections="\n".join(sections),
         # "</script" inside the library's strings would end it
         library=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", r"<\/script"),
-        script=resource("page.js"),
+        script=_resource("page.js"),
     )
-    with replacing(path) as beside:
-        beside.write_text(page, encoding="utf-8")
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
     return path
 
 
-def quality_sections(results: Results, grid: Path | None) -> list[str]:
-    """A figure per series of scenes, and the pictures."""
-    sections, drawings = [], means(results.quality)
-    for number, scene in enumerate(dict.fromkeys(row.scene for row in drawings)):
-        rows = [row for row in drawings if row.scene == scene]
-        title = f"Quality against seconds: {TITLES.get(scene, scene)}"
-        note = (
-            "Along a curve the triangles grow, and the marks with them. "
-            "Dashed and hollow: an untrained swap, the softmax model's weights with another mechanism."
-        )
-        caption = f"{scene}, {scenes_label(rows)}: pictures against path-traced truth and against softmax's"
-        sections.append(
-            section(
-                title, note, f"quality-{number}", quality_chart(rows, results.names()), quality_table(caption, rows)
-            )
-        )
-    if grid is not None:
-        sections.append(
-            '<section><h2>The pictures</h2><figure><img alt="Sheet of pictures: truth and mechanisms side by side, '
-            f'maps of HDR-FLIP below" src="{as_data(grid)}"><figcaption>Below each picture its HDR-FLIP against the '
-            "truth: black is equal, yellow is worst.</figcaption></figure></section>"
-        )
-    return sections
-
-
-def cost_sections(results: Results, what: tuple[str, str]) -> list[str]:
-    """Time of whole renders, time and memory of the stage."""
-    hollow = "Dashed and hollow: extrapolated from what was measured, not measured."
-    note = f"Of the {what[0]}. {hollow}"
-    sections, names = [], results.names()
-    if any(row.seconds for row in results.renders):
-        of_renders = f"Of a {what[1]}. {hollow}"
-        table = time_table(results.renders)
-        sections.append(
-            section("Time of a whole render", of_renders, "render", time_chart(results.renders, names), table)
-        )
-    table = time_table(results.rows) + operation_table(results.rows) + fits_table(results.fits)
-    sections.append(section("Time of the stage", note, "time", time_chart(results.rows, names), table))
-    if any(row.peak_bytes for row in results.rows):
-        chart, table = memory_chart(results.rows, names), memory_table(results.rows)
-        sections.append(section("Memory of the stage", note, "memory", chart, table))
-    return sections
-
-
-def section(title: str, note: str, name: str, spec: Spec, table: str) -> str:
-    """A figure with its table. The numbers of the figure stand in the table, to which screen readers are sent."""
-    content = json.dumps(spec, allow_nan=False).replace("<", r"\u003c")
-    return (
-        f'<section><h2>{escape(title)}</h2><figure><div class="chart" data-spec="spec-{name}" role="group" '
-        f'aria-label="{escape(title)}; the table below has its numbers"></div><figcaption>{escape(note)}</figcaption>'
-        f'</figure><script type="application/json" id="spec-{name}">{content}</script>{table}</section>'
-    )
-
-
 def findings(results: Results) -> list[str]:
-    """What a hurried reader should know."""
+    """The most important results, as sentences."""
     sentences = [
         f"{sentence[0].upper()}{sentence[1:]}." for sentence in speedup_sentences(results.rows, results.renders)
     ]
@@ -111,14 +68,53 @@ def findings(results: Results) -> list[str]:
         )
     for pair, count in results.crossings.items():
         first, second = pair.split("<")
-        if count is not None and second == "sdpa":
+        if count is not None and second == SOFTMAX:
             low, high = results.crossing_intervals.get(pair) or (count, count)
             sentences.append(f"{first} takes less time than softmax from {count:,} triangles ({low:,} to {high:,}).")
     return sentences
 
 
-def switches(names: Sequence[str]) -> str:
-    """A box for each mechanism, with its colour."""
+def quality_sections(results: Results, grid: Path | None) -> list[str]:
+    """A chart for each series of scenes, and the contact sheet."""
+    sections, means = [], scene_means(results.quality)
+    for number, scene in enumerate(dict.fromkeys(row.scene for row in means)):
+        rows = [row for row in means if row.scene == scene]
+        title = f"Quality against seconds: {SERIES_TITLES.get(scene, scene)}"
+        note = (
+            "Along a curve the triangles grow, and the marks with them. "
+            "Dashed and hollow: an untrained swap, the softmax model's weights with another mechanism."
+        )
+        caption = f"{scene}, {scenes_label(rows)}: pictures against path-traced truth and against softmax's"
+        chart, table = quality_chart(rows, results.names()), quality_table(caption, rows)
+        sections.append(_section(title, note, f"quality-{number}", chart, table))
+    if grid is not None:
+        sections.append(
+            '<section><h2>The pictures</h2><figure><img alt="Sheet of pictures: truth and mechanisms side by side, '
+            f'maps of HDR-FLIP below" src="{_data_url(grid)}"><figcaption>Below each picture its HDR-FLIP against the '
+            "truth: black is equal, yellow is worst.</figcaption></figure></section>"
+        )
+    return sections
+
+
+def cost_sections(results: Results, titles: tuple[str, str]) -> list[str]:
+    """Charts of the time of whole renders, and of time and memory of the stage."""
+    hollow = "Dashed and hollow: extrapolated from what was measured, not measured."
+    note = f"Of the {titles[0]}. {hollow}"
+    sections, names = [], results.names()
+    if any(row.seconds for row in results.renders):
+        render_note = f"Of a {titles[1]}. {hollow}"
+        chart, table = time_chart(results.renders, names), time_table(results.renders)
+        sections.append(_section("Time of a whole render", render_note, "render", chart, table))
+    table = time_table(results.rows) + operation_table(results.rows) + fits_table(results.fits)
+    sections.append(_section("Time of the stage", note, "time", time_chart(results.rows, names), table))
+    if any(row.peak_bytes for row in results.rows):
+        chart, table = memory_chart(results.rows, names), memory_table(results.rows)
+        sections.append(_section("Memory of the stage", note, "memory", chart, table))
+    return sections
+
+
+def checkboxes(names: Sequence[str]) -> str:
+    """A checkbox for each mechanism, with its colour."""
     return "".join(
         f'<label><input type="checkbox" checked data-attention="{escape(name)}"><i style="color:{colour}"></i>'
         f"{escape(name)}</label>"
@@ -126,15 +122,24 @@ def switches(names: Sequence[str]) -> str:
     )
 
 
-def as_data(picture: Path) -> str:
-    """A picture file as a URL that holds it, as JPEG: a quarter of the PNG."""
+def _section(title: str, note: str, name: str, spec: Spec, table: str) -> str:
+    """A chart and its table. Screen readers are directed to the table, which has the numbers of the chart."""
+    content = json.dumps(spec, allow_nan=False).replace("<", r"\u003c")
+    return (
+        f'<section><h2>{escape(title)}</h2><figure><div class="chart" data-spec="spec-{name}" role="group" '
+        f'aria-label="{escape(title)}; the table below has its numbers"></div><figcaption>{escape(note)}</figcaption>'
+        f'</figure><script type="application/json" id="spec-{name}">{content}</script>{table}</section>'
+    )
+
+
+def _data_url(picture: Path) -> str:
+    """A picture as a data URL, as JPEG: a quarter of the PNG's bytes."""
     content = io.BytesIO()
     Image.open(picture).convert("RGB").save(content, "jpeg", quality=JPEG_QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-def resource(name: str) -> str:
-    """A file that lies beside this module."""
+def _resource(name: str) -> str:
     return (files("rfcli.study.plots.report") / name).read_text(encoding="utf-8")
 
 
