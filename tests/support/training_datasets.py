@@ -1,16 +1,16 @@
-"""Small datasets on the disk for the tests of training."""
+"""Small datasets on disk for the tests of training."""
 
 from pathlib import Path
 
 from rfcli.dataset import Sample, write_sample
-from rfcli.dataset.manifest import Entry, sha256_of, write_manifest
+from rfcli.dataset.files import sha256_of
+from rfcli.dataset.manifest import Entry, write_manifest
 from rfcli.scene import TriangleScene
 from tests.support.training_scenes import training_scene
 
 
 def write_dataset(folder: Path, scenes: int, first: int = 0) -> Path:
-    """So many scenes of `training_scene` as `rf gen-data` would leave them, of the numbers from `first` on; number 0 is
-    held out."""
+    """A dataset of random scenes of 10, 11, ... triangles, numbered from `first`; number 0 is held out."""
     (folder / "scenes").mkdir(parents=True)
     entries = []
     for index in range(first, first + scenes):

@@ -1,6 +1,6 @@
-"""A run in two stages that is killed again and again, and the same run left alone: they must end in the same bits.
+"""A run in two phases that is killed several times, and the same run undisturbed: both must end with the same bits.
 
-Two kills are a test; more of them by hand:
+Two kills are a test; for more:
 
     python -m tests.support.training_process --kills 20
 """
@@ -10,62 +10,80 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from rfcli.training import loop, run
+from rfcli.training.phases import Phase, phase_at
 from rfcli.training.scenes import read_dataset
-from rfcli.training.stages import Stage, stage_at
 from rfcli.training.state import read_state, states
+from rfcli.training.validation import ImagePair, Validation
 from tests.support.fresh_processes import fresh_processes
 from tests.support.training_datasets import write_dataset
-from tests.support.training_scenes import RESOLUTION, Silent, fresh_model, options
+from tests.support.training_scenes import RESOLUTION, RecordingCallbacks, fresh_model, train_options
+
+FILES = ("model.safetensors", "best/model.safetensors", "images.npy")
 
 
-def sitting(data: Path, out: Path, steps: int, told: Connection | None = None) -> None:
-    """Go on with the run in `out`, on the dataset `data`, from wherever it is, telling of every step."""
+class ImageFile(RecordingCallbacks):
+    """Callbacks that write the images of each validation to a file in the folder of the run."""
 
-    class Loud(Silent):
-        def stepped(self, step: int, losses: dict[str, float]) -> None:
-            if told is not None:
-                told.send(step)
+    def __init__(self, out: Path) -> None:
+        super().__init__()
+        self.out = out
 
-    # Which format is faster is measured, and might turn out otherwise in the run that is left alone.
+    def on_validation(self, step: int, validation: Validation, images: Sequence[ImagePair]) -> None:
+        np.save(self.out / "images.npy", np.stack([image for pair in images for image in pair]))
+
+
+def session(data: Path, out: Path, steps: int, reports: Connection | None = None) -> None:
+    """Start or resume the run in `out` on the dataset `data`; reports each step."""
+
+    class Reporting(ImageFile):
+        def on_step(self, step: int, losses: dict[str, float]) -> None:
+            if reports is not None:
+                reports.send(step)
+
+    # The fastest format is measured, and could differ between sessions.
     run.fastest_precision = lambda device: torch.float32
     torch.set_num_threads(1)
-    # Dropout draws random numbers, so that a generator that is not where it was would be noticed.
+    # Dropout uses random numbers, so a generator in another state would be noticed.
     model = fresh_model(dropout=0.1)
-    stages = (Stage(steps // 3, RESOLUTION // 2, (10, 13)), Stage(steps - steps // 3, RESOLUTION))
-    said = options(out, data=data, stages=stages, steps=steps, save_minutes=0.0, validate_every=7, keep=2)
-    state = read_state(out, said)
-    scenes = read_dataset(data, stages, model.config, stage_at(stages, state.step if state else 0))
-    loop.fit(model, scenes, said, Loud(), state=state)
+    phases = (Phase(steps // 3, RESOLUTION // 2, (10, 13)), Phase(steps - steps // 3, RESOLUTION))
+    options = train_options(out, data=data, phases=phases, save_minutes=0.0, validate_every=7, keep=2)
+    state = read_state(out, options)
+    scenes = read_dataset(data, phases, model.config, phase_at(phases, state.step if state else 0))
+    loop.fit(model, scenes, options, Reporting(out), state=state)
 
 
 def run_and_kill(data: Path, out: Path, steps: int, kills: int, seed: int) -> int:
-    """Start the run and kill it `kills` times with SIGKILL, each after a random number of steps of its sitting and at a
-    random moment of two more, then let it end. Returns how many of the kills fell into the writing of a file.
+    """Start the run and send it SIGKILL `kills` times, then let it end.
+
+    Each kill comes after a random number of steps and a random time of up to two more. Returns how many of the kills
+    interrupted the writing of a file.
     """
     context = fresh_processes()
     rng = random.Random(seed)
     torn = 0
     for kill in range(kills + 1):
         ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=sitting, args=(data, out, steps, theirs))
+        process = context.Process(target=session, args=(data, out, steps, theirs))
         process.start()
         theirs.close()
         if kill < kills:
-            for _ in range(rng.randint(1, max(1, steps // kills - 3))):  # so few that the run does not end before
+            for _ in range(rng.randint(1, max(1, steps // kills - 3))):  # few enough for the run not to end before
                 ours.recv()
             start = time.perf_counter()
-            ours.recv()  # by now the state after the step before is on disk, so that every sitting gets on
+            ours.recv()  # now the state of the step before is on disk, so that every session makes progress
             time.sleep(rng.uniform(0, 2) * (time.perf_counter() - start))
             process.kill()
         process.join()
-        assert process.exitcode == (-9 if kill < kills else 0), f"the run has ended by itself before kill {kill + 1}"
+        assert process.exitcode == (-9 if kill < kills else 0), f"the run ended before kill {kill + 1}"
         torn += kill < kills and any(path.name.startswith(".") for path in out.rglob("*"))
         ours.close()
     return torn
@@ -82,22 +100,23 @@ def differences(a: Any, b: Any, where: str = "") -> list[str]:
 
 
 def last_state(out: Path) -> dict[str, Any]:
-    """Weights, averages, optimiser and all else but the time it took."""
+    """The last training state, without its duration."""
     state: dict[str, Any] = torch.load(states(out)[-1], weights_only=True)
     del state["hours"]
     return state
 
 
+def different_files(a: Path, b: Path) -> list[str]:
+    """The files of two runs whose bytes differ."""
+    return [name for name in FILES if (a / name).read_bytes() != (b / name).read_bytes()]
+
+
 def compare(folder: Path, steps: int, kills: int, seed: int) -> tuple[list[str], int]:
-    """Differences between the states in which both runs end, and how many kills fell into the writing of a file."""
-    data = write_dataset(folder / "data", 8)
-    sitting(data, folder / "whole", steps)
-    torn = run_and_kill(data, folder / "killed", steps, kills, seed)
-    found = differences(last_state(folder / "whole"), last_state(folder / "killed"))
-    for file in ("model.safetensors", "best/model.safetensors", "grid.png"):
-        if (folder / "whole" / file).read_bytes() != (folder / "killed" / file).read_bytes():
-            found.append(file)
-    return found, torn
+    """Differences between the ends of both runs, and how many kills interrupted the writing of a file."""
+    data, whole, killed = write_dataset(folder / "data", 8), folder / "whole", folder / "killed"
+    session(data, whole, steps)
+    torn = run_and_kill(data, killed, steps, kills, seed)
+    return differences(last_state(whole), last_state(killed)) + different_files(whole, killed), torn
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What all tests of training presuppose."""
+"""Fixtures for all tests of training."""
 
 import pytest
 import torch
@@ -6,5 +6,5 @@ import torch
 
 @pytest.fixture(autouse=True)
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which format is faster is measured, and a measurement can turn out otherwise the next time."""
+    """The fastest format is measured, so it could differ between runs."""
     monkeypatch.setattr("rfcli.training.run.fastest_precision", lambda device: torch.float32)

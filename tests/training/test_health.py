@@ -1,4 +1,4 @@
-"""Health against slow formulas, and every ailment on a model that was given it."""
+"""Measurements of a network against slow formulas, and the warning for each failure."""
 
 import dataclasses
 import json
@@ -9,17 +9,24 @@ import pytest
 import torch
 
 from rfcli.attention import Context
-from rfcli.training.health import Health, ailments, entropy, gradient_norms, health, rms, spread
+from rfcli.training.health import Health, entropy, gradient_norms, health, health_warnings, rms, spread
 from rfcli.training.loop import fit
 from rfcli.training.validation import Validation
 from tests.support.model_scenes import SMALL
-from tests.support.training_scenes import RESOLUTION, Silent, fresh_model, options, training_data, training_scene
+from tests.support.training_scenes import (
+    RESOLUTION,
+    RecordingCallbacks,
+    fresh_model,
+    train_options,
+    training_data,
+    training_scene,
+)
 
-WELL = Health([5.0, 9.0], [4.0, 6.0], [0.8, 0.7], [2.0, 3.0], [1.0, 2.0])
-USED = Validation(psnr=20.0, ssim=0.8, psnr_without_attention=15.0)
+HEALTHY = Health([5.0, 9.0], [4.0, 6.0], [0.8, 0.7], [2.0, 3.0], [1.0, 2.0])
+GOOD = Validation(psnr=20.0, ssim=0.8, psnr_without_attention=15.0)
 
 
-def test_size_and_spread() -> None:
+def test_rms_and_spread() -> None:
     x = torch.tensor([[[3.0, 0.0], [3.0, 4.0]]])
     assert rms(x) == pytest.approx(math.sqrt((9 + 9 + 16) / 4))
     assert spread(x) == pytest.approx(math.sqrt((4 + 4) / 4))
@@ -42,7 +49,7 @@ def test_entropy(masked: bool) -> None:
     assert entropy(0 * q, k, Context()) == pytest.approx(1.0, rel=1e-5)
 
 
-def test_every_layer_is_looked_at_and_left_as_it_was() -> None:
+def test_every_layer_is_measured_and_the_model_restored() -> None:
     model, scene = fresh_model().train(), training_scene(0)
     found = health(model, scene, RESOLUTION)
     assert len(found.triangle_rms) == len(found.triangle_spread) == len(found.triangle_entropy) == SMALL.num_layers
@@ -51,10 +58,10 @@ def test_every_layer_is_looked_at_and_left_as_it_was() -> None:
     assert all(0 < share <= 1 + 1e-5 for share in found.triangle_entropy)
     assert model.training
     assert not any(module._forward_hooks for module in model.modules())
-    assert ailments(found, USED, 1.0, {}) == []  # a fresh model is well
+    assert health_warnings(found, GOOD, 1.0, {}) == []
 
 
-def test_the_norms_add_up() -> None:
+def test_gradient_norms_by_stage_add_up() -> None:
     model = fresh_model()
     for parameter in model.parameters():
         parameter.grad = torch.full_like(parameter, 2.0)
@@ -66,65 +73,75 @@ def test_the_norms_add_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "validation", "progress", "sentence"),
+    ("found", "validation", "progress", "message"),
     [
-        (WELL, USED, 1.0, None),
-        (WELL, dataclasses.replace(USED, psnr_without_attention=19.95), 0.1, None),  # too early to tell
-        (WELL, dataclasses.replace(USED, psnr_without_attention=19.95), 0.5, "costs only 0.05 dB: light transport"),
-        (dataclasses.replace(WELL, triangle_spread=[4.0, 0.3]), USED, 0.5, "tokens of the triangles are nearly alike"),
-        (dataclasses.replace(WELL, ray_spread=[1.0, float("nan")]), USED, 0.5, "tokens of the rays are nearly alike"),
-        (dataclasses.replace(WELL, triangle_rms=[5.0, 900.0], triangle_spread=[4.0, 270.0]), USED, 0.5, "size of 900"),
-        (dataclasses.replace(WELL, triangle_entropy=[0.995, 0.7]), USED, 0.5, None),  # the other one does listen
+        (HEALTHY, GOOD, 1.0, None),
+        (HEALTHY, dataclasses.replace(GOOD, psnr_without_attention=19.95), 0.1, None),  # too early to tell
+        (HEALTHY, dataclasses.replace(GOOD, psnr_without_attention=19.95), 0.5, "costs only 0.05 dB: light transport"),
         (
-            dataclasses.replace(WELL, triangle_entropy=[0.995, 1.0]),
-            USED,
+            dataclasses.replace(HEALTHY, triangle_spread=[4.0, 0.3]),
+            GOOD,
             0.5,
-            "hears all triangles alike (entropy 0.995",
+            "tokens of the view-independent stage are nearly identical",
         ),
-        (dataclasses.replace(WELL, triangle_entropy=[0.5, 0.004]), USED, 0.5, "layer 2 hears one triangle alone"),
+        (
+            dataclasses.replace(HEALTHY, ray_spread=[1.0, float("nan")]),
+            GOOD,
+            0.5,
+            "tokens of the view-dependent stage are nearly identical",
+        ),
+        (
+            dataclasses.replace(HEALTHY, triangle_rms=[5.0, 900.0], triangle_spread=[4.0, 270.0]),
+            GOOD,
+            0.5,
+            "RMS of 900",
+        ),
+        (dataclasses.replace(HEALTHY, triangle_entropy=[0.995, 0.7]), GOOD, 0.5, None),  # one layer is not uniform
+        (
+            dataclasses.replace(HEALTHY, triangle_entropy=[0.995, 1.0]),
+            GOOD,
+            0.5,
+            "near-uniform in every layer (entropy 0.995",
+        ),
+        (
+            dataclasses.replace(HEALTHY, triangle_entropy=[0.5, 0.004]),
+            GOOD,
+            0.5,
+            "layer 2 attends to a single triangle (entropy 0.004)",
+        ),
     ],
 )
-def test_ailments(found: Health, validation: Validation, progress: float, sentence: str | None) -> None:
-    sentences = ailments(found, validation, progress, {"gradient_norm": 0.1, "gradient_norm_triangles": 0.02})
-    assert len(sentences) == (sentence is not None)
-    assert all(sentence in said for said in sentences if sentence)
+def test_warnings(found: Health, validation: Validation, progress: float, message: str | None) -> None:
+    warnings = health_warnings(found, validation, progress, {"gradient_norm": 0.1, "gradient_norm_triangles": 0.02})
+    assert len(warnings) == (message is not None)
+    assert all(message in warning for warning in warnings if message)
 
 
 @pytest.mark.parametrize(("norm", "warned"), [(0.02, False), (2e-6, True), (0.0, True), (float("nan"), False)])
-def test_a_gradient_that_does_not_reach_the_triangles_is_told(norm: float, warned: bool) -> None:
-    sentences = ailments(WELL, USED, 0.5, {"gradient_norm": 0.1, "gradient_norm_triangles": norm})
-    assert len(sentences) == warned
-    assert all("next to no gradient reaches the stage of the triangles" in sentence for sentence in sentences)
-
-
-class Warned(Silent):
-    """A watcher that remembers warnings too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sentences: list[str] = []
-
-    def warned(self, sentence: str) -> None:
-        self.sentences.append(sentence)
+def test_a_vanishing_gradient_is_a_warning(norm: float, warned: bool) -> None:
+    warnings = health_warnings(HEALTHY, GOOD, 0.5, {"gradient_norm": 0.1, "gradient_norm_triangles": norm})
+    assert len(warnings) == warned
+    assert all("almost no gradient reaches the view-independent stage" in warning for warning in warnings)
 
 
 @pytest.mark.parametrize("freeze", ["view", "triangles"])
-def test_a_stage_that_is_frozen_misses_no_gradient(tmp_path: Path, freeze: str) -> None:
-    watch = Warned()
-    fit(fresh_model(), training_data(), options(tmp_path, steps=10, validate_every=10, freeze=freeze), watch)
-    assert len(watch.validations) == 1
-    assert not any("gradient" in sentence for sentence in watch.sentences)
+def test_a_frozen_stage_gives_no_warning_of_its_gradient(tmp_path: Path, freeze: str) -> None:
+    callbacks = RecordingCallbacks()
+    options = train_options(tmp_path, steps=10, validate_every=10, freeze=freeze)
+    fit(fresh_model(), training_data(), options, callbacks)
+    assert len(callbacks.validations) == 1
+    assert not any("gradient" in warning for warning in callbacks.warnings)
 
 
-def test_a_run_logs_its_health_and_warns_of_a_dead_stage(tmp_path: Path) -> None:
-    """The attention of this model is silenced for good, as if it had died."""
-    watch, model = Warned(), fresh_model()
+def test_a_run_logs_its_health_and_warns_of_unused_attention(tmp_path: Path) -> None:
+    """The attention of this model is disabled for good."""
+    callbacks, model = RecordingCallbacks(), fresh_model()
     for attention in model.transformer.attentions():
         attention.out_proj.weight.data.zero_()
         attention.out_proj.weight.requires_grad_(False)
-    fit(model, training_data(), options(tmp_path, steps=10, validate_every=5), watch)
-    dead = "silencing the attention between triangles costs only 0.00 dB: light transport is not being learned."
-    assert watch.sentences == [f"step 5: {dead}", f"step 10: {dead}"]
+    fit(model, training_data(), train_options(tmp_path, steps=10, validate_every=5), callbacks)
+    warning = "disabling attention between triangles costs only 0.00 dB: light transport is not being learned."
+    assert callbacks.warnings == [f"step 5: {warning}", f"step 10: {warning}"]
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     logged = [line["health"] for line in lines if "health" in line]
     assert [len(one["triangle_rms"]) for one in logged] == [SMALL.num_layers] * 2

@@ -1,4 +1,4 @@
-"""Every term of the loss reaches the first layer, and is what its formula says."""
+"""The terms of the loss: values, gradients, and number formats."""
 
 from pathlib import Path
 
@@ -7,9 +7,8 @@ import torch
 
 from rfcli.metrics.perceptual import LPIPS, StructuralDistance
 from rfcli.metrics.similarity import log_radiance
-from rfcli.model.device import rounds_views
-from rfcli.training.batch import collate
-from rfcli.training.losses import PERCEPTUAL_WEIGHT, image_loss, step_loss
+from rfcli.training.losses import PERCEPTUAL_WEIGHT, image_loss, rounds_views, step_loss
+from rfcli.training.scenes import collate
 from tests.support.lpips_backbone import write_backbone
 from tests.support.training_scenes import RESOLUTION, fresh_model, training_scene
 
@@ -26,10 +25,10 @@ def test_each_term_has_a_gradient_at_the_first_layer(term: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ssim", "lpips"])
-def test_the_weight_of_the_perceptual_term_changes_the_gradient_at_the_first_layer(
+def test_perceptual_weight_scales_the_gradient_at_the_first_layer(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the experiment that this project succeeds a weight of 50 gave the gradient of a weight of 0."""
+    """A term that is detached from the graph by mistake has the right value but no effect on the gradient."""
     perceptual = LPIPS(write_backbone(tmp_path / "vgg16.pth")) if kind == "lpips" else StructuralDistance()
     model = fresh_model()
     batch = collate([training_scene(0)], torch.device("cpu"))
@@ -43,7 +42,7 @@ def test_the_weight_of_the_perceptual_term_changes_the_gradient_at_the_first_lay
     assert torch.allclose(twice - without, 2 * (once - without), rtol=1e-2, atol=1e-3 * without.abs().max().item())
 
 
-def test_the_gradient_is_the_finite_difference() -> None:
+def test_gradient_matches_finite_differences() -> None:
     generator = torch.Generator().manual_seed(0)
     x = (0.25 * torch.rand(1, 1, 16, 16, 3, generator=generator, dtype=torch.float64)).requires_grad_()
     truth = 0.25 * torch.rand(1, 1, 16, 16, 3, generator=generator, dtype=torch.float64)
@@ -64,10 +63,10 @@ def test_values() -> None:
     assert equal.total.item() == pytest.approx(0.0, abs=1e-6)
 
 
-@pytest.mark.parametrize("card", [False, True])
-def test_what_is_computed_in_bf16(card: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of both stages on a processor; on a graphics card of the first alone. The loss is float32."""
-    if card:
+@pytest.mark.parametrize("gpu", [False, True])
+def test_stages_computed_in_bf16(gpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU both stages, on a GPU only the first one. The loss is float32."""
+    if gpu:
         monkeypatch.setattr("rfcli.training.losses.rounds_views", lambda device: rounds_views("cuda"))
     model, batch = fresh_model(), collate([training_scene(0)], torch.device("cpu"))
     made: dict[str, set[torch.dtype]] = {"transformer": set(), "view_transformer": set()}
@@ -76,7 +75,7 @@ def test_what_is_computed_in_bf16(card: bool, monkeypatch: pytest.MonkeyPatch) -
             if isinstance(module, torch.nn.Linear | torch.nn.Conv2d):
                 module.register_forward_hook(lambda _module, _given, out, dtypes=dtypes: dtypes.add(out.dtype))
     terms = step_loss(model, None, batch, StructuralDistance(), torch.bfloat16)
-    second = torch.float32 if card else torch.bfloat16
+    second = torch.float32 if gpu else torch.bfloat16
     assert made == {"transformer": {torch.bfloat16}, "view_transformer": {second}}
     assert {term.dtype for term in terms.values()} == {torch.float32}
     exact = step_loss(model, None, batch, StructuralDistance(), torch.float32)["loss"].item()

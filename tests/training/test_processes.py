@@ -1,7 +1,4 @@
-"""Two processes that take half of each batch are one process that takes it whole, and neither outlives the other.
-
-They are started as people start them, by torchrun.
-"""
+"""Training in two processes, started by torchrun: the result of one process, and none outlives the others."""
 
 import json
 import os
@@ -20,16 +17,16 @@ import torch
 
 from rfcli.model import PRESETS
 from rfcli.runtime.processes import Processes, join
-from rfcli.training import loop
 from rfcli.training.initialise import new_model
+from rfcli.training.run_folder import HISTORY
 from rfcli.training.state import states
 from tests.support.training_datasets import write_dataset
 
-SOON = 120  # seconds, within which everything must have ended; a machine may be busy
+TIMEOUT = 120  # seconds until everything must have ended; the machine may be busy
 STEPS = 6
 LONG = pytest.mark.long
 TORCHRUN = [sys.executable, *["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]]
-# `rf`, with a loss in the history for every step, and in float32 whatever is faster here: bfloat16 rounds to 4e-3
+# `rf` with every step in the history, and always in float32: bfloat16 would round to 4e-3
 RF = """
 import torch
 from rfcli.training import loop, run
@@ -41,11 +38,17 @@ main()
 
 
 @pytest.mark.parametrize(("scenes", "count"), [(4, 2), (5, 2), (1, 3), (7, 1)])
-def test_shares_add_up_to_the_batch(scenes: int, count: int) -> None:
+def test_shares_of_a_batch_sum_to_one(scenes: int, count: int) -> None:
     shares = [Processes(rank, count).share(scenes) for rank in range(count)]
     assert sorted(place for places, share in shares if share for place in places) == list(range(scenes))
     assert sum(share for _, share in shares) == pytest.approx(1)
     assert all(len(places) for places, _ in shares)
+
+
+def test_a_single_process_without_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    found = join()
+    assert (found.rank, found.count, found.first, found.orphaned) == (0, 1, True, False)
 
 
 @pytest.fixture(scope="module")
@@ -55,17 +58,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rf_train(data: Path, out: Path, batch: int, steps: int, launcher: Sequence[str] = (), *flags: str) -> list[str]:
-    """The command, with what starts several processes in front of it."""
-    told = {"data": data, "out": out, "resolution": 16, "batch": batch, "steps": steps, "warmup": 1}
-    return [
-        *launcher,
-        sys.executable,
-        "-c",
-        RF,
-        "train",
-        *(f"--{name}={value}" for name, value in told.items()),
-        *flags,
-    ]
+    """The command, with the launcher in front."""
+    options = {"data": data, "out": out, "resolution": 16, "batch": batch, "steps": steps, "warmup": 1}
+    values = [f"--{name}={value}" for name, value in options.items()]
+    return [*launcher, sys.executable, "-c", RF, "train", *values, *flags]
 
 
 def environment() -> dict[str, str]:
@@ -73,60 +69,61 @@ def environment() -> dict[str, str]:
 
 
 def curve(out: Path) -> list[list[float]]:
-    """Loss and gradient's norm, which Muon and AdamW take no notice of, of each step."""
-    lines = map(json.loads, (out / loop.HISTORY).read_text().splitlines())
+    """Loss and gradient norm of each step."""
+    lines = map(json.loads, (out / HISTORY).read_text().splitlines())
     return [[line["loss"], line["gradient_norm"]] for line in lines if "loss" in line]
 
 
 @pytest.fixture(scope="module")
-def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def single(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one process."""
-    out = tmp_path_factory.mktemp("runs") / "alone"
-    trained(rf_train(data, out, 4, STEPS))
+    out = tmp_path_factory.mktemp("runs") / "single"
+    run_to_end(rf_train(data, out, 4, STEPS))
     return out
 
 
-def trained(command: list[str]) -> None:
-    ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=10 * SOON)
+def run_to_end(command: list[str]) -> None:
+    ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=10 * TIMEOUT)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.count("scenes to learn from") == 1  # the first alone speaks
+    assert ended.stdout.count("scenes to train on") == 1  # only the first process prints
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "flags", [pytest.param((), id="copies"), pytest.param(("--shard-weights",), id="shares", marks=LONG)]
+    "flags", [pytest.param((), id="copies"), pytest.param(("--shard-weights",), id="shards", marks=LONG)]
 )
-def test_two_processes_are_one_at_twice_the_batch(
-    tmp_path: Path, data: Path, alone: Path, flags: Sequence[str]
+def test_two_processes_equal_one_at_twice_the_batch(
+    tmp_path: Path, data: Path, single: Path, flags: Sequence[str]
 ) -> None:
-    trained(rf_train(data, tmp_path / "two", 2, STEPS, TORCHRUN, *flags))
-    one, two = np.array(curve(alone)), np.array(curve(tmp_path / "two"))
+    run_to_end(rf_train(data, tmp_path / "two", 2, STEPS, TORCHRUN, *flags))
+    one, two = np.array(curve(single)), np.array(curve(tmp_path / "two"))
     assert len(one) == STEPS
     assert two == pytest.approx(one, rel=1e-5)
-    ours, theirs = (torch.load(states(out)[-1], weights_only=True)["weights"] for out in (alone, tmp_path / "two"))
+    ours, theirs = (torch.load(states(out)[-1], weights_only=True)["weights"] for out in (single, tmp_path / "two"))
     start = new_model(PRESETS["tiny"], 0).state_dict()
     moved = sum((value - start[name]).square().sum() for name, value in ours.items()) ** 0.5
     apart = sum((value - theirs[name]).square().sum() for name, value in ours.items()) ** 0.5
-    assert apart < 1e-3 * moved  # AdamW makes a step of the rate of the smallest gradients, and of their rounding
+    assert apart < 1e-3 * moved  # AdamW turns the rounding of the smallest gradients into whole steps
 
 
 @contextmanager
-def running(command: list[str], out: Path, said: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[int, int]]]:
-    """A run that has taken its first steps, and its processes by their rank. None of them is left behind."""
-    with said.open("wb") as words:
-        launcher = subprocess.Popen(command, env=environment(), stdout=words, stderr=words)
+def running(command: list[str], out: Path, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[int, int]]]:
+    """A run that has taken its first steps: its launcher, and the process id of each rank. All are ended at exit."""
+    with log.open("wb") as output:
+        launcher = subprocess.Popen(command, env=environment(), stdout=output, stderr=output)
     workers: list[psutil.Process] = []
     try:
-        until = time.monotonic() + 5 * SOON
-        while not (out / loop.HISTORY).exists():
-            assert launcher.poll() is None, said.read_text()
-            assert time.monotonic() < until, said.read_text()
+        until = time.monotonic() + 5 * TIMEOUT
+        while not (out / HISTORY).exists():
+            assert launcher.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
             time.sleep(0.1)
         workers = psutil.Process(launcher.pid).children(recursive=True)
         ranks = {int(worker.environ()["RANK"]): worker.pid for worker in workers if "RANK" in worker.environ()}
         assert sorted(ranks) == [0, 1]
         yield launcher, ranks
-        _, alive = psutil.wait_procs(workers, timeout=SOON)
-        assert not alive, said.read_text()
+        _, alive = psutil.wait_procs(workers, timeout=TIMEOUT)
+        assert not alive, log.read_text()
     finally:
         for process in workers:
             if process.is_running():
@@ -135,33 +132,28 @@ def running(command: list[str], out: Path, said: Path) -> Iterator[tuple[subproc
         launcher.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
 @pytest.mark.parametrize(
-    "flags", [pytest.param((), id="copies"), pytest.param(("--shard-weights",), id="shares", marks=LONG)]
+    "flags", [pytest.param((), id="copies"), pytest.param(("--shard-weights",), id="shards", marks=LONG)]
 )
 @pytest.mark.parametrize(
     "victim", ["rank 1", "Ctrl-C", *(pytest.param(one, marks=LONG) for one in ("rank 0", "torchrun"))]
 )
 def test_no_process_outlives_the_others(tmp_path: Path, data: Path, victim: str, flags: Sequence[str]) -> None:
-    out, said = tmp_path / "run", tmp_path / "said"
+    out, log = tmp_path / "run", tmp_path / "log"
     endless = rf_train(data, out, 2, 10**6, TORCHRUN, *flags)
-    with running(endless, out, said) as (launcher, ranks):
+    with running(endless, out, log) as (launcher, ranks):
         if victim == "Ctrl-C":
             launcher.send_signal(signal.SIGINT)
         else:
             pid = {"rank 0": ranks[0], "rank 1": ranks[1], "torchrun": launcher.pid}[victim]
             os.kill(pid, signal.SIGKILL)
-        launcher.wait(SOON)
-    told = said.read_text()
-    gone = "Another of the 2 processes that train together has ended, and so does this one; mend what"
-    assert told.count(gone) == (1 if victim.startswith("rank") else 0), told
-    assert "This is a defect of rf" not in told
-    assert bool(list(out.glob("states/*"))) == (not victim.startswith("rank"))  # else: saved before they end
+        launcher.wait(TIMEOUT)
+    text = log.read_text()
+    message = "Another of the 2 training processes has ended, so this one ends too; correct the error"
+    assert text.count(message) == (1 if victim.startswith("rank") else 0), text
+    assert "This is a defect of rf" not in text
+    assert bool(list(out.glob("states/*"))) == (not victim.startswith("rank"))  # otherwise saved before the end
     if victim in ("torchrun", "Ctrl-C"):
-        assert told.count("Interrupted; what is finished is kept.") == 1
-
-
-def test_alone_where_nobody_else_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
-    found = join()
-    assert (found.rank, found.count, found.first, found.abandoned) == (0, 1, True, False)
+        assert text.count("Interrupted;") == 1

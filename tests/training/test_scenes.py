@@ -1,23 +1,25 @@
 """From a dataset on disk to batches."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from rfcli.dataset import Sample
-from rfcli.dataset.training_scene import training_scene as at_resolution
+from rfcli.dataset import Sample, write_sample
+from rfcli.dataset.files import sha256_of
+from rfcli.dataset.manifest import Entry, write_manifest
+from rfcli.dataset.training_scene import at_resolution
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
-from rfcli.training.batch import collate
+from rfcli.training.phases import Phase
 from rfcli.training.run import Run
-from rfcli.training.scenes import TrainingData, read_dataset
-from rfcli.training.stages import Stage
+from rfcli.training.scenes import TrainingData, collate, read_dataset
 from tests.support.model_scenes import SMALL
 from tests.support.training_datasets import write_dataset
-from tests.support.training_scenes import RESOLUTION, fresh_model, options, training_scene
+from tests.support.training_scenes import RESOLUTION, fresh_model, train_options, training_scene
 
 
 def test_images_are_averaged_down() -> None:
@@ -33,20 +35,22 @@ def test_images_are_averaged_down() -> None:
 
 
 @pytest.mark.parametrize("folder", ["empty", "missing"])
-def test_no_data_is_one_sentence(tmp_path: Path, folder: str) -> None:
+def test_a_folder_without_scenes_is_refused(tmp_path: Path, folder: str) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=rf"{folder} holds no scenes; make some with `rf gen-data`"):
-        read_dataset(tmp_path / folder, [Stage(1, 16)], SMALL)
+    with pytest.raises(
+        InputError, match=rf"{folder} holds no scenes; generate a dataset first, or give another folder as `data`"
+    ):
+        read_dataset(tmp_path / folder, [Phase(1, 16)], SMALL)
 
 
 @pytest.mark.parametrize("changes", [{"use_ldr": True}, {"include_alpha": True}, {"texture_channels": 7}])
-def test_models_that_datasets_cannot_teach_are_refused(tmp_path: Path, changes: dict[str, object]) -> None:
+def test_models_that_datasets_do_not_fit_are_refused(tmp_path: Path, changes: dict[str, object]) -> None:
     config = dataclasses.replace(SMALL, visibility="attention", **changes)
     with pytest.raises(InputError, match=f"config field {next(iter(changes))}"):
-        read_dataset(tmp_path, [Stage(1, 16)], config)
+        read_dataset(tmp_path, [Phase(1, 16)], config)
 
 
-def test_a_padded_batch_gives_the_outputs_and_gradients_of_its_scenes_alone() -> None:
+def test_a_padded_batch_has_the_outputs_and_gradients_of_single_scenes() -> None:
     model = fresh_model()
     scenes = [training_scene(0, 9), training_scene(1, 17)]
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -72,8 +76,9 @@ def test_collate_marks_padding() -> None:
 
 
 def test_views_keep_their_cameras(tmp_path: Path) -> None:
-    """Each image, and what its pixels see, is of the camera that it stands beside, whichever views a step takes: here
-    all three tell the camera's number. In the experiment that this project succeeds a missing image shifted the rest.
+    """Each image, and the triangles that its pixels see, belong to the camera with the same index in the batch.
+
+    Here all three encode the number of the camera.
     """
     given, views = training_scene(0), 5
     number = np.arange(views)
@@ -87,7 +92,7 @@ def test_views_keep_their_cameras(tmp_path: Path) -> None:
         + number[:, None, None, None].astype(np.float16),
         visible=np.zeros((views, RESOLUTION, RESOLUTION), np.int32) + number[:, None, None].astype(np.int32),
     )
-    run = Run(fresh_model(), None, TrainingData([scene], [scene]), options(tmp_path, views=3, batch=1))
+    run = Run(fresh_model(), None, TrainingData([scene], [scene]), train_options(tmp_path, views=3, batch=1))
     taken = set()
     for step in range(8):
         batch, _ = run.batch(step)
@@ -95,23 +100,59 @@ def test_views_keep_their_cameras(tmp_path: Path) -> None:
         taken.add(tuple(cameras.tolist()))
         assert torch.equal(batch.c2w[0, :, 0, 3].abs().long(), cameras)  # a mirror changes its sign
         brightness = (10 ** batch.truth[0] - 1).mean((1, 2, 3)) / (10 ** batch.truth[0] - 1).max() * cameras.max()
-        assert torch.allclose(brightness, cameras.float(), rtol=0.01)  # but for the scale of emission
+        assert torch.allclose(brightness, cameras.float(), rtol=0.01)  # up to the scale of emission
         assert batch.visible is not None
         assert len({int(seen) for seen in batch.visible[0].flatten(1)[:, 0]}) == len(cameras) == 3
     assert len(taken) > 3
 
 
 @pytest.mark.parametrize(("first", "scenes"), [(0, 1), (1, 1)])
-def test_a_dataset_too_small_to_hold_a_scene_out_is_refused(tmp_path: Path, first: int, scenes: int) -> None:
-    """In the experiment that this project succeeds a dataset of one scene became an empty training set."""
+def test_a_dataset_too_small_for_validation_is_refused(tmp_path: Path, first: int, scenes: int) -> None:
     folder = write_dataset(tmp_path / "data", scenes, first)
-    with pytest.raises(InputError, match="holds 1 scene, too few to train and validate on; add more with `rf gen-data"):
-        read_dataset(folder, [Stage(1, RESOLUTION)], SMALL)
+    with pytest.raises(InputError, match="holds 1 scene, too few to train and validate on; generate 8 scenes or more"):
+        read_dataset(folder, [Phase(1, RESOLUTION)], SMALL)
 
 
-def test_a_scene_of_more_triangles_than_any_before_is_read_and_batched(tmp_path: Path) -> None:
-    """There is no longest scene: a batch is as long as its own."""
-    data = read_dataset(write_dataset(tmp_path / "data", 3), [Stage(1, RESOLUTION)], SMALL)
+def test_a_batch_can_have_a_scene_of_any_size(tmp_path: Path) -> None:
+    data = read_dataset(write_dataset(tmp_path / "data", 3), [Phase(1, RESOLUTION)], SMALL)
     large = training_scene(7, 5000)
     batch = collate([*data.train, large], torch.device("cpu"))
     assert batch.scenes.mask.sum(1).tolist() == [11, 12, 5000]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "missing"])
+def test_a_corrupt_scene_is_named_skipped_and_counted(tmp_path: Path, damage: str) -> None:
+    folder, config = dataset_of_copies(tmp_path / "data", 110), dataclasses.replace(SMALL, visibility="attention")
+    victim = folder / "scenes" / "000005.h5"
+    content = victim.read_bytes()
+    if damage == "missing":
+        victim.unlink()
+    else:
+        middle = len(content) // 2
+        changed = bytes([content[middle] ^ 1]) + content[middle + 1 :]
+        victim.write_bytes(content[:middle] + (b"" if damage == "cut" else changed))
+    data = read_dataset(folder, [Phase(1, RESOLUTION)], config)
+    assert len(data.train) == 110 - 7 - 1
+    assert len(data.skipped) == 1
+    assert "000005.h5" in data.skipped[0]
+    (folder / "scenes" / "000006.h5").unlink()
+    with pytest.raises(InputError, match=r"2 of the 110 scenes in .*, which is more than 1%; .*000005\.h5"):
+        read_dataset(folder, [Phase(1, RESOLUTION)], config)
+
+
+def dataset_of_copies(folder: Path, scenes: int) -> Path:
+    """A dataset of copies of one random scene."""
+    (folder / "scenes").mkdir(parents=True)
+    given = training_scene(0)
+    scene = TriangleScene(given.triangles, given.vn, given.material, given.c2w, given.fov)
+    first = folder / "scenes" / "000000.h5"
+    write_sample(first, Sample(scene, given.images))
+    entries = []
+    for index in range(scenes):
+        path = folder / "scenes" / f"{index:06d}.h5"
+        if index:
+            shutil.copy(first, path)
+        size = path.stat().st_size
+        entries.append(Entry(index, f"scenes/{path.name}", index, len(scene), 2, size, sha256_of(path)))
+    write_manifest(folder, entries)
+    return folder
