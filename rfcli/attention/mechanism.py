@@ -1,4 +1,4 @@
-"""What the program knows about an attention mechanism: its name, its layer, its properties and its options."""
+"""The declaration of an attention mechanism: its name, its layer, its properties and its options."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Option:
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """What the model tells every attention layer about its place in the model.
+    """The place of an attention layer in the model; the first argument of its constructor.
 
     Attributes:
         heads: Number of heads H.
@@ -71,7 +71,7 @@ class LayerSpec:
 
 @dataclass(frozen=True)
 class Mechanism:
-    """Everything the rest of the program knows about an attention mechanism.
+    """The declaration of an attention mechanism: everything that the rest of the program uses.
 
     Attributes:
         name: Name in config.json and on the command line.

@@ -58,7 +58,7 @@ OWN_MECHANISMS = (
         cost="N",
         needs_training=False,
         takes_output_buffer=True,
-        options=(Option("keys", int, 1024, "Keys per query: 512 draft, 2048 fine.", minimum=1, maximum=1 << 20),),
+        options=(Option("keys", int, 1024, "Keys per query: 512 draft, 2048 fine.", minimum=1, maximum=1 << 16),),
     ),
 )
 _OWN = {mechanism.name: mechanism for mechanism in OWN_MECHANISMS}

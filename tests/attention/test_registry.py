@@ -43,7 +43,7 @@ def test_unknown_name_lists_the_known_ones() -> None:
         ("performer", {"features": 2.0}, "performer: features must be a whole number, got 2.0"),
         ("performer", {"feature_map": "elu"}, "performer: feature_map must be one of learned, favor, got 'elu'"),
         ("nearfar", {"keys": True}, "nearfar: keys must be a whole number, got True"),
-        ("nearfar", {"keys": 1 << 21}, "nearfar: keys must be at most 1048576, got 2097152"),
+        ("nearfar", {"keys": 1 << 17}, "nearfar: keys must be at most 65536, got 131072"),
     ],
 )
 def test_options_outside_their_declaration_are_refused(name: str, options: dict[str, object], message: str) -> None:
