@@ -1,4 +1,4 @@
-"""`rf bench` end to end; the study itself is tested in tests/study."""
+"""`rf bench` end to end; the parts of a study are tested in tests/study."""
 
 import json
 import os
@@ -10,18 +10,32 @@ from pathlib import Path
 
 import pytest
 
-from rfcli.study.quality import QualityRow
-from rfcli.study.results.files import UNFINISHED, Results
-from rfcli.study.results.measurement import Measurement
-from rfcli.study.results.tables import rows
+from rfcli.study.results import Measurement, QualityRow, Results, stage_rows
+from rfcli.study.results.files import UNFINISHED
 from tests.cli.conftest import Rf
 from tests.support.study_results import invented_setup
 
 ROOT = Path(__file__).parents[2]
+PROGRAM = [sys.executable, "-c", "from rfcli.cli.app import main; main()"]
 
 
-def test_a_small_study(rf: Rf, model: Path) -> None:
-    result = rf("bench", "--triangles", "128,256", "--model", model, "--budget", "6", "--device", "cpu", "--json")
+def test_study_of_one_point(rf: Rf, model: Path) -> None:
+    options = ["--triangles", "128", "--attention", "performer", "--model", model, "--budget", "6", "--device", "cpu"]
+    result = rf("bench", *options, "--json")
+    assert result.exit_code == 0, result.stderr
+    receipt = json.loads(result.stdout)
+    for (row,) in (receipt["rows"], receipt["renders"]):
+        assert (row["attention"], row["triangles"], row["measured"]) == ("performer", 128, True)
+        assert 0 < row["seconds_low"] <= row["seconds"] <= row["seconds_high"]
+    assert receipt["rows"][0]["seconds"] < receipt["renders"][0]["seconds"]
+    assert all(Path(path).stat().st_size > 0 for path in receipt["outputs"])
+    assert "128" in result.stderr  # the table for people
+
+
+@pytest.mark.slow
+def test_study_of_two_mechanisms(rf: Rf, model: Path) -> None:
+    options = ["--triangles", "128,256", "--model", model, "--budget", "6", "--device", "cpu"]
+    result = rf("bench", *options, "--attention", "sdpa,performer", "--json")
     assert result.exit_code == 0, result.stderr
     receipt = json.loads(result.stdout)
     assert receipt["command"] == "bench"
@@ -41,13 +55,11 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
         )
     ]
     assert all(Path(path).stat().st_size > 0 for path in receipt["outputs"])
-    assert {(row["attention"], row["triangles"]) for row in receipt["rows"]} >= {
+    assert {(row["attention"], row["triangles"]) for row in receipt["rows"]} == {
         ("sdpa", 128),
         ("sdpa", 256),
         ("performer", 128),
         ("performer", 256),
-        ("nearfar", 128),
-        ("nearfar", 256),
     }
     for row in receipt["rows"]:
         assert row["measured"] is True
@@ -61,10 +73,20 @@ def test_a_small_study(rf: Rf, model: Path) -> None:
     assert set(receipt["crossing_intervals"]) == set(receipt["crossings"])
     assert receipt["model"]["name"] == str(model)
     assert receipt["seconds"] < 360
-    assert "256" in result.stderr  # people's table
+    assert "256" in result.stderr  # the table for people
 
 
-def test_a_scene_of_ones_own(rf: Rf, model: Path, scene: Path) -> None:
+@pytest.mark.slow
+def test_all_mechanisms_are_studied_by_default(rf: Rf, model: Path) -> None:
+    result = rf("bench", "--triangles", "1", "--model", model, "--budget", "6", "--device", "cpu", "--json")
+    assert result.exit_code == 0, result.stderr
+    rows = json.loads(result.stdout)["rows"]
+    assert {row["attention"] for row in rows} >= {"sdpa", "performer", "hedgehog", "nearfar"}
+    assert all(row["measured"] for row in rows)
+
+
+@pytest.mark.slow
+def test_study_of_a_scene_with_pictures(rf: Rf, model: Path, scene: Path) -> None:
     options = ["--triangles", "16,64", "--attention", "sdpa", "--model", model, "--budget", "6", "--device", "cpu"]
     result = rf("bench", "--scene", scene, *options, "--quality", "--json")
     assert result.exit_code == 0, result.stderr
@@ -78,36 +100,36 @@ def test_a_scene_of_ones_own(rf: Rf, model: Path, scene: Path) -> None:
     assert "heap.h5" in Path("bench/time.svg").read_text()
 
 
-def finished(folder: Path, factor: float) -> Path:
-    """The results.json of a study that was made up."""
+def write_results(folder: Path, factor: float) -> Path:
+    """The results.json of an invented study."""
     points = [Measurement("sdpa", n, tuple(factor * n * x for x in (1e-3, 1.01e-3, 1.02e-3)), n) for n in (128, 256)]
     picture = QualityRow("heap", 128, "sdpa", "tiny", True, 0.5, {"psnr": 20.0}, None)
+    table = stage_rows(points, ["sdpa"], (128, 256), 0)
     folder.mkdir()
-    results = Results(invented_setup(), rows(points, ["sdpa"], (128, 256), 0), [], {}, {}, [picture], points, [], {})
-    results.write(folder / "results.json")
+    Results(invented_setup(), table, [], {}, {}, [picture], points, [], {}).write(folder / "results.json")
     return folder / "results.json"
 
 
-def test_from_draws_anew_without_measuring(rf: Rf, tmp_path: Path) -> None:
-    made = rf("bench", "--from", finished(tmp_path / "a", 1.0), "--out", "again", "--json")
-    assert made.exit_code == 0, made.stderr
-    receipt = json.loads(made.stdout)
+def test_from_redraws_without_measuring(rf: Rf, tmp_path: Path) -> None:
+    result = rf("bench", "--from", write_results(tmp_path / "a", 1.0), "--out", "again", "--json")
+    assert result.exit_code == 0, result.stderr
+    receipt = json.loads(result.stdout)
     names = {Path(path).name for path in receipt["outputs"]}
     assert {"results.csv", "quality.csv", "quality.svg", "time.png", "memory.svg", "report.html"} <= names
-    assert "grid.png" not in names  # there are no pictures beside it
+    assert "grid.png" not in names  # the study's folder has no pictures
     assert all(Path(path).parent == Path("again") and Path(path).is_file() for path in receipt["outputs"])
     assert [row["seconds"] for row in receipt["rows"]] == pytest.approx([0.12928, 0.25856])
 
 
-def test_compare_says_which_differences_are_outside_noise(rf: Rf, tmp_path: Path) -> None:
-    finished(tmp_path / "a", 1.0)
-    made = rf("bench", "--compare", tmp_path / "a", finished(tmp_path / "b", 2.0), "--json")
-    assert made.exit_code == 0, made.stderr
-    receipt = json.loads(made.stdout)
+def test_compare_finds_differences_outside_noise(rf: Rf, tmp_path: Path) -> None:
+    write_results(tmp_path / "a", 1.0)
+    result = rf("bench", "--compare", tmp_path / "a", write_results(tmp_path / "b", 2.0), "--json")
+    assert result.exit_code == 0, result.stderr
+    receipt = json.loads(result.stdout)
     assert [(row["triangles"], row["outside_noise"]) for row in receipt["differences"]] == [(128, True), (256, True)]
     assert receipt["differences"][0]["ratio"] == pytest.approx(2.0)
     assert receipt["outputs"] == ["bench/compare.png", "bench/compare.svg"]
-    assert "2 of 2 differences are outside noise" in made.stderr
+    assert "2 of 2 differences are outside noise" in result.stderr
     same = rf("bench", "--compare", tmp_path / "a", tmp_path / "a", "--json")
     assert [row["outside_noise"] for row in json.loads(same.stdout)["differences"]] == [False, False]
 
@@ -125,38 +147,40 @@ def test_compare_says_which_differences_are_outside_noise(rf: Rf, tmp_path: Path
         (["--model", "tiny", "--layers", "7"], ["--layers 7", "4 layers"]),
         (["--attention", "sdpa", "--keys", "512"], ["--keys 512", "nearfar"]),
         (["--budget", "0"], ["--budget"]),
-        (["--twins", "runs/finetune"], ["--twins runs/finetune", "--quality"]),
+        (["--twins", "nowhere"], ["nowhere"]),
+        (["--twins", "tiny-performer", "--attention", "sdpa"], ["--twins tiny-performer", "--attention"]),
+        (["--quality", "--triangles", "64"], ["--triangles", "128 or more, not 64"]),
         (["--scene", "absent.json"], ["absent.json"]),
         (["--out", "/dev/null/bench", "--model", "tiny"], ["/dev/null"]),
     ],
 )
-def test_mistakes(rf: Rf, arguments: list[str], words: list[str]) -> None:
+def test_mistakes_are_one_sentence(rf: Rf, arguments: list[str], words: list[str]) -> None:
     result = rf("bench", *arguments)
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
     assert all(word in result.stderr for word in words), result.stderr
 
 
+@pytest.mark.slow
 def test_two_processes_share_every_point(model: Path, tmp_path: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
-    program = [sys.executable, "-c", "from rfcli.cli.app import main; main()"]
     options = ["--triangles", "64,128", "--model", str(model), "--budget", "3", "--device", "cpu", "--json"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
-    command = [*torchrun, *program, "bench", *options]
-    made = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
-    receipt = json.loads(made.stdout)
+    command = [*torchrun, *PROGRAM, "bench", *options]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    receipt = json.loads(result.stdout)
     measured = {(row["attention"], row["triangles"]) for row in receipt["rows"] if row["measured"]}
     assert measured == {(name, count) for name in ("performer", "hedgehog") for count in (64, 128)}
     assert receipt["renders"] == []
     assert json.loads((tmp_path / "bench" / "results.json").read_text())["processes"] == 2
 
 
-def test_ctrl_c_ends_at_once_keeps_what_is_finished_and_leaves_no_process(tmp_path: Path) -> None:
-    program = (sys.executable, "-c", "from rfcli.cli.app import main; main()")
+@pytest.mark.slow
+def test_ctrl_c_keeps_finished_points_and_leaves_no_process(tmp_path: Path) -> None:
     study = subprocess.Popen(
-        [*program, "bench", "--triangles", "64,30k", "--attention", "sdpa", "--model", "base", "--quiet"],
+        [*PROGRAM, "bench", "--triangles", "64,30k", "--attention", "sdpa", "--model", "base", "--quiet"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
@@ -164,22 +188,23 @@ def test_ctrl_c_ends_at_once_keeps_what_is_finished_and_leaves_no_process(tmp_pa
         text=True,
         start_new_session=True,
     )
-    kept = tmp_path / "bench" / UNFINISHED
+    unfinished = tmp_path / "bench" / UNFINISHED
     deadline = time.monotonic() + 60
-    while not kept.exists() and study.poll() is None and time.monotonic() < deadline:
+    while not unfinished.exists() and study.poll() is None and time.monotonic() < deadline:
         time.sleep(0.2)
-    time.sleep(1)  # by now the second point is on its way
+    time.sleep(1)  # by now the second point is running
     study.send_signal(signal.SIGINT)
-    asked = time.monotonic()
+    start = time.monotonic()
     out, err = study.communicate(timeout=20)
-    assert time.monotonic() - asked < 10
+    assert time.monotonic() - start < 10
     assert (study.returncode, out, err) == (130, "", "Interrupted; finished work is kept.\n")
-    assert [point["triangles"] for point in json.loads(kept.read_text())["measurements"]] == [64]
+    assert [point["triangles"] for point in json.loads(unfinished.read_text())["measurements"]] == [64]
     left = subprocess.run(["ps", "-o", "stat=", "-g", str(study.pid)], capture_output=True, text=True, check=False)
     assert [state for state in left.stdout.split() if not state.startswith("Z")] == []
 
 
-def test_a_study_that_was_killed_goes_on_from_its_last_point(rf: Rf, model: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_killed_study_resumes_from_its_last_point(rf: Rf, model: Path, tmp_path: Path) -> None:
     options = [
         "--triangles",
         "64,128",
@@ -192,13 +217,13 @@ def test_a_study_that_was_killed_goes_on_from_its_last_point(rf: Rf, model: Path
         "--device",
         "cpu",
     ]
-    program = (sys.executable, "-c", "from rfcli.cli.app import main; main()", "bench", *options, "--quiet")
-    study = subprocess.Popen(program, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    command = [*PROGRAM, "bench", *options, "--quiet"]
+    study = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
     unfinished = tmp_path / "bench" / UNFINISHED
     deadline = time.monotonic() + 120
     while not unfinished.exists() and study.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    study.kill()  # SIGKILL: nothing can be tidied up
+    study.kill()  # SIGKILL: no clean-up is possible
     study.wait()
     kept = json.loads(unfinished.read_text())["measurements"]
     assert [point["triangles"] for point in kept] == [64]

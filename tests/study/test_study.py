@@ -67,6 +67,7 @@ def test_study_measures_every_point_and_writes_its_files(model: str, tmp_path: P
     assert [float(line["seconds"]) for line in lines] == [row.seconds for row in study.results.rows]
 
 
+@pytest.mark.slow
 def test_interrupted_study_resumes(model: str, tmp_path: Path) -> None:
     class StopError(Exception):
         pass

@@ -1,4 +1,4 @@
-"""results.json of `rf bench --from` and `--compare` with values that no study has."""
+"""results.json of `rf bench --from` and `--compare` with values that no study can have."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ CASES: list[tuple[str, Change, list[str]]] = [
     ("seconds-in-quotes", put("0.1", "rows", 0, "seconds"), ["rows.0.seconds"]),
     ("seconds-nan", put(float("nan"), "rows", 0, "seconds"), ["rows.0.seconds"]),
     ("seconds-negative", put(-1.0, "rows", 1, "seconds"), ["rows.1.seconds", "greater than 0"]),
-    ("seconds-endless", put(float("inf"), "measurements", 0, "seconds", 1), ["measurements.0.seconds.1"]),
+    ("seconds-infinite", put(float("inf"), "measurements", 0, "seconds", 1), ["measurements.0.seconds.1"]),
     ("no-runs", put([], "measurements", 0, "seconds"), ["measurements.0.seconds"]),
     ("no-interval", put(None, "rows", 0, "seconds_low"), ["interval"]),
     ("no-rows", put([], "rows"), ["no row"]),
@@ -53,7 +53,7 @@ CASES: list[tuple[str, Change, list[str]]] = [
 ]
 
 
-def study(folder: Path, change: Change) -> Path:
+def write_results(folder: Path, change: Change) -> Path:
     path = folder / "results.json"
     invented_results().write(path)
     document = json.loads(path.read_text())
@@ -63,17 +63,17 @@ def study(folder: Path, change: Change) -> Path:
 
 
 @pytest.mark.parametrize(("change", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_a_study_to_draw_anew(refused: Refused, tmp_path: Path, change: Change, words: list[str]) -> None:
-    path = study(tmp_path, change)
+def test_results_to_redraw(refused: Refused, tmp_path: Path, change: Change, words: list[str]) -> None:
+    path = write_results(tmp_path, change)
     refused(["bench", "--from", path], [str(path), *words])
 
 
-def test_a_study_to_compare(refused: Refused, tmp_path: Path) -> None:
-    path = study(tmp_path, put("0.1", "measurements", 0, "seconds", 0))
+def test_results_to_compare(refused: Refused, tmp_path: Path) -> None:
+    path = write_results(tmp_path, put("0.1", "measurements", 0, "seconds", 0))
     refused(["bench", "--compare", tmp_path, path], [str(path), "measurements.0.seconds.0"])
 
 
-NO_STUDIES = {
+OTHER_FILES = {
     "empty": b"",
     "list": b"[]",
     "latin-1": b"\xff{}",
@@ -82,8 +82,8 @@ NO_STUDIES = {
 }
 
 
-@pytest.mark.parametrize("content", NO_STUDIES.values(), ids=NO_STUDIES)
-def test_what_is_no_study(refused: Refused, tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", OTHER_FILES.values(), ids=OTHER_FILES)
+def test_files_that_are_no_results(refused: Refused, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "results.json"
     path.write_bytes(content)
     refused(["bench", "--from", path], [str(path), "results.json"])
