@@ -270,7 +270,9 @@ def load_network(
     torch.manual_seed(seed)  # for the random features of a mechanism that replaces the model's own
     name = newest_model() if model is None else model
     loaded = load(name, device)
-    network, warning = swapped(loaded, attention or mechanism_options.implied(loaded.config.attention))
+    if attention is None:
+        attention = mechanism_options.implied(loaded.config.attention)
+    network, warning = swapped(loaded, attention)
     if options := mechanism_options.of([network.config.attention]):
         network = convert(network, network.config.attention, **options[network.config.attention])
     entry = model_entry(name, network)

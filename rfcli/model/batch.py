@@ -46,13 +46,13 @@ class SceneBatch:
         expected = {"triangles": (b, n, 3, 3), "vn": (b, n, 3, 3), "mask": (b, n)}
         for name, shape in expected.items():
             if tuple(getattr(self, name).shape) != shape:
-                raise InputError(f"{name} has shape {list(getattr(self, name).shape)}, expected {list(shape)}.")
+                raise InputError(f"`{name}` has shape {list(getattr(self, name).shape)}, expected {list(shape)}.")
         axes = 3 if self.material is not None else 5
         if self.surface.dim() != axes or tuple(self.surface.shape[:2]) != (b, n):
-            expected_axes = "channels" if axes == 3 else "channels, P, P"
-            raise InputError(f"Materials have shape {list(self.surface.shape)}, expected [{b}, {n}, {expected_axes}].")
+            name, expected_axes = ("material", "channels") if axes == 3 else ("texture", "channels, P, P")
+            raise InputError(f"`{name}` has shape {list(self.surface.shape)}, expected [{b}, {n}, {expected_axes}].")
         if not bool(self.mask.any(1).all()):
-            raise InputError("A scene of the batch has no triangle: its mask is False everywhere.")
+            raise InputError("A scene of the batch has no triangle: its `mask` is False everywhere.")
 
     @classmethod
     def from_scenes(

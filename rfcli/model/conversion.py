@@ -69,19 +69,21 @@ def reconfigured(model: RenderFormer, **fields: Any) -> RenderFormer:
 
 
 def swapped(model: RenderFormer, attention: str | None) -> tuple[RenderFormer, str | None]:
-    """The model with a mechanism (None: its own), and a warning if that needs training first, else None."""
+    """The model with another mechanism, and a warning if that needs training first, else None.
+
+    attention None, or the model's own mechanism: the model itself, without a warning.
+    """
     if attention is None or attention == model.config.attention:
         return model, None
     return convert(model, attention), untrained_warning(model.config.attention, attention)
 
 
 def untrained_warning(trained_with: str, attention: str) -> str | None:
-    """A warning that a mechanism was never trained in this model; None if it needs no training."""
+    """A warning that this model was not trained with a mechanism; None if the mechanism needs no training."""
     if attention == trained_with or not find_mechanism(attention).needs_training:
         return None
     return (
-        f"this model was trained with {trained_with}; with {attention} its images will be wrong until it is "
-        f"fine-tuned: rf finetune --attention {attention}"
+        f"this model was trained with {trained_with}; with {attention} its images will be wrong until it is fine-tuned"
     )
 
 

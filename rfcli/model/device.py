@@ -28,9 +28,9 @@ def pick_device(device: str) -> torch.device:
     if device == "auto":
         device = next(kind for kind, present in available.items() if present)
     if device not in available:
-        raise InputError(f"`device` {device} is not known; use auto, cpu, cuda or mps.")
+        raise InputError(f"`device` {device!r} is not known; use 'auto', 'cpu', 'cuda' or 'mps'.")
     if not available[device]:
-        raise InputError(f"`device` {device} is not available on this machine; use cpu.")
+        raise InputError(f"`device` {device!r} is not available on this machine; use 'cpu'.")
     return torch.device(device)
 
 
@@ -42,7 +42,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has finished all work that was queued."""
+    """Waits until the device has finished all queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -50,7 +50,7 @@ def synchronize(device: torch.device) -> None:
 
 
 def synchronized_time(device: torch.device) -> float:
-    """Seconds on a monotonic clock, once the device has finished all queued work."""
+    """Seconds of a monotonic clock after the device has finished all queued work."""
     synchronize(device)
     return time.perf_counter()
 

@@ -115,14 +115,18 @@ class RenderFormer(TriangleTokens):
         Raises:
             InputError: The resolution is not a multiple of the patch size.
         """
-        if resolution < 1 or resolution % self.config.patch_size:
-            raise InputError(f"`resolution` {resolution} must be a multiple of {self.config.patch_size}.")
+        self.check_resolution(resolution)
         stage = self.view_transformer
         rays = stage.rays(scene, c2w, fov, resolution, visible, samples)
         features = stage(scene, rays)
         light = self.transport.merge(stage.light(scene, rays, features), scene.computed)
         images = stage.shade(scene, rays, light)
         return images.view(*c2w.shape[:2], *images.shape[1:])
+
+    def check_resolution(self, resolution: int) -> None:
+        """Raises InputError if a resolution is not a positive multiple of the patch size."""
+        if resolution < 1 or resolution % self.config.patch_size:
+            raise InputError(f"`resolution` {resolution} must be a multiple of {self.config.patch_size}.")
 
     def decode(self, image: Tensor) -> Tensor:
         """Linear radiance, float32, from encoded images log10(1 + radiance); LDR images are returned unchanged."""

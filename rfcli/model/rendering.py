@@ -85,19 +85,29 @@ def render_scene(
     cameras: tuple[Any, Any] | None = None,
 ) -> Tensor:
     """[V, H, W, 3] images of one scene on the CPU; see `RenderFormer.render`."""
-    c2w, fov = camera_tensors(scene)
-    if cameras is not None:
-        c2w, fov = (torch.as_tensor(x, dtype=torch.float32)[None] for x in cameras)
-    if c2w.dim() != 4 or fov.dim() != 2 or c2w.shape[:2] != fov.shape or tuple(c2w.shape[2:]) != (4, 4):
-        raise InputError(
-            f"`cameras` must be c2w [V, 4, 4] and fov [V], got {list(c2w.shape[1:])} and {list(fov.shape[1:])}."
-        )
+    c2w, fov = camera_tensors(scene) if cameras is None else _other_cameras(cameras)
+    count = c2w.shape[1]
+    if count == 0:
+        raise InputError("The scene has no cameras; give `cameras`.")
     if views is not None:
-        count = c2w.shape[1]
-        if not views or not all(-count <= view < count for view in views):
-            raise InputError(f"`views` {list(views)} must name cameras from 0 to {count - 1}.")
-        c2w, fov = c2w[:, list(views)], fov[:, list(views)]
+        indices = [int(view) for view in views]
+        if not indices or not all(-count <= index < count for index in indices):
+            raise InputError(f"`views` {indices} must be indices of cameras from 0 to {count - 1}.")
+        c2w, fov = c2w[:, indices], fov[:, indices]
     return render_timed(model, SceneBatch.from_scenes(scene), c2w, fov, resolution, precision)[0][0].cpu()
+
+
+def _other_cameras(cameras: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
+    """c2w [1, V, 4, 4] and fov [1, V] from a pair of c2w [V, 4, 4] and fov [V]."""
+    if len(cameras) != 2:
+        raise InputError(f"`cameras` must be a pair of c2w [V, 4, 4] and fov [V], got {len(cameras)} values.")
+    c2w, fov = (torch.as_tensor(values, dtype=torch.float32)[None] for values in cameras)
+    if tuple(c2w.shape[2:]) != (4, 4) or c2w.shape[:2] != fov.shape:
+        raise InputError(
+            "`cameras` must be a pair of c2w [V, 4, 4] and fov [V], got shapes "
+            f"{list(c2w.shape[1:])} and {list(fov.shape[1:])}."
+        )
+    return c2w, fov
 
 
 def render_timed(
@@ -130,12 +140,14 @@ def render_views(
         the seconds of this view.
 
     Raises:
-        InputError: The precision is unknown, the shapes of the cameras disagree, or memory does not suffice.
+        InputError: The precision is unknown, the shapes of the cameras disagree, the resolution is not a multiple of
+            the patch size, or memory does not suffice.
     """
     bf16 = chosen_precision(precision, next(model.parameters()).device) == "bf16"
     scenes, views = c2w.shape[:2]
     if tuple(c2w.shape) != (scenes, views, 4, 4) or fov.numel() != scenes * views or views == 0:
-        raise InputError(f"c2w {list(c2w.shape)} and fov {list(fov.shape)} do not describe the same cameras.")
+        raise InputError(f"`c2w` {list(c2w.shape)} and `fov` {list(fov.shape)} do not describe the same cameras.")
+    model.check_resolution(resolution)
     device = next(model.parameters()).device
     check_memory(needed_bytes(model, batch.mask.numel(), bf16), batch.mask.numel(), free_bytes(device))
     batch, c2w, fov = batch.to(device), c2w.to(device).float(), fov.to(device).float().view(scenes, views)

@@ -106,7 +106,8 @@ def encode_surface(encoder: nn.Linear, batch: SceneBatch, config: RenderFormerCo
         return nn.functional.linear(encoded, collapsed, encoder.bias)
     texture = encoded[..., :1, :1] if patch == 1 else encoded
     if tuple(texture.shape[3:]) != (patch, patch):
-        raise InputError(f"texture is {texture.shape[-1]} pixels wide; this model reads {patch}.")
+        height, width = texture.shape[3:]
+        raise InputError(f"`texture` is {height} x {width} texels; this model reads {patch} x {patch}.")
     return encoder(texture.flatten(2))  # type: ignore[no-any-return]
 
 

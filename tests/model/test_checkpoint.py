@@ -1,7 +1,8 @@
-"""Checkpoints: what is written is read back, and what does not fit is named."""
+"""Checkpoints: reading, writing, the names of their tensors, and errors for files that do not fit."""
 
+import hashlib
 import json
-import warnings
+import re
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from safetensors.torch import load_file, save_file
 
 import rfcli
 from rfcli.errors import InputError
-from rfcli.model import RenderFormerConfig, convert, read_checkpoint, save_checkpoint
-from tests.support.model_scenes import cameras, random_batch, small_model
+from rfcli.model import PRESETS, RenderFormer, RenderFormerConfig, read_checkpoint, save_checkpoint
+from tests.support.model_official import GOLDEN
+from tests.support.model_scenes import small_model
 
 
 @pytest.fixture
@@ -20,85 +22,55 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def test_round_trip(folder: Path) -> None:
-    model, again = small_model(), read_checkpoint(folder)
-    assert again.config == model.config
-    state = again.state_dict()
+def test_checkpoint_is_read_as_it_was_written(folder: Path) -> None:
+    model, loaded = small_model(), read_checkpoint(folder)
+    assert not loaded.training
+    assert loaded.config == model.config
+    state = loaded.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    assert (folder / "README.md").read_text() == "# A card\n"
 
 
-def test_who_may_read_the_config_may_read_the_weights(folder: Path) -> None:
+def test_files_of_a_checkpoint_have_the_same_permissions(folder: Path) -> None:
     assert len({path.stat().st_mode for path in folder.iterdir()}) == 1
 
 
-def test_a_config_without_our_fields_stays_official() -> None:
+@pytest.mark.parametrize("preset", PRESETS)
+def test_tensor_names_and_shapes_of_presets_are_stable(preset: str) -> None:
+    """Published checkpoints and those written by earlier versions have to load (tests/golden/README.md)."""
+    golden = json.loads((GOLDEN / "state-dict-names.json").read_text())
+    with torch.device("meta"):
+        model = RenderFormer(PRESETS[preset])
+    tensors = sorted(model.state_dict().items())
+    names = {re.sub(r"transformer\.layers\.\d+\.", "transformer.layers.*.", name) for name, _ in tensors}
+    expected = set(golden["names"]["published"])
+    if PRESETS[preset].visibility == "first-hit":
+        expected |= set(golden["names"]["added by first-hit presets"])
+    assert names == expected
+    listing = "\n".join(f"{name} {list(tensor.shape)}" for name, tensor in tensors)
+    assert hashlib.sha256(listing.encode()).hexdigest() == golden["sha256"][preset]
+
+
+def test_config_without_our_fields_is_the_official_one() -> None:
     official = RenderFormerConfig().to_dict()
     assert not {"attention", "key_weight", "visibility", "token_position_freqs"} & set(official)
     assert RenderFormerConfig.from_dict(json.loads(json.dumps(official))) == RenderFormerConfig()
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
-def test_load_takes_a_folder_or_its_weights(folder: Path, kind: str) -> None:
+def test_model_loads_from_a_folder_or_from_its_weights_file(folder: Path, kind: str) -> None:
     name = folder if kind == "folder" else folder / "model.safetensors"
     assert rfcli.load_model(str(name), device="cpu").config == small_model().config
 
 
-def test_converted_models_keep_the_trained_weights_and_survive_a_round_trip(tmp_path: Path) -> None:
-    softmax = small_model()
-    linear = convert(softmax, "performer", features=32)
-    kept = linear.state_dict()
-    assert all(torch.equal(value, kept[name]) for name, value in softmax.state_dict().items())
-    save_checkpoint(linear, tmp_path, "# Linear\n")
-    again = rfcli.load_model(str(tmp_path), device="cpu")
-    batch, (c2w, fov) = random_batch(), cameras()
-    with torch.no_grad():
-        expected = linear(batch, c2w, fov, 32)
-        assert torch.equal(expected, again(batch, c2w, fov, 32))
-        assert not torch.allclose(expected, softmax(batch, c2w, fov, 32), atol=1e-4)
-    back = rfcli.load_model(str(tmp_path), attention="sdpa", device="cpu")
-    with torch.no_grad():
-        assert torch.equal(back(batch, c2w, fov, 32), softmax(batch, c2w, fov, 32))
-
-
-@pytest.mark.parametrize(
-    ("attention", "remedy"),
-    [("performer", "rf finetune --performer"), ("hedgehog", "rf finetune --attention hedgehog"), ("nearfar", None)],
-)
-def test_a_mechanism_that_needs_training_says_so(tmp_path: Path, attention: str, remedy: str | None) -> None:
-    save_checkpoint(small_model(), tmp_path, "# Softmax\n")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        assert rfcli.load_model(str(tmp_path), attention, "cpu").config.attention == attention
-    said = [str(one.message) for one in caught if "until fine-tuned" in str(one.message)]
-    assert len(said) == (remedy is not None)
-    assert all(
-        sentence.endswith(f"with {attention} it will look wrong until fine-tuned: {remedy}") for sentence in said
-    )
-
-
-def test_near_far_attention_takes_any_softmax_model_with_no_training(tmp_path: Path) -> None:
-    softmax = small_model()
-    pooled = convert(softmax, "nearfar", keys=30)
-    assert pooled.state_dict().keys() == softmax.state_dict().keys()
-    save_checkpoint(pooled, tmp_path, "# Pooled\n")
-    again = rfcli.load_model(str(tmp_path), device="cpu")
-    batch, (c2w, fov) = random_batch(triangles=80), cameras()
-    with torch.no_grad():
-        exact, pooled_image = softmax(batch, c2w, fov, 32), pooled(batch, c2w, fov, 32)
-        assert torch.equal(pooled_image, again(batch, c2w, fov, 32))
-        assert 0 < (pooled_image - exact).square().mean() < 1e-2 * exact.var()
-        whole = convert(softmax, "nearfar", keys=40)
-        assert torch.allclose(whole(batch, c2w, fov, 32), exact, atol=1e-5)
-
-
-def spoil_config(folder: Path, **changes: object) -> None:
+def change_config(folder: Path, **changes: object) -> None:
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def test_files_that_do_not_belong_together_are_named(folder: Path) -> None:
-    spoil_config(folder, dim_feedforward=100)
+def test_weights_that_do_not_fit_the_config_are_named(folder: Path) -> None:
+    change_config(folder, dim_feedforward=100)
     with pytest.raises(InputError, match=r"model\.safetensors.*ffn\.w1\.weight.*\[96, 64\].*\[100, 64\]"):
         read_checkpoint(folder)
 
@@ -113,15 +85,16 @@ def test_files_that_do_not_belong_together_are_named(folder: Path) -> None:
         ({"vertex_pe_num_freqs": 12}, "lower it to 6"),
         ({"dpt_out_layers": [0, 1, 2, 9]}, "dpt_out_layers"),
         ({"visibility": "radar"}, "visibility = 'radar'"),
+        ({"rope_type": "triangle_mixed"}, "rope_type = 'triangle_mixed'"),
     ],
 )
-def test_config_mistakes_are_named(folder: Path, changes: dict[str, object], message: str) -> None:
-    spoil_config(folder, **changes)
+def test_mistakes_in_the_config_are_named(folder: Path, changes: dict[str, object], message: str) -> None:
+    change_config(folder, **changes)
     with pytest.raises(InputError, match=message):
         read_checkpoint(folder)
 
 
-def test_missing_broken_and_surplus_files(folder: Path) -> None:
+def test_missing_and_broken_files_and_surplus_tensors_are_named(folder: Path) -> None:
     weights = folder / "model.safetensors"
     state = load_file(weights)
     save_file({**state, "extra": torch.zeros(1)}, weights)
@@ -144,20 +117,13 @@ def test_missing_broken_and_surplus_files(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"), [("nowhere", "No model 'nowhere'"), ("./nowhere", "No model"), ("a/b.safetensors", "No model")]
 )
-def test_a_model_that_is_nowhere(name: str, message: str) -> None:
+def test_unknown_models_are_refused(name: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         rfcli.load_model(name, device="cpu")
 
 
-def test_offline_the_hub_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_network_is_reported_in_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(InputError, match=r"Could not fetch 'someone/renderformer'.*folder"):
         rfcli.load_model("someone/renderformer", device="cpu")
-
-
-def test_unknown_attention_and_device(folder: Path) -> None:
-    with pytest.raises(InputError, match="Unknown attention 'softmux'"):
-        rfcli.load_model(str(folder), attention="softmux", device="cpu")
-    with pytest.raises(InputError, match="--device tpu"):
-        rfcli.load_model(str(folder), device="tpu")

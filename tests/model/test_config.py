@@ -1,7 +1,8 @@
-"""The official config.json: its defaults, and that no field of it is ignored."""
+"""The official config.json: its defaults, and that every field has an effect or is refused."""
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ import torch
 
 import rfcli
 from rfcli.errors import InputError
-from rfcli.model import RenderFormerConfig
-from tests.model.test_switches import SMALL, random_model, random_scenes
+from rfcli.model import RenderFormerConfig, read_checkpoint, save_checkpoint
+from tests.support.model_official import SMALL_OFFICIAL, random_model, random_scenes
 from tests.support.model_scenes import cameras
 
 OFFICIAL = {
@@ -53,8 +54,8 @@ OFFICIAL = {
     "turn_to_cam_coord": True,
     "use_ldr": False,
 }
-# Another value of every field: either it changes what the model is or says, or it is refused.
-HONOURED = {
+# Another value of every field, which changes the parameters or the image, or is refused.
+EFFECTIVE = {
     "latent_dim": 108,
     "num_layers": 3,
     "num_heads": 1,
@@ -91,26 +92,25 @@ HONOURED = {
     "use_ldr": True,
 }
 REFUSED = {"norm_first": False, "rope_type": "triangle_mixed", "vdir_pe_type": "rope"}
-IN_TRAINING = {"dropout"}  # tests/model/test_switches.py
+ONLY_IN_TRAINING = {"dropout"}  # tests/model/test_reference.py
 
 
-def test_fields_and_defaults_are_the_official_ones() -> None:
+def test_fields_and_defaults_equal_the_official_config() -> None:
     assert json.loads(json.dumps(RenderFormerConfig().to_dict())) == OFFICIAL
     assert RenderFormerConfig.from_dict({}) == RenderFormerConfig.from_dict(OFFICIAL)
     assert RenderFormerConfig.from_dict({"num_layers": 8}).num_heads == 6
 
 
-def test_every_field_is_spoken_for() -> None:
-    assert set(HONOURED) | set(REFUSED) | IN_TRAINING == set(OFFICIAL)
+def test_every_field_is_tested() -> None:
+    assert set(EFFECTIVE) | set(REFUSED) | ONLY_IN_TRAINING == set(OFFICIAL)
 
 
-@pytest.mark.parametrize("name", HONOURED)
-def test_another_value_is_another_model(name: str) -> None:
-    """With other tensors, or the same ones and another picture."""
+@pytest.mark.parametrize("name", EFFECTIVE)
+def test_every_field_changes_parameters_or_image(name: str) -> None:
     base: dict[str, Any] = {"rope_double_max_freq": True} if name == "vertex_pe_num_freqs" else {}
     if name == "dpt_out_layers":
         base["view_transformer_n_layers"] = 5
-    value = HONOURED[name]
+    value = EFFECTIVE[name]
     changes = base | {name: tuple(value) if isinstance(value, list) else value}
     before, after = random_model(**base), random_model(**changes)
     shapes = [{key: tensor.shape for key, tensor in model.state_dict().items()} for model in (before, after)]
@@ -118,7 +118,7 @@ def test_another_value_is_another_model(name: str) -> None:
         return
     buffers = {key: tensor for key, tensor in after.state_dict().items() if key.endswith("freqs")}
     after.load_state_dict(before.state_dict() | buffers)
-    scenes = random_scenes(SMALL)
+    scenes = random_scenes(SMALL_OFFICIAL)
     scenes["c2w"], scenes["fov"] = cameras(scenes=2)
     resolution = 64 if name == "view_transformer_use_swin_attn" else 16
     first, second = (rfcli.render(model, **scenes, resolution=resolution) for model in (before, after))
@@ -126,14 +126,13 @@ def test_another_value_is_another_model(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_not_computed_is_refused(name: str) -> None:
+def test_unsupported_values_are_refused_by_name(name: str) -> None:
     with pytest.raises(InputError, match=rf"{name} = .* is not supported"):
         RenderFormerConfig.from_dict({name: REFUSED[name]})
 
 
 @pytest.mark.parametrize("name", OFFICIAL)
-def test_values_of_another_kind_are_named(name: str) -> None:
-    """A word where a number belongs, a number where a word belongs."""
+def test_values_of_the_wrong_type_are_refused_by_name(name: str) -> None:
     wrong = 3.5 if isinstance(OFFICIAL[name], str) else "many"
     with pytest.raises(InputError, match=f"config field {name}"):
         RenderFormerConfig.from_dict({name: wrong})
@@ -159,9 +158,9 @@ def test_values_of_another_kind_are_named(name: str) -> None:
         ({"pe_type": "nerf", "view_transformer_latent_dim": 36}, "view_transformer_latent_dim = 36 must equal"),
         ({"pe_type": "nerf", "token_position_freqs": 2}, "token_position_freqs"),
         ({"vertex_pe_num_freqs": 6}, "lower it to 4"),
-        ({"vertex_pe_num_freqs": 3}, "even number from 4"),
-        ({"vertex_pe_num_freqs": 2}, "even number from 4"),
-        ({"vertex_pe_num_freqs": 0, "rope_double_max_freq": True}, "even number from 2"),
+        ({"vertex_pe_num_freqs": 3}, "even number of at least 4"),
+        ({"vertex_pe_num_freqs": 2}, "even number of at least 4"),
+        ({"vertex_pe_num_freqs": 0, "rope_double_max_freq": True}, "even number of at least 2"),
         ({"num_heads": 4}, "num_heads leaves heads of 18 channels"),
         ({"view_transformer_n_heads": 3}, "view_transformer_n_heads leaves heads of 24"),
         (
@@ -174,12 +173,27 @@ def test_values_of_another_kind_are_named(name: str) -> None:
         ({"light": "relative"}, "light = 'relative'.*first-hit"),
     ],
 )
-def test_contradictions_are_named(changes: dict[str, Any], message: str) -> None:
+def test_contradictions_are_refused_by_name(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        RenderFormerConfig.from_dict(dataclasses.asdict(SMALL) | changes)
+        RenderFormerConfig.from_dict(dataclasses.asdict(SMALL_OFFICIAL) | changes)
 
 
-def test_parts_that_are_switched_off_may_say_anything_of_their_kind() -> None:
-    """As in the official config.json, which always holds every field."""
+def test_fields_of_disabled_parts_are_not_checked_for_contradictions() -> None:
+    """The official config.json always contains every field."""
     RenderFormerConfig.from_dict({"use_dpt_decoder": False, "view_transformer_n_layers": 1, "dpt_out_layers": [9]})
     RenderFormerConfig.from_dict({"pe_type": "nerf", "rope_double_max_freq": True, "vertex_pe_num_freqs": 31})
+
+
+def test_learned_rope_type_computes_the_same_as_triangle(tmp_path: Path) -> None:
+    """`triangle_learned` of the official code has no parameters of its own; the field survives saving and loading."""
+    plain, learned = random_model(), random_model(rope_type="triangle_learned")
+    assert learned.state_dict().keys() == plain.state_dict().keys()
+    learned.load_state_dict(plain.state_dict())
+    save_checkpoint(learned, tmp_path)
+    loaded = read_checkpoint(tmp_path)
+    assert loaded.config == learned.config
+    assert json.loads((tmp_path / "config.json").read_text())["rope_type"] == "triangle_learned"
+    scenes = random_scenes(SMALL_OFFICIAL)
+    expected = rfcli.render(plain, **scenes, resolution=16)
+    assert torch.equal(rfcli.render(learned, **scenes, resolution=16), expected)
+    assert torch.equal(rfcli.render(loaded, **scenes, resolution=16), expected)

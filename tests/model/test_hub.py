@@ -1,4 +1,4 @@
-"""Where a model's name leads. The hub is played by functions that record what they are asked."""
+"""Models by name: Hugging Face ids, revisions, folders and files. Functions that record their calls replace the hub."""
 
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[tuple[str, dict[str, Any]]]:
-    """What the hub was asked for; it always answers with `folder`."""
+def downloads(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Repository and options of each download; every download returns `folder`."""
     calls: list[tuple[str, dict[str, Any]]] = []
 
     def snapshot_download(repository: str, **options: Any) -> str:
@@ -39,8 +39,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[tuple[str, dict
     return calls
 
 
-def answer(kind: type[Exception]) -> Exception:
-    """An error as the hub raises it, without the response that its constructor wants."""
+def hub_error(kind: type[Exception]) -> Exception:
+    """An error of the hub without the HTTP response that its constructor requires."""
     return kind.__new__(kind)
 
 
@@ -54,17 +54,19 @@ def answer(kind: type[Exception]) -> Exception:
         ("someone/model@refs/pr/3", "someone/model", "refs/pr/3"),
     ],
 )
-def test_an_id_and_its_revision_reach_the_hub(
-    asked: list[tuple[str, dict[str, Any]]], name: str, repository: str, revision: str | None
+def test_id_and_revision_are_passed_to_the_hub(
+    downloads: list[tuple[str, dict[str, Any]]], name: str, repository: str, revision: str | None
 ) -> None:
     model = rfcli.load_model(name, device="cpu")
     expected = small_model().state_dict()
     assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
-    assert [(call[0], call[1]["revision"]) for call in asked] == [(repository, revision)]
-    assert asked[0][1]["allow_patterns"] == ["config.json", "model.safetensors"]  # and so no pickle
+    assert [(call[0], call[1]["revision"]) for call in downloads] == [(repository, revision)]
+    assert downloads[0][1]["allow_patterns"] == ["config.json", "model.safetensors"]  # no pickle
 
 
-def test_weights_of_any_name_beside_their_config(folder: Path, asked: list[tuple[str, dict[str, Any]]]) -> None:
+def test_weights_file_may_have_any_name_next_to_its_config(
+    folder: Path, downloads: list[tuple[str, dict[str, Any]]]
+) -> None:
     (folder / "model.safetensors").rename(folder / "best-of.3.safetensors")
     model = rfcli.load_model(str(folder / "best-of.3.safetensors"), device="cpu")
     assert torch.equal(model.tri_token, small_model().tri_token)
@@ -73,22 +75,22 @@ def test_weights_of_any_name_beside_their_config(folder: Path, asked: list[tuple
     (folder / "config.json").unlink()
     with pytest.raises(InputError, match=r"config\.json is missing"):
         rfcli.load_model(str(folder / "best-of.3.safetensors"), device="cpu")
-    assert not asked
+    assert not downloads
 
 
-def test_a_folder_comes_before_the_hub(
-    folder: Path, asked: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+def test_local_folder_takes_precedence_over_the_hub(
+    folder: Path, downloads: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder.parents[1])
     assert locate(f"{folder.parent.name}/model") == Path(folder.parent.name, "model")
-    assert not asked
+    assert not downloads
 
 
 @pytest.mark.parametrize("name", ["./someone/model", "/someone", "~/model", "a/b/c", "a/b.safetensors", "a/b.json"])
-def test_paths_are_not_looked_for_on_the_hub(asked: list[tuple[str, dict[str, Any]]], name: str) -> None:
+def test_paths_are_not_requested_from_the_hub(downloads: list[tuple[str, dict[str, Any]]], name: str) -> None:
     with pytest.raises(InputError, match="No model"):
         locate(name)
-    assert not asked
+    assert not downloads
 
 
 @pytest.mark.parametrize(
@@ -96,12 +98,14 @@ def test_paths_are_not_looked_for_on_the_hub(asked: list[tuple[str, dict[str, An
     [
         (LocalEntryNotFoundError("offline"), r"Could not fetch 'some/one@v2'.*nor is it in the local cache.*folder"),
         (ConnectionError("no route"), r"Could not fetch 'some/one@v2'.*go online once"),
-        (answer(RevisionNotFoundError), "'some/one' has no revision 'v2'"),
-        (answer(GatedRepoError), "'some/one' asks for consent"),
-        (answer(RepositoryNotFoundError), "'some/one@v2' is neither a folder here nor a public"),
+        (hub_error(RevisionNotFoundError), "'some/one' has no revision 'v2'"),
+        (hub_error(GatedRepoError), "'some/one' requires consent"),
+        (hub_error(RepositoryNotFoundError), "'some/one@v2' is neither a folder here nor a public"),
     ],
 )
-def test_what_the_hub_answers_is_one_sentence(monkeypatch: pytest.MonkeyPatch, error: Exception, message: str) -> None:
+def test_errors_of_the_hub_are_reported_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
     def snapshot_download(repository: str, **options: Any) -> str:
         raise error
 
@@ -111,8 +115,8 @@ def test_what_the_hub_answers_is_one_sentence(monkeypatch: pytest.MonkeyPatch, e
     assert "\n" not in str(caught.value)
 
 
-def test_offline_the_cache_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: Path) -> None:
-    """The cache as huggingface_hub lays it out, and no network."""
+def test_cached_model_loads_without_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: Path) -> None:
+    """The cache has the layout of huggingface_hub."""
     commit = "0" * 40
     cached = tmp_path / "hub" / "models--someone--model"
     (cached / "refs").mkdir(parents=True)

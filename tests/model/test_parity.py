@@ -1,6 +1,5 @@
-"""The network against what the official code computed, on random weights."""
+"""The network against recorded outputs of the official code, with random weights (tests/golden/README.md)."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,32 +8,28 @@ import torch
 
 import rfcli
 from rfcli.model import RenderFormer, SceneBatch, read_checkpoint
+from tests.support.model_official import GOLDEN, LARGE_GOLDEN, TOLERANCE, deviation
 
-ROOT = Path(__file__).parents[2]
-GOLDEN = ROOT / "tests" / "golden" / "pub-rope-nodpt"
-OTHERS = Path(os.environ.get("RF_PARITY", ROOT.parent / "shared" / "parity"))
-OURS = sorted(path.parent for path in GOLDEN.parent.glob("*/config.json"))
-FIXTURES = [*OURS, OTHERS / "pub-rope-dpt", OTHERS / "pub-swin-large-like"]
-TOLERANCE = 1e-4  # of the largest reference value
+FOLDERS = [
+    *sorted(path.parent for path in GOLDEN.glob("*/config.json")),
+    LARGE_GOLDEN / "pub-rope-dpt",
+    LARGE_GOLDEN / "pub-swin-large-like",
+]
 
 Arrays = dict[str, torch.Tensor]
 
 
-@pytest.fixture(params=FIXTURES, ids=lambda path: path.name)
-def case(request: pytest.FixtureRequest) -> tuple[RenderFormer, Arrays]:
+@pytest.fixture(params=FOLDERS, ids=lambda path: path.name)
+def recording(request: pytest.FixtureRequest) -> tuple[RenderFormer, Arrays]:
     folder: Path = request.param
     if not folder.is_dir():
-        pytest.skip(f"{folder.name} is not here; set RF_PARITY to the folder of fixtures")
+        pytest.skip(f"{folder.name} is not here; set RF_PARITY to the folder of recordings")
     arrays = np.load(next(folder.glob("case-*.npz")))
     return read_checkpoint(folder), {name: torch.from_numpy(arrays[name]) for name in arrays.files}
 
 
-def deviation(ours: torch.Tensor, reference: torch.Tensor) -> float:
-    return float((ours - reference).abs().max() / reference.abs().max())
-
-
-def test_tokens_after_the_view_independent_stage(case: tuple[RenderFormer, Arrays]) -> None:
-    model, arrays = case
+def test_view_independent_tokens_match_official_code(recording: tuple[RenderFormer, Arrays]) -> None:
+    model, arrays = recording
     batch = SceneBatch(arrays["triangles"], arrays["vn"], arrays["mask"], texture=arrays["texture"])
     with torch.no_grad():
         tokens = model.view_independent(batch)
@@ -43,8 +38,8 @@ def test_tokens_after_the_view_independent_stage(case: tuple[RenderFormer, Array
     assert deviation(tokens[real], arrays["enc_tokens"][real]) <= TOLERANCE
 
 
-def test_images_and_untouched_inputs(case: tuple[RenderFormer, Arrays]) -> None:
-    model, arrays = case
+def test_images_match_official_code_and_inputs_are_unchanged(recording: tuple[RenderFormer, Arrays]) -> None:
+    model, arrays = recording
     before = {name: array.clone() for name, array in arrays.items()}
     inputs = [arrays[name] for name in ("triangles", "vn", "c2w", "fov")]
     options = {"texture": arrays["texture"], "mask": arrays["mask"], "resolution": int(arrays["resolution"])}

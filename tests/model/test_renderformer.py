@@ -1,30 +1,18 @@
-"""What the two stages owe whatever their weights are."""
-
-import dataclasses
+"""Properties of the network that hold for any weights: padding, order, batches, and what first hits imply."""
 
 import pytest
 import torch
 
 from rfcli.errors import InputError
 from rfcli.model import SceneBatch, render
-from rfcli.model.rendering import SAMPLES, render_timed
-from tests.support.model_scenes import cameras, random_batch, small_model
-
-VARIANTS = [
-    {},
-    {"visibility": "attention", "token_position_freqs": None, "turn_to_cam_coord": True},
-    {"visibility": "first-hit", "turn_to_cam_coord": True, "key_weight": "count"},
-    {"visibility": "attention", "turn_to_cam_coord": False, "key_weight": "normalised", "use_dpt_decoder": False},
-    {"view_transformer_use_swin_attn": True, "attention": "performer"},
-    {"attention": "nearfar", "attention_options": {"keys": 4}},
-    {"pe_type": "nerf", "token_position_freqs": None, "norm_type": "layer_norm", "bias": True, "activation": "gelu"},
-    {"pe_type": "nerf", "token_position_freqs": None, "turn_to_cam_coord": True, "attention": "performer"},
-    {"view_transformer_latent_dim": 80, "view_transformer_include_self_attn": False, "use_vn_encoder": False},
-]
+from rfcli.model.first_hit import FirstHitStage
+from rfcli.model.rendering import SUBPIXEL_SAMPLES, render_timed
+from rfcli.model.view_dependent import ViewDependentStage
+from tests.support.model_scenes import VARIANTS, cameras, random_batch, small_model
 
 
 @pytest.mark.parametrize("changes", VARIANTS)
-def test_padding_changes_nothing(changes: dict[str, object]) -> None:
+def test_padding_does_not_change_the_image(changes: dict[str, object]) -> None:
     model, batch = small_model(**changes), random_batch(triangles=10)
     c2w, fov = cameras()
     assert batch.material is not None
@@ -35,13 +23,13 @@ def test_padding_changes_nothing(changes: dict[str, object]) -> None:
         material=torch.nn.functional.pad(batch.material, (0, 0, 0, 6), value=1.0),
     )
     with torch.no_grad():
-        alone, beside = (model(scenes, c2w, fov, 32) for scenes in (batch, padded))
+        alone, with_padding = (model(scenes, c2w, fov, 32) for scenes in (batch, padded))
     assert alone.std() > 1e-3
-    assert torch.allclose(alone, beside, atol=1e-5)
+    assert torch.allclose(alone, with_padding, atol=1e-5)
 
 
 @pytest.mark.parametrize("changes", VARIANTS)
-def test_order_of_triangles_changes_nothing(changes: dict[str, object]) -> None:
+def test_order_of_triangles_does_not_change_the_image(changes: dict[str, object]) -> None:
     model, batch = small_model(**changes), random_batch(triangles=15)
     c2w, fov = cameras()
     order = torch.randperm(15, generator=torch.Generator().manual_seed(2))
@@ -52,19 +40,19 @@ def test_order_of_triangles_changes_nothing(changes: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("changes", VARIANTS)
-def test_scenes_of_a_batch_and_views_do_not_mix(changes: dict[str, object]) -> None:
+def test_scenes_and_views_of_a_batch_are_independent(changes: dict[str, object]) -> None:
     model, batch = small_model(**changes), random_batch(scenes=2)
     c2w, fov = cameras(scenes=2, views=3)
     assert batch.material is not None
     with torch.no_grad():
         together = model(batch, c2w, fov, 32)
         second = SceneBatch(batch.triangles[1:], batch.vn[1:], batch.mask[1:], material=batch.material[1:])
-        apart = model(second, c2w[1:, 2:], fov[1:, 2:], 32)
-    assert torch.allclose(together[1:, 2:], apart, atol=1e-5)
+        alone = model(second, c2w[1:, 2:], fov[1:, 2:], 32)
+    assert torch.allclose(together[1:, 2:], alone, atol=1e-5)
 
 
-def test_a_material_equals_its_texture() -> None:
-    """The collapsed encoder against the full sum over a 13 x 32 x 32 texture."""
+def test_constant_material_equals_its_texture() -> None:
+    """The encoder collapsed to 13 inputs, against the full sum over a 13 x 32 x 32 texture."""
     model, batch = small_model(texture_encode_patch_size=32), random_batch()
     assert batch.material is not None
     x = torch.arange(32)
@@ -75,59 +63,49 @@ def test_a_material_equals_its_texture() -> None:
         assert torch.allclose(model.tokens(batch), model.tokens(textured), rtol=1e-4, atol=1e-5)
 
 
-def test_first_hit_gives_black_where_nothing_is_and_emission_where_a_light_is() -> None:
+def test_black_surfaces_show_exactly_their_emission() -> None:
+    """With first-hit visibility a pixel is black where nothing is hit, and emission where a light is hit."""
     model, batch = small_model(), random_batch(triangles=4)
     c2w, fov = cameras(views=1)
     assert batch.material is not None
     material = batch.material.clone()
-    material[..., :6] = 0  # black surfaces show only what they emit
+    material[..., :6] = 0
     image = render(model, batch.triangles, batch.vn, c2w, fov, material=material, resolution=64)
     values = torch.unique((image * 1000).round() / 1000)
-    quarters = torch.arange(5) * 20.0 / 4  # four rays a pixel: at an edge some meet the light, some nothing
+    quarters = torch.arange(5) * 20.0 / 4  # of four rays per pixel at an edge, some hit the light
     assert torch.isclose(values[:, None], quarters, atol=1e-2).any(1).all()
     assert {0.0, 20.0} <= set(values.round().tolist())
 
 
-def test_views_one_by_one_equal_views_together() -> None:
+def test_views_rendered_one_by_one_equal_views_rendered_together() -> None:
     model, batch = small_model(), random_batch(scenes=2)
     c2w, fov = cameras(scenes=2, views=3)
     image, seconds = render_timed(model, batch, c2w, fov, 32)
     with torch.no_grad():
-        scenes = model.lit(batch, model.view_independent(batch))
-        together = model.decode(model.view_dependent(scenes, c2w, fov, 32, samples=SAMPLES))
+        scenes = model.encode(batch, model.view_independent(batch))
+        together = model.decode(model.view_dependent(scenes, c2w, fov, 32, samples=SUBPIXEL_SAMPLES))
     assert torch.allclose(image, together, rtol=1e-4, atol=1e-4)
     assert len(seconds.view_dependent) == 3
 
 
-def test_more_of_the_same_surface_changes_nothing_with_area_weights() -> None:
-    """Keys weighted by area: a triangle given twice, each of half the area, is one triangle (values and keys equal)."""
-    from rfcli.model.attention_context import log_key_weight
-
-    batch = random_batch(triangles=6)
-    weights = log_key_weight("area", batch, registers=3)
-    assert weights is not None
-    assert (weights[0, :4] == 0).all()  # registers and the emitter
-    assert torch.exp(weights[0, 4:]).sum() == pytest.approx(1.0, abs=1e-5)
-    normalised = log_key_weight("normalised", batch, registers=3)
-    assert normalised is not None
-    assert torch.exp(normalised[0, 4:]).tolist() == pytest.approx([1 / 5] * 5)
-    assert log_key_weight("count", batch, registers=3) is None
+def test_given_visible_triangles_replace_the_z_buffer() -> None:
+    model, batch, (c2w, fov) = small_model(), random_batch(), cameras()
+    with torch.no_grad():
+        scene = model.encode(batch, model.view_independent(batch))
+        rays = model.view_transformer.rays(scene, c2w, fov, 16, None, 1)
+        visible = rays.hits.triangle.view(1, 2, 16, 16)
+        assert torch.equal(model(batch, c2w, fov, 16, visible), model(batch, c2w, fov, 16))
+        nothing = model(batch, c2w, fov, 16, torch.full_like(visible, -1))
+    assert not nothing.any()
 
 
+@pytest.mark.parametrize("changes", [{}, {"visibility": "attention"}])
 @pytest.mark.parametrize("resolution", [0, 30, -8])
-def test_resolution_must_be_a_multiple_of_the_patch(resolution: int) -> None:
-    with pytest.raises(InputError, match=f"resolution {resolution}"):
-        small_model()(random_batch(), *cameras(), resolution)
+def test_resolution_must_be_a_multiple_of_the_patch_size(resolution: int, changes: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=f"`resolution` {resolution} must be a multiple of 8"):
+        small_model(**changes)(random_batch(), *cameras(), resolution)
 
 
-def test_shapes_that_disagree_are_named() -> None:
-    batch = random_batch()
-    with pytest.raises(InputError, match="vn has shape"):
-        dataclasses.replace(batch, vn=batch.vn[:, :-1])
-    with pytest.raises(InputError, match="no triangle"):
-        dataclasses.replace(batch, mask=torch.zeros_like(batch.mask))
-    with pytest.raises(InputError, match=r"material.*texture"):
-        dataclasses.replace(batch, material=None)
-    c2w, fov = cameras()
-    with pytest.raises(InputError, match="precision 'fp16'"):
-        render(small_model(), batch.triangles, batch.vn, c2w, fov, material=batch.material, precision="fp16")
+def test_visibility_chooses_the_view_dependent_stage() -> None:
+    assert type(small_model(visibility="first-hit").view_transformer) is FirstHitStage
+    assert type(small_model(visibility="attention").view_transformer) is ViewDependentStage

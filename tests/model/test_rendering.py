@@ -30,6 +30,7 @@ def measured_and_estimated_bytes(attention: str) -> tuple[int, int]:
     return peak.bytes() or 0, needed_bytes(model, TRIANGLES)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
 @pytest.mark.parametrize("attention", ["performer", "nearfar"])
 def test_estimated_memory_is_a_lower_bound_of_the_right_size(attention: str) -> None:

@@ -1,7 +1,7 @@
-"""Channels apart: against three renders of grey scenes by the same weights with channels together.
+"""Symmetries of light transport that hold for any weights.
 
-Light in the scene's own unit: the unit against a slow sum, and pictures that are linear in emission whatever the
-network's weights are.
+Channels apart: images equal those of three monochrome scenes, computed by the same weights with channels together.
+Relative light: images are linear in emission, and the unit of light matches a sum over all pairs of triangles.
 """
 
 import dataclasses
@@ -12,22 +12,29 @@ from torch import Tensor
 
 from rfcli.errors import InputError
 from rfcli.model import PRESETS, RenderFormer, SceneBatch
+from rfcli.model.batch import COLOURS
 from rfcli.model.config import RenderFormerConfig
-from rfcli.model.transport import USUAL, from_its_unit, in_its_unit, light_unit, scenes_computed
-from tests.support.model_scenes import cameras, random_batch, small_model
-
-COLOURS = (slice(0, 3), slice(3, 6), slice(10, 13))
+from rfcli.model.transport import (
+    TYPICAL_LIGHT,
+    Transport,
+    average_channels,
+    divide_emission,
+    light_unit,
+    scale_log_light,
+)
+from tests.support.model_scenes import SMALL, cameras, random_batch, small_model
 
 
 def coloured(scenes: int) -> SceneBatch:
-    """Random scenes whose lights have a colour, too."""
+    """Random scenes with coloured lights."""
     batch = random_batch(scenes=scenes, triangles=9)
     assert batch.material is not None
     batch.material[:, 0, 10:] = torch.tensor([30.0, 8.0, 0.0])
     return batch
 
 
-def of_one_channel(batch: SceneBatch, channel: int) -> SceneBatch:
+def monochrome(batch: SceneBatch, channel: int) -> SceneBatch:
+    """The scenes with the colours of one channel in place of all three."""
     assert batch.material is not None
     material = batch.material.clone()
     for colour in COLOURS:
@@ -44,80 +51,122 @@ def pair(**changes: object) -> tuple[RenderFormer, RenderFormer]:
 
 
 @torch.no_grad()
-def drawn(model: RenderFormer, batch: SceneBatch, views: int = 2) -> Tensor:
+def encoded(model: RenderFormer, batch: SceneBatch, views: int = 2) -> Tensor:
+    """Encoded images [B, V, 16, 16, 3]."""
     c2w, fov = cameras(len(batch.mask), views)
     return model(batch, c2w, fov, 16)  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("scenes", [1, 2])
 @pytest.mark.parametrize("attention", ["sdpa", "nearfar", "performer", "hedgehog"])
-def test_of_searched_visibility_an_image_is_three_grey_ones(scenes: int, attention: str) -> None:
+def test_channels_apart_equal_three_monochrome_images(scenes: int, attention: str) -> None:
     together, apart = pair(visibility="attention", attention=attention, turn_to_cam_coord=scenes == 2)
     batch = coloured(scenes)
-    images = drawn(apart, batch)
+    images = encoded(apart, batch)
     for channel in range(3):
-        grey = drawn(together, of_one_channel(batch, channel)).mean(-1)
+        grey = encoded(together, monochrome(batch, channel)).mean(-1)
         torch.testing.assert_close(images[..., channel], grey, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("scenes", [1, 2])
-def test_of_known_visibility_light_is_that_of_three_grey_scenes(scenes: int) -> None:
-    """White surfaces without gloss show the light A itself: then the mean over three answers is taken of log10(1 + A),
-    which is what the image of a grey scene holds."""
+def test_channels_apart_with_first_hits_predict_the_light_of_three_monochrome_scenes(scenes: int) -> None:
+    """White diffuse surfaces show the incident light A, so the image is log10(1 + A), the quantity that is averaged."""
     together, apart = pair()
     batch = coloured(scenes)
     assert batch.material is not None
     batch.material[..., 0:3], batch.material[..., 3:6] = 0.0, 0.0
-    shines = (drawn(together, batch) > 0).any(-1)
+    emits = (encoded(together, batch) > 0).any(-1)
     batch.material[..., 0:3] = 1.0
-    images = drawn(apart, batch)
-    assert 0 < shines.sum() < shines.numel()
+    images = encoded(apart, batch)
+    assert 0 < emits.sum() < emits.numel()
     for channel in range(3):
-        grey = drawn(together, of_one_channel(batch, channel)).mean(-1)
-        torch.testing.assert_close(images[..., channel][~shines], grey[~shines], rtol=1e-4, atol=1e-5)
+        grey = encoded(together, monochrome(batch, channel)).mean(-1)
+        torch.testing.assert_close(images[..., channel][~emits], grey[~emits], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("visibility", ["attention", "first-hit"])
-def test_permuted_channels_permute_the_image(visibility: str) -> None:
+def test_permuting_channels_of_the_scene_permutes_those_of_the_image(visibility: str) -> None:
     _, apart = pair(visibility=visibility)
     batch = coloured(2)
     assert batch.material is not None
     material = batch.material.clone()
     for colour in COLOURS:
         material[..., colour] = batch.material[..., colour][..., [2, 0, 1]]
-    turned = drawn(apart, dataclasses.replace(batch, material=material))
-    torch.testing.assert_close(turned, drawn(apart, batch)[..., [2, 0, 1]], rtol=1e-4, atol=1e-5)
+    permuted = encoded(apart, dataclasses.replace(batch, material=material))
+    torch.testing.assert_close(permuted, encoded(apart, batch)[..., [2, 0, 1]], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("visibility", ["attention", "first-hit"])
-def test_what_is_known_to_be_grey_is_computed_once(visibility: str) -> None:
+def test_scenes_known_to_be_monochrome_are_computed_once(visibility: str) -> None:
     _, apart = pair(visibility=visibility)
-    grey = of_one_channel(coloured(2), 1)
-    known = dataclasses.replace(grey, monochrome=True)
+    unknown = monochrome(coloured(2), 1)
+    known = dataclasses.replace(unknown, monochrome=True)
     with torch.no_grad():
         assert len(apart.view_independent(known)) == 2
-        assert len(apart.view_independent(grey)) == 6
-    torch.testing.assert_close(drawn(apart, known), drawn(apart, grey), rtol=1e-4, atol=1e-5)
+        assert len(apart.view_independent(unknown)) == 6
+    torch.testing.assert_close(encoded(apart, known), encoded(apart, unknown), rtol=1e-4, atol=1e-5)
 
 
-def test_textures_are_taken_apart_as_materials_are() -> None:
+def test_channels_of_textures_are_separated_like_those_of_materials() -> None:
     _, apart = pair()
     batch = coloured(1)
     assert batch.material is not None
     texture = dataclasses.replace(batch, material=None, texture=batch.material[..., None, None])
-    torch.testing.assert_close(drawn(apart, texture), drawn(apart, batch), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(encoded(apart, texture), encoded(apart, batch), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     "changes", [{"include_alpha": True}, {"use_ldr": True}, {"texture_channels": 10}, {"channels": "three"}]
 )
-def test_models_of_other_images_cannot_take_them_apart(changes: dict[str, object]) -> None:
+def test_channels_apart_needs_radiance_and_13_channels(changes: dict[str, object]) -> None:
     with pytest.raises(InputError, match=next(iter(changes))):
         dataclasses.replace(PRESETS["base"], **{"channels": "apart", **changes})  # type: ignore[arg-type]
 
 
-def lamps(scenes: int = 2, seed: int = 0) -> SceneBatch:
-    """Random scenes with three coloured lights each; the last triangles of the second are padding."""
+@pytest.mark.parametrize(("channels", "light"), [("together", "given"), ("apart", "given"), ("apart", "relative")])
+def test_split_and_merge_are_inverse(channels: str, light: str) -> None:
+    """If every computed scene predicted its own emission, the merged image would be the scenes' emission."""
+    transport = Transport(dataclasses.replace(SMALL, channels=channels, light=light))
+    batch = coloured(2)
+    computed = transport.split(batch)
+    assert computed.copies == transport.copies == (3 if channels == "apart" else 1)
+    assert (computed.unit is None) == (light == "given")
+    emission = torch.log10(1 + computed.batch.constant_material()[..., 10:])
+    merged = transport.merge(emission[:, None], computed)  # one view, an image of 1 x N pixels
+    assert batch.material is not None
+    torch.testing.assert_close(merged[:, 0], torch.log10(1 + batch.material[..., 10:]), rtol=1e-5, atol=1e-6)
+
+
+def test_published_settings_change_nothing() -> None:
+    transport, batch = Transport(RenderFormerConfig()), coloured(2)
+    computed = transport.split(batch)
+    assert computed.batch is batch
+    assert computed.unit is None
+    image = torch.rand(2, 4, 4, 3)
+    assert transport.merge(image, computed) is image
+    assert computed.repeat_views(image, 2) is image
+
+
+def test_views_are_repeated_in_the_order_of_the_copies() -> None:
+    """[B V] views -> [S V]: all views of the first copy of the first scene come first."""
+    computed = Transport(dataclasses.replace(SMALL, channels="apart")).split(coloured(2))
+    assert computed.repeat_views(torch.tensor([0, 1, 10, 11]), 2).tolist() == [0, 1] * 3 + [10, 11] * 3
+
+
+def test_average_channels_matches_a_loop() -> None:
+    """2 scenes, 3 copies, 2 views, quantities A and S of three channels each."""
+    image = torch.rand(2 * 3 * 2, 4, 4, 6, generator=torch.Generator().manual_seed(0))
+    mean = average_channels(image, copies=3, views=2)
+    for scene in range(2):
+        for view in range(2):
+            for copy in range(3):
+                source = image[6 * scene + 2 * copy + view]
+                torch.testing.assert_close(mean[2 * scene + view][..., copy], source[..., :3].mean(-1))
+                torch.testing.assert_close(mean[2 * scene + view][..., 3 + copy], source[..., 3:].mean(-1))
+
+
+def three_lights(scenes: int = 2, seed: int = 0) -> SceneBatch:
+    """Random scenes with three coloured lights each; the last triangles of all but the first are padding."""
     batch = random_batch(scenes, 14, seed)
     assert batch.material is not None
     batch.material[:, :3, 10:] = 30 * torch.rand(scenes, 3, 3, generator=torch.Generator().manual_seed(seed))
@@ -125,61 +174,61 @@ def lamps(scenes: int = 2, seed: int = 0) -> SceneBatch:
     return batch
 
 
-def scaled(batch: SceneBatch, factor: float) -> SceneBatch:
+def with_scaled_emission(batch: SceneBatch, factor: float) -> SceneBatch:
     assert batch.material is not None
     material = batch.material.clone()
     material[..., 10:] *= factor
     return dataclasses.replace(batch, material=material)
 
 
-def slow_unit(batch: SceneBatch, scene: int) -> Tensor:
-    """[3], in float64 and pair by pair."""
+def reference_unit(batch: SceneBatch, scene: int) -> Tensor:
+    """The unit of light [3] of one scene, in float64, by a sum over all pairs of triangles."""
     triangles, material = (x[scene][batch.mask[scene]].double() for x in (batch.triangles, batch.constant_material()))
     areas = [torch.linalg.norm(torch.linalg.cross(t[1] - t[0], t[2] - t[0])) / 2 for t in triangles]
     centroids = [t.mean(0) for t in triangles]
     total = torch.zeros(3, dtype=torch.double)
-    for area, centroid, one in zip(areas, centroids, material, strict=True):
+    for area, centroid, channels in zip(areas, centroids, material, strict=True):
         squares = [a * (c - centroid).square().sum() for a, c in zip(areas, centroids, strict=True)]
-        total += area * one[10:] * sum(areas) / torch.stack(squares).sum()
-    return total / USUAL
+        total += area * channels[10:] * sum(areas) / torch.stack(squares).sum()
+    return total / TYPICAL_LIGHT
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_unit_is_flux_over_the_mean_square_of_distance(seed: int) -> None:
-    batch = lamps(2, seed)
-    expected = torch.stack([slow_unit(batch, scene) for scene in range(2)])
+def test_unit_is_radiance_times_area_over_mean_squared_distance(seed: int) -> None:
+    batch = three_lights(2, seed)
+    expected = torch.stack([reference_unit(batch, scene) for scene in range(2)])
     assert expected.min() > 0.01
     torch.testing.assert_close(light_unit(batch).double(), expected, rtol=1e-4, atol=0)
     textured = dataclasses.replace(batch, material=None, texture=batch.constant_material()[..., None, None])
     torch.testing.assert_close(light_unit(textured), light_unit(batch))
 
 
-def test_the_unit_is_not_rounded_where_products_are() -> None:
+def test_unit_is_not_rounded_under_autocast() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        rounded = light_unit(lamps())
-    assert torch.equal(rounded, light_unit(lamps()))
+        unit = light_unit(three_lights())
+    assert torch.equal(unit, light_unit(three_lights()))
 
 
-def test_the_unit_knows_neither_the_scene_s_size_nor_its_place() -> None:
-    batch = lamps()
-    there = dataclasses.replace(batch, triangles=batch.triangles * 7 + torch.tensor([3.0, -2.0, 1.0]))
-    torch.testing.assert_close(light_unit(there), light_unit(batch), rtol=1e-3, atol=0)
+def test_unit_does_not_depend_on_the_size_and_position_of_the_scene() -> None:
+    batch = three_lights()
+    moved = dataclasses.replace(batch, triangles=batch.triangles * 7 + torch.tensor([3.0, -2.0, 1.0]))
+    torch.testing.assert_close(light_unit(moved), light_unit(batch), rtol=1e-3, atol=0)
 
 
-def test_a_scene_in_its_unit_has_the_usual_light() -> None:
-    batch = lamps()
+def test_scene_divided_by_its_unit_has_unit_one() -> None:
+    batch = three_lights()
     for channel in range(3):
-        again = light_unit(in_its_unit(batch, light_unit(batch)[:, channel]))
-        torch.testing.assert_close(again[:, channel], torch.ones(2), rtol=1e-5, atol=0)
-    dark = scaled(batch, 0)
-    assert torch.equal(in_its_unit(dark, light_unit(dark)[:, 0]).constant_material(), dark.constant_material())
+        unit = light_unit(divide_emission(batch, light_unit(batch)[:, channel]))
+        torch.testing.assert_close(unit[:, channel], torch.ones(2), rtol=1e-5, atol=0)
+    dark = with_scaled_emission(batch, 0)
+    assert torch.equal(divide_emission(dark, light_unit(dark)[:, 0]).constant_material(), dark.constant_material())
 
 
 @pytest.mark.parametrize("unit", [0.0, 1e-3, 0.5, 1.0, 40.0])
-def test_light_from_its_unit(unit: float) -> None:
+def test_scaled_log_light_matches_the_formula_in_float64(unit: float) -> None:
     light = torch.linspace(0, 4.5, 40)
     expected = torch.log10(1 + unit * (10 ** light.double() - 1)).float()
-    torch.testing.assert_close(from_its_unit(light, torch.tensor(unit)), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(scale_log_light(light, torch.tensor(unit)), expected, rtol=1e-5, atol=1e-6)
 
 
 def radiance(model: RenderFormer, batch: SceneBatch) -> Tensor:
@@ -189,57 +238,61 @@ def radiance(model: RenderFormer, batch: SceneBatch) -> Tensor:
 
 @pytest.mark.parametrize("channels", ["together", "apart"])
 @pytest.mark.parametrize("attention", ["sdpa", "nearfar", "performer", "hedgehog"])
-def test_twice_the_light_is_twice_the_picture(channels: str, attention: str) -> None:
+def test_images_are_linear_in_emission_with_relative_light(channels: str, attention: str) -> None:
     relative = small_model(light="relative", channels=channels, attention=attention)
-    image = radiance(relative, lamps())
+    image = radiance(relative, three_lights())
     assert image.std() > 0
     for factor in (1e-2, 0.3, 8.0, 300.0):
-        torch.testing.assert_close(radiance(relative, scaled(lamps(), factor)), factor * image, rtol=2e-3, atol=1e-4)
+        torch.testing.assert_close(
+            radiance(relative, with_scaled_emission(three_lights(), factor)), factor * image, rtol=2e-3, atol=1e-4
+        )
     given = small_model(channels=channels, attention=attention)
-    off = radiance(given, scaled(lamps(), 8.0)) - 8 * radiance(given, lamps())
-    assert off.abs().max() > 0.1 * image.max()
+    error = radiance(given, with_scaled_emission(three_lights(), 8.0)) - 8 * radiance(given, three_lights())
+    assert error.abs().max() > 0.1 * image.max()
 
 
-def test_without_light_the_picture_is_black() -> None:
-    batch = lamps()
+def test_channels_without_light_are_black() -> None:
+    batch = three_lights()
     assert batch.material is not None
     batch.material[..., 12] = 0  # no blue
     image = radiance(small_model(light="relative", channels="apart"), batch)
     assert not image[..., 2].any()
     assert image[..., :2].any()
-    assert not radiance(small_model(light="relative"), scaled(batch, 0)).any()
+    assert not radiance(small_model(light="relative"), with_scaled_emission(batch, 0)).any()
 
 
-def test_a_grey_scene_in_training_is_a_channel_of_the_picture() -> None:
-    """White surfaces without gloss show the light itself, of which the picture holds the mean of three answers."""
+def test_monochrome_scene_in_training_is_one_channel_of_the_scene_with_colours() -> None:
+    """Training computes single channels of a scene; rendering computes all three."""
     apart = small_model(light="relative", channels="apart")
-    batch = lamps()
+    batch = three_lights()
     assert batch.material is not None
     batch.material[..., 3:6] = 0
-    whole, units = scenes_computed(batch, apart.config)
-    assert units is not None
-    assert len(units) == len(whole.mask) == 6
+    whole = Transport(apart.config).split(batch)
+    assert whole.unit is not None
+    assert whole.copies == 3
+    assert len(whole.unit) == len(whole.batch.mask) == 6
     for channel in range(3):
         material = batch.material.clone()
         material[..., 0:3] = material[..., channel, None]
         material[..., 10:] = material[..., 10 + channel, None]
-        grey = dataclasses.replace(batch, material=material, monochrome=True)
-        computed, unit = scenes_computed(grey, apart.config)
-        assert unit is not None
-        torch.testing.assert_close(unit, units[channel::3])
-        torch.testing.assert_close(computed.constant_material(), whole.constant_material()[channel::3])
+        single = dataclasses.replace(batch, material=material, monochrome=True)
+        computed = Transport(apart.config).split(single)
+        assert computed.unit is not None
+        assert computed.copies == 1
+        torch.testing.assert_close(computed.unit, whole.unit[channel::3])
+        torch.testing.assert_close(computed.batch.constant_material(), whole.batch.constant_material()[channel::3])
         torch.testing.assert_close(
-            radiance(apart, grey)[..., 0], radiance(apart, batch)[..., channel], rtol=1e-3, atol=1e-4
+            radiance(apart, single)[..., 0], radiance(apart, batch)[..., channel], rtol=1e-3, atol=1e-4
         )
 
 
-def test_gradients_are_finite_also_in_the_dark() -> None:
+def test_gradients_of_a_scene_without_light_are_finite() -> None:
     model = small_model(light="relative", channels="apart").train()
-    model(scaled(lamps(), 0), *cameras(2), 16).square().mean().backward()
+    model(with_scaled_emission(three_lights(), 0), *cameras(2), 16).square().mean().backward()
     assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
-def test_it_needs_light_that_arrives_at_surfaces() -> None:
+def test_relative_light_needs_first_hit_visibility() -> None:
     with pytest.raises(InputError, match="first-hit"):
         RenderFormerConfig(light="relative")
     with pytest.raises(InputError, match="light"):

@@ -1,4 +1,4 @@
-"""The z-buffer against a ray tracer that tries every triangle for every pixel."""
+"""The z-buffer against a float64 ray tracer that tests every triangle for every pixel."""
 
 import math
 
@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from rfcli.model.cameras import pixel_directions
-from rfcli.model.visibility import hit_geometry, seen_places, visible_triangles
+from rfcli.model.visibility import hit_geometry, patch_positions, visible_triangles
 
 
 def nearest_by_brute_force(triangles: Tensor, fov: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
-    """Solve o + t d = a + u (b - a) + v (c - a) for every pixel and triangle in float64; id and depth, [H, H]."""
+    """First hits [H, H], triangle and depth: solves t d = a + u (b - a) + v (c - a) for all pixels and triangles."""
     d = pixel_directions(fov.double()[None], resolution)[0].view(-1, 1, 3)
     a, b, c = triangles.double().unbind(1)
     system = torch.stack([d.expand(-1, len(a), -1), (a - b).expand(len(d), -1, -1), (a - c).expand(len(d), -1, -1)], -1)
@@ -23,7 +23,7 @@ def nearest_by_brute_force(triangles: Tensor, fov: Tensor, resolution: int) -> t
     return index.view(resolution, resolution), depth.view(resolution, resolution)
 
 
-def soup(count: int, seed: int, spread: float = 0.4) -> Tensor:
+def random_triangles(count: int, seed: int, spread: float = 0.4) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     centres = torch.rand(count, 1, 3, generator=generator) - 0.5
     return centres + spread * (torch.rand(count, 3, 3, generator=generator) - 0.5)
@@ -32,14 +32,14 @@ def soup(count: int, seed: int, spread: float = 0.4) -> Tensor:
 @pytest.mark.parametrize(
     ("count", "resolution", "fov", "distance"), [(5, 16, 30.0, 2), (40, 24, 50.0, 1.6), (300, 32, 60.0, 0.2)]
 )
-def test_sees_what_a_ray_tracer_sees(count: int, resolution: int, fov: float, distance: float) -> None:
-    """distance 0.2: the camera is inside the soup, so triangles reach behind it."""
-    triangles = soup(count, seed=count)
+def test_visible_triangles_match_a_ray_tracer(count: int, resolution: int, fov: float, distance: float) -> None:
+    """At distance 0.2 the camera is among the triangles, and some extend behind it."""
+    triangles = random_triangles(count, seed=count)
     triangles[..., 2] -= distance
     angle = torch.tensor(fov)
     seen = visible_triangles(triangles, torch.ones(count, dtype=torch.bool), angle, resolution)
     expected, depth = nearest_by_brute_force(triangles, angle, resolution)
-    assert (seen == expected).float().mean() > 0.998  # rays through an edge may fall to either side
+    assert (seen == expected).float().mean() > 0.998  # rays through an edge may hit either side
     assert (expected >= 0).any()
     hits = hit_geometry(seen[None], triangles[None], pixel_directions(angle[None], resolution))
     same = (seen == expected) & (seen >= 0)
@@ -47,7 +47,7 @@ def test_sees_what_a_ray_tracer_sees(count: int, resolution: int, fov: float, di
 
 
 def box(cells: int) -> Tensor:
-    """[N, 3, 3] the unit cube's faces but the front one, each of cells x cells squares cut along one diagonal."""
+    """[N, 3, 3] the unit cube without its front; each face is cells x cells squares of two triangles."""
     line = torch.linspace(-0.5, 0.5, cells + 1)
     x, y = (corner.reshape(-1) for corner in torch.meshgrid(line[:-1], line[:-1], indexing="ij"))
     step = 1 / cells
@@ -56,9 +56,9 @@ def box(cells: int) -> Tensor:
     )
     halves = torch.cat([squares[:, [0, 1, 2]], squares[:, [0, 2, 3]]])
 
-    def face(axis: int, place: float) -> Tensor:
+    def face(axis: int, position: float) -> Tensor:
         first, second = (a for a in range(3) if a != axis)
-        out = torch.full((*halves.shape[:2], 3), place)
+        out = torch.full((*halves.shape[:2], 3), position)
         out[..., first], out[..., second] = halves.unbind(-1)
         return out
 
@@ -67,15 +67,15 @@ def box(cells: int) -> Tensor:
 
 @pytest.mark.parametrize("cells", [1, 3, 4, 8])
 @pytest.mark.parametrize("resolution", [16, 64, 250, 256])
-def test_no_ray_slips_between_triangles(cells: int, resolution: int) -> None:
-    """On the axis of a box, diagonals and corners of the walls run exactly through the centres of pixels."""
+def test_no_ray_passes_between_adjacent_triangles(cells: int, resolution: int) -> None:
+    """Seen along the axis of a box, edges and vertices of the walls lie exactly at the centres of pixels."""
     triangles = box(cells) - torch.tensor([0.0, 0.0, 1.6])
-    angle = torch.tensor(2 * math.degrees(math.atan(0.5 / 1.1))) - 1e-3  # the open front just fills the picture
+    angle = torch.tensor(2 * math.degrees(math.atan(0.5 / 1.1))) - 1e-3  # the open front just fills the image
     seen = visible_triangles(triangles, torch.ones(len(triangles), dtype=torch.bool), angle, resolution)
     assert (seen >= 0).all()
 
 
-def test_a_triangle_seen_edge_on_is_not_seen() -> None:
+def test_triangle_seen_edge_on_is_invisible() -> None:
     sheet = torch.tensor([[[0.0, -1.0, -1.0], [0.0, 1.0, -1.0], [0.0, 0.0, -3.0]]])  # in the plane x = 0
     mask = torch.ones(1, dtype=torch.bool)
     for tilt in (0.0, 1e-9, -1e-9):
@@ -83,33 +83,35 @@ def test_a_triangle_seen_edge_on_is_not_seen() -> None:
         assert (visible_triangles(sheet, mask, torch.tensor(45.0), 33) == -1).all()
 
 
-def test_barycentric_weights_rebuild_the_hit_point() -> None:
-    triangles = soup(30, seed=3) - torch.tensor([0.0, 0.0, 1.7])
+def test_barycentric_weights_give_the_hit_point() -> None:
+    triangles = random_triangles(30, seed=3) - torch.tensor([0.0, 0.0, 1.7])
     fov = torch.tensor([45.0])
     directions = pixel_directions(fov, 16)
     seen = visible_triangles(triangles, torch.ones(30, dtype=torch.bool), fov[0], 16)[None]
     hits = hit_geometry(seen, triangles[None], directions)
-    rebuilt = (triangles[seen.clamp_min(0)] * hits.barycentric[..., None]).sum(-2)
-    assert torch.allclose(rebuilt[hits.seen], (directions * hits.depth[..., None])[hits.seen], atol=1e-5)
+    points = (triangles[seen.clamp_min(0)] * hits.barycentric[..., None]).sum(-2)
+    assert torch.allclose(points[hits.seen], (directions * hits.depth[..., None])[hits.seen], atol=1e-5)
     assert (hits.barycentric[~hits.seen] == 0).all()
 
 
 def test_padding_is_invisible() -> None:
-    triangles = soup(20, seed=1) - torch.tensor([0.0, 0.0, 1.7])
+    triangles = random_triangles(20, seed=1) - torch.tensor([0.0, 0.0, 1.7])
     mask = torch.arange(20) < 10
     seen = visible_triangles(triangles, mask, torch.tensor(45.0), 16)
     alone = visible_triangles(triangles[:10], mask[:10], torch.tensor(45.0), 16)
     assert torch.equal(seen, alone)
 
 
-def test_patches_that_see_nothing_stay_at_the_camera() -> None:
+def test_patches_without_hits_are_positioned_at_the_camera() -> None:
     triangle = torch.tensor([[[0.0, 0.0, -1.0], [2.0, 0.0, -1.0], [0.0, 2.0, -1.0]]])
     fov = torch.tensor([60.0])
     directions = pixel_directions(fov, 16)
     seen = visible_triangles(triangle, torch.ones(1, dtype=torch.bool), fov[0], 16)[None]
-    places = seen_places(directions, hit_geometry(seen, triangle[None], directions), torch.zeros(1, 3), patch=8)[0]
-    assert (seen[0, :8, 8:] >= 0).all()  # +X right, +Y up: the upper right quarter, and no other
+    positions = patch_positions(directions, hit_geometry(seen, triangle[None], directions), torch.zeros(1, 3), patch=8)[
+        0
+    ]
+    assert (seen[0, :8, 8:] >= 0).all()  # the upper right quarter (+X is right, +Y is up)
     assert (seen[0, 8:] == -1).all()
     assert (seen[0, :, :8] == -1).all()
-    assert torch.allclose(places[1, 2], torch.tensor(-1.0))
-    assert (places[[0, 2, 3]] == 0).all()
+    assert torch.allclose(positions[1, 2], torch.tensor(-1.0))
+    assert (positions[[0, 2, 3]] == 0).all()

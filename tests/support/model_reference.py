@@ -1,7 +1,8 @@
-"""RenderFormer once more, slowly: float64, one scene, view and head at a time, from the formulas and published names.
+"""Reference implementation of RenderFormer in float64, for one scene, one view and one head at a time.
 
-It shares no code with rfcli/model. Padding is not masked but left out, RoPE is a multiplication of complex numbers,
-windows are a question asked of every pair of patches, and bilinear resizing is a matrix.
+It follows the formulas and the published parameter names and shares no code with rfcli/model: padded triangles are
+removed instead of masked, RoPE multiplies complex numbers, Swin windows are a mask over all pairs of patches, and
+bilinear resizing is a matrix product.
 """
 
 import math
@@ -10,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Config = dict[str, Any]  # as in config.json, complete
+Config = dict[str, Any]  # all fields of config.json
 
 
 class Weights:
-    """A state dict in float64 that remembers which of its tensors were read."""
+    """A state dict in float64 that records which of its tensors were read."""
 
     def __init__(self, state: dict[str, Tensor]) -> None:
         self.state = {name: tensor.double() for name, tensor in state.items()}
@@ -29,7 +30,7 @@ class Weights:
         return y + self[f"{name}.bias"] if bias else y
 
     def norm(self, name: str, kind: str, x: Tensor, eps: float | None = None) -> Tensor:
-        """eps None: torch's own default, as behind the encoders."""
+        """eps None: torch's default, as in the norms after the encoders."""
         if kind == "none":
             return x
         if kind == "rms_norm":
@@ -47,7 +48,7 @@ class Weights:
 
 
 def nerf(x: Tensor, frequencies: int) -> Tensor:
-    """x [N, C]: x, then for both phases every channel at every power of two."""
+    """x [N, C] -> [N, C (2 F + 1)]: x, then for both phases every channel at every power of two."""
     columns = [x]
     for phase in (0.0, math.pi / 2):
         for channel in range(x.shape[1]):
@@ -56,7 +57,7 @@ def nerf(x: Tensor, frequencies: int) -> Tensor:
 
 
 def rotated(x: Tensor, vertices: Tensor, frequencies: Tensor) -> Tensor:
-    """x [N, D] of one head: pairs (i, i + D / 2) as complex numbers times exp(i angle)."""
+    """x [N, D] of one head: channel pairs (i, i + D / 2) as complex numbers times exp(i angle)."""
     half = x.shape[1] // 2
     angle = torch.zeros(len(x), half, dtype=torch.float64)
     for coordinate in range(9):
@@ -67,27 +68,29 @@ def rotated(x: Tensor, vertices: Tensor, frequencies: Tensor) -> Tensor:
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None) -> Tensor:
-    """One head's softmax attention."""
+    """Softmax attention of one head; `allowed` [queries, keys] or None for all."""
     logits = q @ k.T / math.sqrt(q.shape[1])
     if allowed is not None:
         logits = logits.masked_fill(~allowed, -math.inf)
     return torch.softmax(logits, 1) @ v
 
 
-def neighbours(side: int, shift: int) -> Tensor:
-    """[M, M] whether two patches of a side x side grid share a window of 8 after a cyclic shift, without being
-    neighbours only by going round the edge."""
+def same_window(side: int, shift: int) -> Tensor:
+    """[M, M] True if two patches of a side x side grid are in the same 8 x 8 window after a cyclic shift.
 
-    def place(index: int) -> tuple[int, bool]:
-        moved = (index - shift) % side
-        return moved // 8, index < shift
+    False if they share the window only because the shift wraps around the border of the grid.
+    """
 
-    where = [(*place(row), *place(column)) for row in range(side) for column in range(side)]
-    return torch.tensor([[a == b for b in where] for a in where])
+    def window(index: int) -> tuple[int, bool]:
+        shifted = (index - shift) % side
+        return shifted // 8, index < shift
+
+    windows = [(*window(row), *window(column)) for row in range(side) for column in range(side)]
+    return torch.tensor([[a == b for b in windows] for a in windows])
 
 
-class Twin:
-    """config and state: of one model."""
+class Reference:
+    """The reference of one model, from its config and its state dict."""
 
     def __init__(self, config: Config, state: dict[str, Tensor]) -> None:
         self.c = config
@@ -100,18 +103,21 @@ class Twin:
         images = []
         for scene in range(len(triangles)):
             real = mask[scene].bool()
-            places = triangles[scene][real].double().reshape(-1, 9)
-            tokens = self.triangle_tokens(places, vn[scene][real].double(), texture[scene][real].double())
-            for pose, angle in zip(c2w[scene].double(), fov[scene].double().reshape(-1), strict=True):
-                images.append(self.view(tokens, places, pose, float(angle), resolution))
+            vertices = triangles[scene][real].double().reshape(-1, 9)
+            tokens = self.view_independent(vertices, vn[scene][real].double(), texture[scene][real].double())
+            for camera, angle in zip(c2w[scene].double(), fov[scene].double().reshape(-1), strict=True):
+                images.append(self.view(tokens, vertices, camera, float(angle), resolution))
         image = torch.stack(images).unflatten(0, c2w.shape[:2])
         return image if self.c["use_ldr"] else 10**image - 1
 
-    def with_registers(self, places: Tensor) -> Tensor:
-        centre = (places.reshape(-1, 3).mean(0) * len(places) / (len(places) + 1e-5)).repeat(3)
-        return torch.cat([centre.expand(self.c["num_register_tokens"], 9), places])
+    def with_registers(self, vertices: Tensor) -> Tensor:
+        """Vertices [N, 9] of the triangles -> [R + N, 9]; registers are at the centroid of the scene."""
+        count = len(vertices)
+        centre = (vertices.reshape(-1, 3).mean(0) * count / (count + 1e-5)).repeat(3)
+        return torch.cat([centre.expand(self.c["num_register_tokens"], 9), vertices])
 
-    def triangle_tokens(self, places: Tensor, vn: Tensor, texture: Tensor) -> Tensor:
+    def view_independent(self, vertices: Tensor, vn: Tensor, texture: Tensor) -> Tensor:
+        """[R + N, C] tokens after the view-independent layers."""
         c, w = self.c, self.w
         texture = texture.clone()
         if not c["use_ldr"]:
@@ -124,14 +130,14 @@ class Twin:
             normals = w.linear("vn_encoding_proj", nerf(vn.reshape(-1, 9), c["vn_pe_num_freqs"]))
             x = x + w.norm("vn_encoder_norm", c["vn_encoder_norm_type"], normals)
         if c["pe_type"] == "nerf":
-            position = w.linear("tri_encoding_proj", nerf(places, c["vertex_pe_num_freqs"]))
+            position = w.linear("tri_encoding_proj", nerf(vertices, c["vertex_pe_num_freqs"]))
             x = x + w.norm("tri_encoding_norm", c["vn_encoder_norm_type"], position)
         x = torch.cat([w["reg_tokens"][0], x])
-        at = self.with_registers(places)
+        positions = self.with_registers(vertices)
         for layer in range(c["num_layers"]):
             name = f"transformer.layers.{layer}"
             normed = self.layer_norm(f"{name}.query_norm", x)
-            x = x + self.self_attention(f"{name}.multihead_attn", normed, at, "transformer", None)
+            x = x + self.self_attention(f"{name}.multihead_attn", normed, positions, "transformer", None)
             x = x + self.feed_forward(f"{name}.ffn", self.layer_norm(f"{name}.ffn_norm", x))
         return x
 
@@ -147,26 +153,36 @@ class Twin:
             h = h * (1 + torch.erf(h / math.sqrt(2))) / 2
         return self.w.linear(f"{name}.w2", h, bias)
 
-    def self_attention(self, name: str, x: Tensor, at: Tensor | None, stage: str, allowed: Tensor | None) -> Tensor:
+    def self_attention(
+        self, name: str, x: Tensor, positions: Tensor | None, stage: str, allowed: Tensor | None
+    ) -> Tensor:
         q, k, v = self.w.linear(f"{name}.in_proj", x, self.c["bias"]).tensor_split(3, 1)
-        return self.heads(name, (q, k, v), (at, at), stage, allowed)
+        return self.heads(name, (q, k, v), (positions, positions), stage, allowed)
 
-    def cross_attention(self, name: str, x: Tensor, y: Tensor, at: tuple[Tensor, Tensor], stage: str) -> Tensor:
+    def cross_attention(self, name: str, x: Tensor, y: Tensor, positions: tuple[Tensor, Tensor], stage: str) -> Tensor:
         bias = self.c["bias"]
         q, k, v = (
-            self.w.linear(f"{name}.{part}_proj", given, bias) for part, given in zip("qkv", (x, y, y), strict=True)
+            self.w.linear(f"{name}.{part}_proj", tokens, bias) for part, tokens in zip("qkv", (x, y, y), strict=True)
         )
-        return self.heads(name, (q, k, v), at, stage, None)
+        return self.heads(name, (q, k, v), positions, stage, None)
 
     def heads(
         self,
         name: str,
         qkv: tuple[Tensor, Tensor, Tensor],
-        at: tuple[Tensor | None, Tensor | None],
+        positions: tuple[Tensor | None, Tensor | None],
         stage: str,
         allowed: Tensor | None,
     ) -> Tensor:
-        """stage: transformer or view_transformer.transformer, which says how many heads there are."""
+        """QK norm, RoPE, softmax and output projection of all heads.
+
+        Args:
+            name: Of the attention's parameters.
+            qkv: Queries, keys and values [N, C].
+            positions: Of queries and of keys, [N, 9]; None: not rotated.
+            stage: transformer or view_transformer.transformer.
+            allowed: [queries, keys] or None.
+        """
         first = stage == "transformer"
         q, k, v = qkv
         if self.c["view_indep_qk_norm" if first else "qk_norm"]:
@@ -177,20 +193,21 @@ class Twin:
         for head in range(count):
             one = slice(head * width, (head + 1) * width)
             q1, k1 = q[:, one], k[:, one]
-            if self.c["pe_type"] == "rope" and at[0] is not None and at[1] is not None:
+            if self.c["pe_type"] == "rope" and positions[0] is not None and positions[1] is not None:
                 frequencies = self.w[f"{stage}.rope_emb.freqs"]
-                q1, k1 = rotated(q1, at[0], frequencies), rotated(k1, at[1], frequencies)
+                q1, k1 = rotated(q1, positions[0], frequencies), rotated(k1, positions[1], frequencies)
             outputs.append(attend(q1, k1, v[:, one], allowed))
         return self.w.linear(f"{name}.out_proj", torch.cat(outputs, 1), self.c["bias"])
 
-    def view(self, tokens: Tensor, places: Tensor, c2w: Tensor, fov: float, resolution: int) -> Tensor:
+    def view(self, tokens: Tensor, vertices: Tensor, c2w: Tensor, fov: float, resolution: int) -> Tensor:
+        """[H, W, channels] encoded image of one view: the view-dependent stage."""
         c, w, stage = self.c, self.w, "view_transformer"
         patch, side = c["patch_size"], resolution // c["patch_size"]
         if c["turn_to_cam_coord"]:
-            points = torch.cat([places.reshape(-1, 3), torch.ones(len(places) * 3, 1, dtype=torch.float64)], 1)
-            places = (points @ torch.linalg.inv(c2w).T)[:, :3].reshape(-1, 9)
+            points = torch.cat([vertices.reshape(-1, 3), torch.ones(len(vertices) * 3, 1, dtype=torch.float64)], 1)
+            vertices = (points @ torch.linalg.inv(c2w).T)[:, :3].reshape(-1, 9)
             c2w = torch.eye(4, dtype=torch.float64)
-        at = self.with_registers(places)
+        positions = self.with_registers(vertices)
         rays = nerf(self.rays(c2w, fov, resolution), c["vdir_num_freqs"]).reshape(resolution, resolution, -1)
         squares = []
         for row in range(side):
@@ -201,11 +218,11 @@ class Twin:
         x = w[f"{stage}.ray_map_patch_token"][0] + w.norm(f"{stage}.ray_map_encoder_norm", c["norm_type"], x)
         camera = c2w[:3, 3].repeat(3).expand(len(x), 9)
         if c["pe_type"] == "nerf":
-            x, tokens = x + self.view_position(camera), tokens + self.view_position(at)
+            x, tokens = x + self.view_position(camera), tokens + self.view_position(positions)
         taps = c["dpt_out_layers"] or range(c["view_transformer_n_layers"] - 4, c["view_transformer_n_layers"])
         levels = []
         for layer in range(c["view_transformer_n_layers"]):
-            x = self.view_layer(layer, x, tokens, camera, at, side)
+            x = self.view_layer(layer, x, tokens, camera, positions, side)
             if layer in taps:
                 levels.append(x)
         if c["use_dpt_decoder"]:
@@ -227,19 +244,20 @@ class Twin:
         directions = torch.tensor(pixels, dtype=torch.float64) @ c2w[:3, :3].T
         return directions / directions.square().sum(1, keepdim=True).sqrt()
 
-    def view_position(self, places: Tensor) -> Tensor:
-        encoded = self.w.linear("view_transformer.pe_token_proj", nerf(places, self.c["vertex_pe_num_freqs"]))
+    def view_position(self, vertices: Tensor) -> Tensor:
+        encoded = self.w.linear("view_transformer.pe_token_proj", nerf(vertices, self.c["vertex_pe_num_freqs"]))
         return self.w.norm("view_transformer.token_pos_pe_norm", self.c["norm_type"], encoded)
 
-    def view_layer(self, layer: int, x: Tensor, tokens: Tensor, camera: Tensor, at: Tensor, side: int) -> Tensor:
+    def view_layer(self, layer: int, x: Tensor, tokens: Tensor, camera: Tensor, positions: Tensor, side: int) -> Tensor:
+        """One layer: rays x [M, C] at `camera` [M, 9], scene tokens [R + N, C'] at `positions` [R + N, 9]."""
         stage = "view_transformer.transformer"
         name = f"{stage}.layers.{layer}"
-        asked, told = self.layer_norm(f"{name}.query_norm", x), self.layer_norm(f"{name}.kv_norm", tokens)
-        x = x + self.cross_attention(f"{name}.multihead_attn", asked, told, (camera, at), stage)
+        queries, keys = self.layer_norm(f"{name}.query_norm", x), self.layer_norm(f"{name}.kv_norm", tokens)
+        x = x + self.cross_attention(f"{name}.multihead_attn", queries, keys, (camera, positions), stage)
         if self.c["view_transformer_include_self_attn"]:
             normed = self.layer_norm(f"{name}.self_attn_norm", x)
             windows = self.c["view_transformer_use_swin_attn"]
-            allowed = neighbours(side, 4 * (layer % 2)) if windows else None
+            allowed = same_window(side, 4 * (layer % 2)) if windows else None
             x = x + self.self_attention(f"{name}.self_attn", normed, None if windows else camera, stage, allowed)
         return x + self.feed_forward(f"{name}.ffn", self.layer_norm(f"{name}.ffn_norm", x))
 
@@ -248,7 +266,7 @@ class Twin:
         maps = []
         for level, tokens in enumerate(levels):
             x = w.conv(f"{head}.projects.{level}", tokens.T.reshape(-1, side, side))
-            if level < 2:  # transposed convolutions whose stride is their kernel: every pixel becomes a block
+            if level < 2:  # transposed convolutions with stride = kernel size: every pixel becomes a block
                 weight, bias = w[f"{head}.resize_layers.{level}.weight"], w[f"{head}.resize_layers.{level}.bias"]
                 blocks = torch.einsum("ihw,iokl->ohkwl", x, weight)
                 x = blocks.flatten(3, 4).flatten(1, 2) + bias[:, None, None]
@@ -274,7 +292,7 @@ def silu(x: Tensor) -> Tensor:
 
 
 def resized(x: Tensor, size: int) -> Tensor:
-    """Square maps [C, S, S] by linear interpolation whose first and last samples stay in the corners."""
+    """Square maps [C, S, S] -> [C, size, size], linearly interpolated with aligned corners."""
     old = x.shape[-1]
     matrix = torch.zeros(size, old, dtype=torch.float64)
     for row in range(size):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from rfcli.model import PRESETS, RenderFormer, SceneBatch
+from rfcli.scene import TriangleScene
 
 SMALL = dataclasses.replace(
     PRESETS["tiny"],
@@ -22,10 +23,22 @@ SMALL = dataclasses.replace(
     dpt_features=16,
     dpt_out_channels=(8, 8, 16, 16),
 )
+# Changes of SMALL that together cover both stages, all encodings of positions and all attention mechanisms.
+VARIANTS: list[dict[str, object]] = [
+    {},
+    {"visibility": "attention", "token_position_freqs": None, "turn_to_cam_coord": True},
+    {"visibility": "first-hit", "turn_to_cam_coord": True, "key_weight": "count"},
+    {"visibility": "attention", "turn_to_cam_coord": False, "key_weight": "normalised", "use_dpt_decoder": False},
+    {"view_transformer_use_swin_attn": True, "attention": "performer"},
+    {"attention": "nearfar", "attention_options": {"keys": 4}},
+    {"pe_type": "nerf", "token_position_freqs": None, "norm_type": "layer_norm", "bias": True, "activation": "gelu"},
+    {"pe_type": "nerf", "token_position_freqs": None, "turn_to_cam_coord": True, "attention": "performer"},
+    {"view_transformer_latent_dim": 80, "view_transformer_include_self_attn": False, "use_vn_encoder": False},
+]
 
 
 def small_model(seed: int = 0, **changes: object) -> RenderFormer:
-    """A small model whose weights are large enough that every part matters."""
+    """A small model with random weights, large enough that every part affects the image."""
     torch.manual_seed(seed)
     model = RenderFormer(dataclasses.replace(SMALL, **changes)).eval()  # type: ignore[arg-type]
     for token in (model.tri_token, model.reg_tokens):
@@ -34,7 +47,7 @@ def small_model(seed: int = 0, **changes: object) -> RenderFormer:
 
 
 def random_batch(scenes: int = 1, triangles: int = 12, seed: int = 0) -> SceneBatch:
-    """Triangles around the origin with materials of a plausible range; the first of each scene emits."""
+    """Random triangles around the origin with random materials; the first triangle of each scene emits."""
     generator = torch.Generator().manual_seed(seed)
 
     def uniform(*shape: int) -> Tensor:
@@ -47,6 +60,12 @@ def random_batch(scenes: int = 1, triangles: int = 12, seed: int = 0) -> SceneBa
     material[:, 0, 10:] = 20.0
     mask = torch.ones(scenes, triangles, dtype=torch.bool)
     return SceneBatch(corners, normals, mask, material=material)
+
+
+def random_scene(triangles: int = 12, views: int = 2, seed: int = 0) -> TriangleScene:
+    """A scene of `random_batch` with its cameras."""
+    batch, (c2w, fov) = random_batch(1, triangles, seed), cameras(1, views)
+    return TriangleScene(*(x[0].numpy() for x in (batch.triangles, batch.vn, batch.constant_material(), c2w, fov)))
 
 
 def cameras(scenes: int = 1, views: int = 2) -> tuple[Tensor, Tensor]:
