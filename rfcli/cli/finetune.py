@@ -79,7 +79,8 @@ def finetune(
         if performer and attention not in (None, "performer"):
             raise InputError(f"--performer and --attention {attention} contradict each other; give one of them.")
         options = training_options(FinetuneOptions, training, out, seed)
-        origin = start or (str(TRAINED) if (TRAINED / "model.safetensors").is_file() else BUNDLED)
+        trained = str(TRAINED) if (TRAINED / "model.safetensors").is_file() else BUNDLED
+        origin = trained if start is None else start
 
         from dataclasses import replace
 
@@ -92,7 +93,8 @@ def finetune(
         processes = join()
         model = load(origin, device=device)
         before = model.config.attention
-        name = "performer" if performer else attention or mechanism_options.implied(before)
+        given = "performer" if performer else attention
+        name = mechanism_options.implied(before) if given is None else given
         chosen = mechanism_options.of([name]).get(name, {})
         swapped, teacher = name != before, None
         if layers is not None:

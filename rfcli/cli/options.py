@@ -56,7 +56,7 @@ ConfigFile = Annotated[
         is_eager=True,
         callback=apply_config,
         rich_help_panel=RUN,
-        help="Take options from this file; the command line wins.",
+        help="Read options from this file; the command line takes precedence.",
     ),
 ]
 Json = Annotated[

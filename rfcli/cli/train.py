@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from rfcli.cli.console import Console
-from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose
-from rfcli.cli.signature import with_parameters
+from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose, with_parameters
 from rfcli.cli.training_options import DryRun, TensorBoardFiles, training_options, training_parameters
 from rfcli.runtime.processes import is_first
 from rfcli.training.options import TrainOptions

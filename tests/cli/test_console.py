@@ -58,11 +58,11 @@ def test_quiet_prints_nothing_of_rf() -> None:
     ("end", "code", "words"),
     [
         ("mistake", 2, "scene.json has no cameras; add one."),
-        ("argument", 2, "--steps and --name of nobody do not fit."),
+        ("argument", 2, "--steps and --name of other do not fit."),
         ("unwritable", 2, "/dev/null/x: not a directory; give a path that can be read and written."),
         ("memory", 2, "Out of memory ("),
         ("defect", 1, "ZeroDivisionError: half of nothing."),
-        ("interrupt", 130, "Interrupted; what is finished is kept."),
+        ("interrupt", 130, "Interrupted; finished work is kept."),
         ("leave", 5, ""),
     ],
 )

@@ -1,22 +1,33 @@
 """`rf data check`, `stats`, `merge` and `pack` on small datasets."""
 
 import json
+import shutil
 from pathlib import Path
 
 import imageio.v3 as imageio
 import pytest
+from typer.testing import CliRunner
 
+from rfcli.cli.app import app
 from rfcli.dataset.manifest import read_manifest
 from tests.cli.conftest import Rf
 
 SMALL = ("--views", 2, "--resolution", 16, "--spp", 2, "--triangles", "128-256", "--workers", 1)
 
 
+@pytest.fixture(scope="module")
+def two_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of two scenes."""
+    folder = tmp_path_factory.mktemp("two-scenes") / "data"
+    arguments = ["gen-data", "--scenes", 2, *SMALL, "--curriculum", "--out", folder]
+    assert CliRunner().invoke(app, [str(argument) for argument in arguments]).exit_code == 0
+    return folder
+
+
 @pytest.fixture
-def data(rf: Rf, tmp_path: Path) -> Path:
-    """A dataset of two scenes in `data`."""
-    assert rf("gen-data", "--scenes", 2, *SMALL, "--curriculum").exit_code == 0
-    return tmp_path / "data"
+def data(two_scenes: Path, tmp_path: Path) -> Path:
+    """A copy of it, `data` in the current folder."""
+    return Path(shutil.copytree(two_scenes, tmp_path / "data"))
 
 
 def test_shards_are_merged_to_the_bytes_of_one_run(rf: Rf) -> None:

@@ -57,7 +57,7 @@ def started(command: list[str], folder: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("times", [2, many])
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_stopped_video_resumes_to_the_same_bytes(
     model: Path,
     scene: Path,
@@ -95,6 +95,7 @@ time.time_ns = lambda: int(1e9 * time.time())
 """
 
 
+@pytest.mark.slow
 def test_a_clock_that_runs_backwards_changes_nothing(
     model: Path, scene: Path, tmp_path: Path, unbroken: tuple[dict[str, bytes], float]
 ) -> None:
@@ -215,7 +216,7 @@ def test_too_little_memory_is_an_error_before_it_is_allocated(
     monkeypatch.setattr("rfcli.model.rendering.free_bytes", lambda device: 19_000)
     refused = rf("render", scene, "--model", model, "--resolution", 16, "--device", "cpu")
     assert refused.exit_code == 2
-    assert "20 triangles need more than 0.0 GB of memory by this model, and 0.0 GB are free" in refused.stderr
+    assert "20 triangles need more than 0.0 GB of memory with this model, and 0.0 GB are free" in refused.stderr
     assert "lower --max-triangles" in refused.stderr
     assert list(Path().iterdir()) == []
     monkeypatch.setattr("rfcli.model.rendering.free_bytes", lambda device: 20_000)  # 5 x 48 channels x 4 bytes x 20

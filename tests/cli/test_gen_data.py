@@ -54,6 +54,7 @@ def write_box(path: Path, height: int) -> None:
     path.write_text(f"OFF\n8 12 0\n{vertices}{faces}", newline="\n")
 
 
+@pytest.mark.slow
 def test_user_meshes_are_used_and_recorded(rf: Rf, tmp_path: Path) -> None:
     folder = tmp_path / "mine" / "deep"
     folder.mkdir(parents=True)
@@ -77,7 +78,10 @@ def test_user_meshes_are_used_and_recorded(rf: Rf, tmp_path: Path) -> None:
     assert rf("gen-data", *large).exit_code == 2
 
 
-@pytest.mark.parametrize(("split", "folder"), [("validation", "data-validation"), ("test", "data-test")])
+@pytest.mark.parametrize(
+    ("split", "folder"),
+    [("validation", "data-validation"), pytest.param("test", "data-test", marks=pytest.mark.slow)],
+)
 def test_held_out_splits_have_their_own_folder_and_scenes(rf: Rf, split: str, folder: str) -> None:
     for chosen in ("train", split):
         assert rf("gen-data", "--scenes", 1, *SMALL, "--split", chosen).exit_code == 0

@@ -87,7 +87,7 @@ def test_tone_mapping_changes_the_png_and_never_the_exr(rf: Rf, scene: Path, mod
         assert np.array_equal(imageio.imread("heap-view0.png"), to_display(linear, 2.0, name))
 
 
-def test_another_attention_is_used_and_its_random_features_depend_on_the_seed(rf: Rf, scene: Path, model: Path) -> None:
+def test_another_attention_is_used_and_named(rf: Rf, scene: Path, model: Path) -> None:
     options = ("--model", model, "--resolution", 16, "--view", 0)
     render(rf, scene, *options)
     softmax = read_exr("heap-view0.exr")
@@ -98,12 +98,6 @@ def test_another_attention_is_used_and_its_random_features_depend_on_the_seed(rf
     repeated = rf("render", scene, *options, "--attention", "performer")
     assert np.array_equal(read_exr("heap-view0.exr"), linear)
     assert "Warning: this model was trained with sdpa; with performer its images will be wrong" in repeated.stderr
-    random_features = []
-    for seed in (0, 0, 1):
-        render(rf, scene, *options, "--attention", "performer", "--feature-map", "favor", "--seed", seed)
-        random_features.append(read_exr("heap-view0.exr"))
-    assert np.array_equal(random_features[0], random_features[1])
-    assert not np.array_equal(random_features[0], random_features[2])
     assert "Warning" not in rf("render", scene, *options, "--attention", "sdpa").stderr
 
 

@@ -48,7 +48,7 @@ print(gc.get_stats()[2]["collections"], len(gc.get_objects()), gc.get_freeze_cou
 """
 
 
-@pytest.mark.parametrize("mistaken", [False, True])
+@pytest.mark.parametrize("mistaken", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_garbage_collections_of_a_render(tmp_path: Path, mistaken: bool) -> None:
     arguments = ["render", str(EXAMPLE), "--resolution", "63" if mistaken else "64", "--out", str(tmp_path), "--quiet"]
     done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=True)

@@ -27,7 +27,7 @@ def mistake() -> None:
 
 
 def argument() -> None:
-    raise InputError("`steps` and `names` of `nobody` do not fit")
+    raise InputError("`steps` and `names` of `other` do not fit")
 
 
 def defect() -> None:

@@ -44,7 +44,7 @@ CONFIG: list[tuple[str, dict[str, Any] | str | bytes, list[str]]] = [
     ("layers-huge", {"num_layers": 10**9}, ["num_layers"]),
     ("layers-300", {"num_layers": 300}, ["num_layers", "256 at most"]),
     ("layers-3", {"num_layers": 3}, ["transformer.layers.2", "do not belong together"]),
-    ("layers-1", {"num_layers": 1}, ["transformer.layers.1", "does not ask for"]),
+    ("layers-1", {"num_layers": 1}, ["transformer.layers.1", "does not have"]),
     ("heads-7", {"num_heads": 7}, ["latent_dim = 48 must be a multiple"]),
     ("feed-forward", {"dim_feedforward": 65}, ["ffn.w1.weight", "do not belong together"]),
     ("registers", {"num_register_tokens": 3}, ["reg_tokens", "do not belong together"]),

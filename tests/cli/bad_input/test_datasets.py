@@ -41,8 +41,8 @@ SAMPLES: list[tuple[str, Callable[[h5py.File], None], list[str]]] = [
     ("virtual", virtual, ["vn lies in other files"]),
     ("external-storage", external, ["vn lies in other files"]),
     ("filter", filtered, ["vn", "HDF5 filter 6", "gzip"]),
-    ("a-billion-triangles", announced("triangles", (10**9, 3, 3), chunks=(1000, 3, 3)), ["triangles announces"]),
-    ("a-billion-pixels", announced("images", (4, 2**14, 2**14, 3), chunks=(1, 64, 64, 3)), ["images announces"]),
+    ("a-billion-triangles", announced("triangles", (10**9, 3, 3), chunks=(1000, 3, 3)), ["triangles declares"]),
+    ("a-billion-pixels", announced("images", (4, 2**14, 2**14, 3), chunks=(1, 64, 64, 3)), ["images declares"]),
     (
         "a-chunk-of-a-gigabyte",
         announced("images", (2, 4, 4, 3), chunks=(2**15, 2**13, 4, 3), maxshape=(None, None, None, 3)),

@@ -107,11 +107,11 @@ HDF5: list[tuple[str, Callable[[h5py.File], None], list[str]]] = [
     ("a-billion-triangles", announced("triangles", (10**9, 3, 3), chunks=(1000, 3, 3)), ["at most", "decimate"]),
     ("ten-million-triangles", announced("triangles", (10**7, 3, 3), chunks=(1000, 3, 3)), ["at most", "decimate"]),
     (
-        "four-million-normals-that-nobody-wrote",
+        "four-million-normals-without-data",
         announced("vn", (1 << 22, 3, 3), chunks=(1000, 3, 3)),
         ["vn declares 150,994,944 bytes but stores 0"],
     ),
-    ("textures-that-nobody-wrote", made_up_textures, ["texture declares", "but stores 0"]),
+    ("textures-without-data", made_up_textures, ["texture declares", "but stores 0"]),
     ("gzip-upon-gzip", twice_deflated, ["vn is stored through one filter several times"]),
     (
         "a-chunk-of-a-gigabyte",

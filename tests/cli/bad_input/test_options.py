@@ -13,6 +13,11 @@ SHARED = {
     "config": ["absent.yaml", "."],
 }
 DEVICE = {"device": ["tpu", "", "cuda:99"]}
+MECHANISMS = {
+    "keys": ["0", "-1", "x", "9" * 20],
+    "features": ["0", "-1", "x", "9" * 20],
+    "feature-map": ["relu", ""],
+}
 TRAINING = {
     **DEVICE,
     "data": ["absent", "."],
@@ -20,11 +25,11 @@ TRAINING = {
     "resolution": ["0", "-64", "64.5", "99999"],
     "triangles": ["", "many", "4k-1k", "0", "-5"],
     "steps": ["0", "-1", "1e3", "9" * 30],
-    "stages": ["", "64", "64x9", "64:0", "7:10", "64:10,", "64:10:4k-1k", "64:" + "9" * 30],
+    "phases": ["", "64", "64x9", "64:0", "7:10", "64:10,", "64:10:4k-1k", "64:" + "9" * 30],
     "batch": ["0", "-4", "9" * 9],
     "views": ["0", "-2", "9" * 9],
     "rate": ["0", "-1", "nan", "inf", "1e300", "fast"],
-    "warmup": ["-1", "100000", "x"],
+    "warmup": ["-1", "x"],
     "rotations": ["sideways", ""],
     "validate-every": ["0", "-1", "x"],
     "optimizer": ["sgd", ""],
@@ -52,20 +57,19 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
     "finetune": {
         **TRAINING,
         "attention": ["softmux", ""],
-        "feature-map": ["relu", "", "favor"],
-        "keys": ["0", "-1", "x", "9" * 20, "512"],
+        **MECHANISMS,
         "layers": ["0", "x", "3", "4", "257"],
         "channels": ["three", "", "rgb"],
         "light": ["dim", "", "1"],
         "from": ["absent", "", "./absent"],
-        "transfer": ["-1", "999999", "x"],
+        "transfer": ["-1", "x"],
         "freeze": ["rays", ""],
     },
     "render": {
         **DEVICE,
         "model": ["absent", "", "./absent", "absent.safetensors"],
         "attention": ["softmux", ""],
-        "keys": ["0", "-1", "x", "9" * 20],
+        **MECHANISMS,
         "view": ["", "x", "-1", "0,,1", "7", "9" * 5000, "1.5"],
         "resolution": ["0", "-8", "12", "1032", "nan", "9" * 30],
         "exposure": ["nan", "inf", "-inf", "1e308", "bright"],
@@ -84,7 +88,7 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
         **DEVICE,
         "triangles": ["", "x", "0", "4k-1k", "1-2-3"],
         "attention": ["softmux", "", ","],
-        "keys": ["0", "-1", "x"],
+        **MECHANISMS,
         "model": ["absent", "", "./absent"],
         "layers": ["0", "-1", "99", "x"],
         "budget": ["0", "-1", "nan", "inf", "x"],

@@ -28,7 +28,7 @@ def put(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
 
 
 def without(*path: str | int) -> dict[str, Any]:
-    """The hand-made scene without what is at `path`."""
+    """The hand-made scene without the field at `path`."""
     scene = put(path, None)
     inner: Any = scene
     for key in path[:-1]:
@@ -159,7 +159,7 @@ def test_a_file_of_a_gigabyte(refused: Refused, tmp_path: Path) -> None:
 
 
 def test_a_large_mesh_used_many_times(refused: Refused, write_scene: Callable[..., Path]) -> None:
-    """A small file that asks for 40 million triangles."""
+    """A small file with 40 million triangles."""
     part = description()["objects"]["part"]
     scene = put(("objects",), {str(number): part for number in range(1000)})
     mesh = "v 0 0 0\nv 1 0 0\nv 0 1 0\n" + "f 1 2 3\n" * 40_000
