@@ -1,7 +1,10 @@
-"""What every long-running command needs: files written completely, folder locks, signals, processes, peak memory.
+"""Files written completely, folder locks, signals, processes and peak memory, for all long-running commands.
 
-Nothing here imports torch before it is used. Import from the modules: `files`, `signals`, `processes`, `memory`,
-`figures`.
+Nothing here imports torch before it is used.
 """
 
-__all__: list[str] = []
+from rfcli.runtime.files import locked, replacing
+from rfcli.runtime.processes import Processes
+from rfcli.runtime.signals import deferred_interrupt
+
+__all__ = ["Processes", "deferred_interrupt", "locked", "replacing"]

@@ -13,9 +13,14 @@ from rfcli.errors import InputError
 def replacing(path: Path) -> Iterator[Path]:
     """Write a file completely or not at all.
 
-    Yields a temporary path in the same folder, with the same suffix, to write to; it is renamed to `path` when the
-    block ends. The content is on the disk before the rename, so a power cut leaves no empty file. If the block raises,
+    The content is on the disk before the file gets its name, so a power cut leaves no empty file. If the block raises,
     also by Ctrl-C, the temporary file is removed and an older file at `path` stays unchanged.
+
+    Args:
+        path: The file to write.
+
+    Yields:
+        A temporary path in the same folder, with the same suffix, renamed to `path` when the block ends.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
@@ -49,7 +54,12 @@ def locked(folder: Path) -> Iterator[None]:
     An advisory lock of the operating system on the folder itself: it leaves no file, and it ends with its process,
     even if that is killed. Windows has no such lock; there nothing is locked.
 
-    Raises InputError if another run has locked the folder, OSError if it cannot be created.
+    Args:
+        folder: The folder.
+
+    Raises:
+        InputError: Another run has locked the folder.
+        OSError: The folder cannot be created.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -16,8 +16,13 @@ IMPORT_POLL_SECONDS = 0.05  # between checks whether an interrupted import has f
 def deferred_interrupt(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
     """Only record the first Ctrl-C; a second one interrupts at once.
 
-    Yields a function that says whether a signal has arrived. signals: those to defer, by default SIGINT. Outside the
-    main thread, which alone receives signals, nothing changes.
+    Outside the main thread, which alone receives signals, nothing changes.
+
+    Args:
+        signals: The signals to defer; by default SIGINT.
+
+    Yields:
+        A function that returns whether one of them has arrived.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
