@@ -28,7 +28,7 @@ register it at the end of this file. Inside, it makes one call into the library 
             with console.progress("scenes", total=scenes, unit="scenes") as progress:
                 for scene in generate(...):
                     progress.advance(note=f"{scene.skipped} skipped")
-            console.say(f"{scenes} scenes in {out}/")  # to stdout, or to stderr with --json
+            console.print(f"{scenes} scenes in {out}/")  # to stdout, or to stderr with --json
             console.receipt(device="cpu", outputs=[out], scenes=scenes)  # printed with --json
 
 Important options have no help panel and are shown first; the others are grouped by `rich_help_panel`. `config` needs

@@ -41,14 +41,14 @@ class Console:
         self._contexts = ExitStack()
         self._started = time.perf_counter()
 
-    def say(self, content: object) -> None:
+    def print(self, content: object) -> None:
         """Print a line, or anything rich prints, for people."""
         self._people.print(content, soft_wrap=isinstance(content, str))
 
     def detail(self, content: object) -> None:
         """Print only with --verbose."""
         if self.verbose:
-            self.say(content)
+            self.print(content)
 
     def warn(self, sentence: str) -> None:
         """Print a warning to stderr."""
@@ -65,7 +65,7 @@ class Console:
         """Set the receipt, which --json prints if the command succeeds. See `receipts` for the fields."""
         self._receipt = receipt(self.command, self.seconds(), device, outputs, **fields)
 
-    def claim(self, folder: Path) -> None:
+    def lock(self, folder: Path) -> None:
         """Make the folder and lock it against other runs until this one ends; see `rfcli.runtime.files`."""
         self._contexts.enter_context(locked(folder))
 

@@ -44,16 +44,16 @@ def check(folder: Folder = Path("data"), json: Json = False, quiet: Quiet = Fals
                 progress.advance(note=f"{len(faults)} faults")
         faults += unlisted_files(folder)
         for fault in faults[:MAX_FAULTS]:
-            console.say(f"{fault.file}: {fault.problem}")
+            console.print(f"{fault.file}: {fault.problem}")
         if len(faults) > MAX_FAULTS:
-            console.say(f"and {len(faults) - MAX_FAULTS} more")
+            console.print(f"and {len(faults) - MAX_FAULTS} more")
         if faults:
             files = len({fault.file for fault in faults})
             raise InputError(
                 f"{folder} has faults in {files} of its files, {faults[0].file} ({faults[0].problem}) first; delete "
                 "those files and run the rf gen-data command again that made them."
             )
-        console.say(f"{len(entries)} scenes in {folder}: all hashes, ranges and numbers are right; no duplicates.")
+        console.print(f"{len(entries)} scenes in {folder}: all hashes, ranges and numbers are right; no duplicates.")
         console.receipt(device="cpu", outputs=[], scenes=len(entries), faults=[])
 
 
@@ -83,10 +83,10 @@ def stats(folder: Folder = Path("data"), json: Json = False, quiet: Quiet = Fals
             published = "" if quantity.published is None else "{:g} to {:g}, {}".format(*quantity.published)
             cells = (f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in spread)
             table.add_row(quantity.name, *cells, published)
-        console.say(table)
+        console.print(table)
         path = folder / "stats.png"
         plot_statistics(path, values, f"{len(entries)} scenes in {folder}")
-        console.say(f"Histograms are in {path}.")
+        console.print(f"Histograms are in {path}.")
         console.receipt(device="cpu", outputs=[path], scenes=len(entries), quantiles=summary)
 
 
@@ -120,7 +120,7 @@ def merge(
             entries = merge_shards(folders, out, progress.advance)
         preview = write_preview(out, entries)
         size = sum(entry.bytes for entry in entries)
-        console.say(
+        console.print(
             f"{len(entries)} scenes of {len(folders)} shards in {out} ({size / 1e6:.0f} MB). Look at {preview}."
         )
         console.receipt(
@@ -167,7 +167,7 @@ def pack(
         packs = sorted((out / "packs").glob("*.tar"))
         size = sum(path.stat().st_size for path in packs)
         files = f"{len(packs)} TAR file{'s' * (len(packs) > 1)}"
-        console.say(f"{len(entries)} scenes of {folder} in {files} in {out} ({size / 1e6:.0f} MB).")
+        console.print(f"{len(entries)} scenes of {folder} in {files} in {out} ({size / 1e6:.0f} MB).")
         console.receipt(
             device="cpu",
             outputs=[out / "dataset.json", out / "manifest.jsonl", *packs, preview],

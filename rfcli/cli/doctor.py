@@ -189,9 +189,9 @@ def doctor(json: Json = False, quiet: Quiet = False, verbose: Verbose = False) -
         findings = []
         for finding in diagnose():
             findings.append(finding)
-            console.say(f"{finding.name:{NAME_WIDTH}} {finding.found}")
+            console.print(f"{finding.name:{NAME_WIDTH}} {finding.found}")
             if finding.missing:
-                console.say(f"{'':{NAME_WIDTH}} without it: {finding.cost}")
+                console.print(f"{'':{NAME_WIDTH}} without it: {finding.cost}")
         missing = [finding.name for finding in findings if finding.missing]
-        console.say(f"Missing: {', '.join(missing)}." if missing else "Nothing is missing.")
+        console.print(f"Missing: {', '.join(missing)}." if missing else "Nothing is missing.")
         console.receipt("cpu", [], findings=findings, missing=missing)

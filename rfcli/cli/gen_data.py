@@ -128,7 +128,7 @@ def gen_data(
             **({"meshes": str(own)} if own else {}),
             **({"shard": str(part)} if part != WHOLE else {}),
         }
-        console.claim(out)
+        console.lock(out)
         generator = local_engine.generate_locally
         if engine == "ray":
             generator = ray_engine.generate_on_ray
@@ -153,7 +153,7 @@ def make_dataset(
 
     finished = open_dataset(out, options, source.seed)
     if finished:
-        console.say(f"{out} holds {len(finished)} scenes already; continuing from there.")
+        console.print(f"{out} holds {len(finished)} scenes already; continuing from there.")
     new, rejected, started = [], 0, time.perf_counter()
     missing = max(0, len(shard.indices(scenes)) - len(finished))
     with console.progress("scenes", total=missing, unit="scenes") as progress:
@@ -171,7 +171,7 @@ def make_dataset(
     reasons = Counter[str]()
     for entry in entries:
         reasons.update(entry.rejected)
-    console.say(
+    console.print(
         f"{len(entries)} scenes of {options['views']} views in {out} ({size / 1e6:.0f} MB), {len(new)} of them new; "
         f"draws rejected: {', '.join(f'{n} {reason}' for reason, n in reasons.most_common()) or 'none'}. "
         f"Look at {preview}."
@@ -197,12 +197,12 @@ def own_meshes(console: Console, folder: Path, split: Any) -> "OwnMeshes":
     from rfcli.synth import find_meshes
 
     own = find_meshes(folder, split, console.detail)
-    console.say(
+    console.print(
         f"{len(own.names)} meshes in {folder} for {split}; {own.others} more belong to other splits, "
         f"{len(own.broken)} are broken and left out."
     )
     for name, reason in own.broken.items():
-        console.say(f"  {name}: {reason}")
+        console.print(f"  {name}: {reason}")
     return own
 
 

@@ -196,7 +196,7 @@ def render(
         _, limit = triangle_range("--max-triangles", max_triangles)
         inputs = read_inputs(find_files(scenes), views, up, limit, allow_outside)
         for note in (note for item in inputs for note in item.notes):
-            console.say(note)
+            console.print(note)
         if save_scene and len(inputs) > 1:
             raise InputError(f"--save-scene {save_scene} takes one scene, not {len(inputs)}; render them one by one.")
         if show_scene:
@@ -277,7 +277,9 @@ def load_network(
         network = convert(network, network.config.attention, **options[network.config.attention])
     entry = model_entry(name, network)
     origin = "" if model else " (the newest run)" if Path(name) in TRAINED_MODELS else " (bundled)"
-    console.say(f"Model: {name}{origin}, {entry['attention']} attention, {entry['parameters'] / 1e6:.1f} M parameters")
+    console.print(
+        f"Model: {name}{origin}, {entry['attention']} attention, {entry['parameters'] / 1e6:.1f} M parameters"
+    )
     if warning:
         console.warn(f"{warning}: rf finetune --attention {network.config.attention}.")
     renderer = NetworkRenderer(name, network, chosen_precision(precision, next(network.parameters()).device))
@@ -315,7 +317,7 @@ def make_pictures(
         for picture in render_pictures(settings, inputs, reference):
             pictures.append(picture)
             files += picture.files
-            console.say(picture.line())
+            console.print(picture.line())
             progress.advance()
     if len(pictures) > 1:
         files.append(write_contact_sheet(settings.folder, [picture.thumbnail for picture in pictures]))
@@ -333,18 +335,18 @@ def make_videos(
     animations = [Animation(settings, item, view, motion) for item in inputs for view in item.views]
     files: list[Path] = []
     for animation in animations:
-        console.claim(animation.frames.folder)
+        console.lock(animation.frames.folder)
         animation.open()
         if motion.camera and motion.arc is None and animation.path.arc != 360:
-            console.say(
+            console.print(
                 f"The camera swings through {animation.path.arc:g} degrees, because walls hide the rest; see --arc."
             )
         finished = motion.frames - len(animation.missing)
         if finished:
-            console.say(f"Continuing after {finished} finished frames in {animation.frames.folder}.")
+            console.print(f"Continuing after {finished} finished frames in {animation.frames.folder}.")
         with console.progress(animation.stem.name, total=len(animation.missing), unit="frames") as progress:
             for _ in animation.render_missing():
                 progress.advance()
         files += animation.write(fps)
-        console.say(f"{files[-2]} and .gif: {motion.frames} frames, {motion.frames / fps:.1f} s long")
+        console.print(f"{files[-2]} and .gif: {motion.frames} frames, {motion.frames / fps:.1f} s long")
     return files, [animation.receipt() for animation in animations]

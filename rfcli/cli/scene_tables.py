@@ -20,7 +20,7 @@ def show_scenes(console: Console, inputs: "Sequence[SceneInput]") -> list[dict[s
     entries = []
     for item in inputs:
         inventory = scene_inventory(item.scene, item.path)
-        console.say(f"{item.path}: {len(item.scene):,} triangles")
+        console.print(f"{item.path}: {len(item.scene):,} triangles")
         show_inventory(console, inventory)
         entries.append({"scene": item.path, "triangles": len(item.scene), **asdict(inventory)})
     return entries
@@ -42,9 +42,9 @@ def show_inventory(console: Console, inventory: "Inventory") -> None:
         cameras.add_row(str(number), _triple(camera.position), _triple(camera.direction), f"{camera.fov:.1f}°")
     for table in (parts, lights, cameras):
         if table.row_count:
-            console.say("")
-            console.say(table)
-    console.say("")
+            console.print("")
+            console.print(table)
+    console.print("")
     for warning in inventory.warnings:
         console.warn(warning)
 

@@ -73,7 +73,7 @@ def demo(
 ) -> None:
     """Print the options."""
     with Console("demo", json=json, quiet=quiet, verbose=verbose) as console:
-        console.say("for people [bold]")
+        console.print("for people [bold]")
         console.detail("details")
         print("output of a library")
         subprocess.run(["echo", "output of a child"], check=True)
