@@ -9,17 +9,18 @@ its time on held-out scenes, and prints one line per validation.
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 
-from rfcli.model import PRESETS
+from rfcli.model import PRESETS, RenderFormerConfig
 from rfcli.training.initialise import new_model
 from tests.benchmarks.equal_seconds import TimedRun, train_alternately, training_data
 
 VALIDATIONS, LEARNING_RATE = 4, 1e-3
 
 TINY = PRESETS["tiny"]
-TRIALS = {
+TRIALS: dict[str, tuple[RenderFormerConfig, Literal["muon", "adamw"], float]] = {
     "tiny": (TINY, "muon", LEARNING_RATE),
     "visibility attention": (
         replace(TINY, visibility="attention", channels="together", light="given"),

@@ -19,14 +19,14 @@ from functools import partial
 from multiprocessing import get_context
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from rfcli.attention import AttentionLayer, Context, create, find_mechanism
+from rfcli.attention import AttentionLayer, Context, LayerSpec, create, find_mechanism
 from rfcli.model import PRESETS, SceneBatch, with_attention
 from rfcli.model.attention_context import surface_features
 from rfcli.model.encodings import Rotation, rope_rotation
 from rfcli.model.triangle_tokens import token_vertices
-from rfcli.model.view_independent import Layer
+from rfcli.model.view_independent import ViewIndependentLayer
 from rfcli.runtime.memory import PeakMemory, peak_resident_bytes
 from rfcli.study.scenes.random_triangles import random_triangle_batch
 
@@ -117,20 +117,20 @@ def backward_seconds(triangles: int) -> dict[str, float]:
     return fastest({label: partial(run, *operation(label, triangles)) for label in MECHANISMS}, 8.0)
 
 
-class NoAttention(nn.Module):
+class NoAttention(AttentionLayer):
     """Returns the values: a layer with it has only matrix products, norms and RoPE."""
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
         return v
 
 
-def base_layer(label: str, scene: SceneBatch) -> tuple[Layer, Context]:
+def base_layer(label: str, scene: SceneBatch) -> tuple[ViewIndependentLayer, Context]:
     """A layer of the base model with that mechanism or, for "without", no attention; and its context."""
     name, options = MECHANISMS.get(label, ("sdpa", {}))
-    layer = Layer(with_attention(PRESETS["base"], name, **options), index=0)
+    layer = ViewIndependentLayer(with_attention(PRESETS["base"], name, **options), index=0)
     context = planned_context(layer.multihead_attn.mechanism, scene)
     if label == "without":
-        layer.multihead_attn.mechanism = NoAttention()
+        layer.multihead_attn.mechanism = NoAttention(LayerSpec(HEADS, DIM))
     return layer, context
 
 
@@ -217,8 +217,8 @@ def main() -> None:
         print(f"{count:>10}" + "".join(f"{cell:>14}" for cell in cells), flush=True)
     print("* extrapolated as N^2\n\ntimes faster than softmax")
     for count in counts:
-        ratios = [f"{measured[count]['sdpa'] / measured[count][label]:.1f}" for label in linear]
-        print(f"{count:>10}{'':>14}" + "".join(f"{ratio:>14}" for ratio in ratios))
+        cells = [f"{measured[count]['sdpa'] / measured[count][label]:.1f}" for label in linear]
+        print(f"{count:>10}{'':>14}" + "".join(f"{cell:>14}" for cell in cells))
 
     def line(title: str, values: dict[str, str]) -> None:
         print(f"{title}: " + ", ".join(f"{label} {value}" for label, value in values.items()), flush=True)

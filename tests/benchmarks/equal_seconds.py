@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
@@ -25,7 +26,9 @@ def training_data(folder: Path, config: RenderFormerConfig, max_scenes: int | No
     entries = [entry for entry in read_manifest(folder) if TRIANGLES[0] <= entry.triangles <= TRIANGLES[1]]
     training = [entry for entry in entries if not is_validation(entry.index)][:max_scenes]
     validation = [entry for entry in entries if is_validation(entry.index)][:VALIDATION_SCENES]
-    return TrainingData(*(read_scenes(folder, part, RESOLUTION, config)[0] for part in (training, validation)))
+    return TrainingData(
+        read_scenes(folder, training, RESOLUTION, config)[0], read_scenes(folder, validation, RESOLUTION, config)[0]
+    )
 
 
 class TimedRun:
@@ -37,7 +40,7 @@ class TimedRun:
         model: RenderFormer,
         teacher: RenderFormer | None,
         data: TrainingData,
-        optimizer: str,
+        optimizer: Literal["muon", "adamw"],
         rate: float,
     ) -> None:
         steps = 10**6

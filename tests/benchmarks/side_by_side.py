@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 import rfcli
 from rfcli.metrics.scores import score
@@ -37,11 +36,8 @@ def write_figure(
         axis.set_title(name, fontsize=9)
     for row, path in zip(axes, scenes, strict=True):
         scene = rfcli.load_scene(path)
-        arrays = [torch.from_numpy(x)[None] for x in (scene.triangles, scene.vn, scene.c2w[:1], scene.fov[:1])]
-        material = torch.from_numpy(scene.material)[None]
         images: list[Image] = [PathTracer(samples_per_pixel=paths).render(scene, resolution)[0]]
-        for model in models.values():
-            images.append(rfcli.render(model, *arrays, material=material, resolution=resolution)[0, 0].numpy())
+        images += [model.render(scene, resolution, views=[0])[0].numpy() for model in models.values()]
         for axis, image, name in zip(row, images, columns, strict=True):
             axis.imshow(to_display(image))
             axis.set_xticks([])

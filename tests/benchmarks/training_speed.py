@@ -29,7 +29,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -173,7 +173,11 @@ class RfTrain:
     """`rf train` without validations."""
 
     def __init__(
-        self, trial: Trial, scenes: list[TrainingScene], precision: torch.dtype | None, optimizer: str
+        self,
+        trial: Trial,
+        scenes: list[TrainingScene],
+        precision: torch.dtype | None,
+        optimizer: Literal["muon", "adamw"],
     ) -> None:
         steps = 10**6
         self.options = TrainOptions(
