@@ -149,22 +149,17 @@ def measure_quality(
                 if name not in warm:
                     warm_up(models[name].model, len(truth))
                     warm.add(name)
+                path = picture_path(folder, scenes.name, count, SOFTMAX, scenes.number)
+                softmax = path if name != SOFTMAX and (*this, count, SOFTMAX) in done else None
                 image, render_seconds = timed_picture(models[name].model, scene, len(truth))
                 write_exr(picture_path(folder, scenes.name, count, name, scenes.number), image)
                 budget.runs[name, count] = [render_seconds]
-                softmax = picture_path(folder, scenes.name, count, SOFTMAX, scenes.number)
-                comparable = name != SOFTMAX and (*this, count, SOFTMAX) in done
                 done.add((*this, count, name))
+                scores = score(image, truth)[0].as_dict()
+                softmax_scores = None if softmax is None else score(image, read_exr(softmax))[0].as_dict()
+                model = models[name].name, models[name].trained
                 yield QualityRow(
-                    scenes.name,
-                    count,
-                    name,
-                    models[name].name,
-                    models[name].trained,
-                    render_seconds,
-                    score(image, truth)[0].as_dict(),
-                    score(image, read_exr(softmax))[0].as_dict() if comparable else None,
-                    scenes.number,
+                    scenes.name, count, name, *model, render_seconds, scores, softmax_scores, scenes.number
                 )
 
 

@@ -1,7 +1,7 @@
 """Runs a study: measures the view-independent stage, whole renders and pictures within a budget, and writes results."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +64,7 @@ def run_study(
     settings: StudySettings,
     seconds: float,
     folder: Path,
-    callbacks: ProgressCallbacks,
+    callbacks: ProgressCallbacks = ProgressCallbacks(),
     own: "OwnScene | None" = None,
     models: Mapping[str, QualityModel] | None = None,
     leader: "Leader | None" = None,
@@ -90,64 +90,108 @@ def run_study(
         InputError: Not a single point of the stage fitted into the budget, or the triangle counts are too small for
             pictures of random scenes.
     """
-    start = time.monotonic()
-    measuring = max(seconds - REPORT_SECONDS, seconds / 2)
+    session = _Session(settings, seconds, folder, callbacks, own, leader)
     series = _quality_series(settings, own)
     folder.mkdir(parents=True, exist_ok=True)
-    setup = _setup(settings, own)
-    file, pictures = folder / UNFINISHED, folder / PICTURES
-    found = read_unfinished(file, setup)
-    found.quality = [
-        row
-        for row in found.quality
-        if picture_path(pictures, row.scene, row.triangles, row.attention, row.number).exists()
-    ]
+    session.resume()
+    session.measure_stage()
+    if settings.processes == 1:
+        session.measure_renders()
+    if settings.quality:
+        assert models is not None
+        session.measure_pictures(models, series)
+    results = _results(settings, session.setup, session.found)
+    results.write(folder / RESULTS)
+    outputs = [folder / RESULTS, *write_outputs(results, folder, session.pictures)]
+    session.file.unlink()
+    return Study(results, outputs)
 
-    def left(reserved: float = 0.0) -> float:
-        return measuring - reserved - (time.monotonic() - start)
 
-    def progress(reserved: float, prefix: str = "") -> OnProgress:
-        past = time.monotonic() - start
-        return lambda spent, expected, event: callbacks.on_progress(
+class _Session:
+    """The measurements of a study: shares of the budget, and the points so far, saved after every new one."""
+
+    def __init__(
+        self,
+        settings: StudySettings,
+        seconds: float,
+        folder: Path,
+        callbacks: ProgressCallbacks,
+        own: "OwnScene | None",
+        leader: "Leader | None",
+    ) -> None:
+        self.settings, self.callbacks, self.own, self.leader = settings, callbacks, own, leader
+        self.setup = _setup(settings, own)
+        self.file, self.pictures = folder / UNFINISHED, folder / PICTURES
+        self.found = UnfinishedStudy()
+        self._names = [curve.name for curve in settings.curves()]
+        self._start = time.monotonic()
+        self._seconds = max(seconds - REPORT_SECONDS, seconds / 2)
+        self._quality_seconds = QUALITY_SHARE * self._seconds if settings.quality else 0.0
+        stage_and_renders = self._seconds - self._quality_seconds
+        self._render_seconds = (1 - STAGE_SHARE) * stage_and_renders if settings.processes == 1 else 0.0
+
+    def resume(self) -> None:
+        """Take over the points of an interrupted study with the same setup, except pictures whose file is missing."""
+        self.found = read_unfinished(self.file, self.setup)
+        self.found.quality = [
+            row
+            for row in self.found.quality
+            if picture_path(self.pictures, row.scene, row.triangles, row.attention, row.number).exists()
+        ]
+        self.callbacks.on_points(self.found.measurements)
+
+    def measure_stage(self) -> None:
+        reserved = self._quality_seconds + self._render_seconds
+        for points in self._measure(None, self.leader, self.found.measurements, reserved, ""):
+            self.found.measurements += points
+            self._save()
+            self.callbacks.on_points(self.found.measurements)
+        if not self.found.measurements:
+            raise InputError(
+                f"`budget` did not suffice for two runs at {min(self.settings.triangles):,} triangles; "
+                "raise it, or lower `triangles`."
+            )
+
+    def measure_renders(self) -> None:
+        resolution = self.settings.resolution()
+        for points in self._measure(resolution, None, self.found.renders, self._quality_seconds, "render by "):
+            self.found.renders += points
+            self._save()
+
+    def measure_pictures(self, models: Mapping[str, QualityModel], series: "Sequence[SceneSeries]") -> None:
+        self.pictures.mkdir(exist_ok=True)
+        counts, finished = self.settings.triangles, list(self.found.quality)
+        on_progress = self._on_progress(0.0, "")
+        for row in measure_quality(models, series, counts, self._left(), self.pictures, finished, on_progress):
+            self.found.quality.append(row)
+            self._save()
+
+    def _measure(
+        self,
+        resolution: int | None,
+        leader: "Leader | None",
+        finished: Sequence[Measurement],
+        reserved: float,
+        prefix: str,
+    ) -> Iterator[list[Measurement]]:
+        """New points of the stage, or with a resolution of whole renders. reserved: seconds for later measurements."""
+        start = _runners(self.settings, self.own, resolution, leader)
+        on_progress = self._on_progress(reserved, prefix)
+        seconds = self._left() - reserved
+        return time_points(start, self._names, self.settings.triangles, seconds, finished, on_progress)
+
+    def _left(self) -> float:
+        return self._seconds - (time.monotonic() - self._start)
+
+    def _on_progress(self, reserved: float, prefix: str) -> OnProgress:
+        """Adds the seconds before and after this measurement, and a prefix."""
+        past = time.monotonic() - self._start
+        return lambda spent, expected, event: self.callbacks.on_progress(
             past + spent, past + expected + reserved, prefix + event
         )
 
-    names = [curve.name for curve in settings.curves()]
-    quality_seconds = QUALITY_SHARE * measuring if settings.quality else 0.0
-    render_seconds = (1 - STAGE_SHARE) * (measuring - quality_seconds) if settings.processes == 1 else 0.0
-
-    callbacks.on_points(found.measurements)
-    later = quality_seconds + render_seconds
-    runners = _runners(settings, own, None, leader)
-    for points in time_points(runners, names, settings.triangles, left(later), found.measurements, progress(later)):
-        found.measurements += points
-        write_unfinished(file, setup, found)
-        callbacks.on_points(found.measurements)
-    if not found.measurements:
-        raise InputError(
-            f"`budget` did not suffice for two runs at {min(settings.triangles):,} triangles; "
-            "raise it, or lower `triangles`."
-        )
-    if settings.processes == 1:
-        runners = _runners(settings, own, settings.resolution(), None)
-        on_progress = progress(quality_seconds, "render by ")
-        for points in time_points(
-            runners, names, settings.triangles, left(quality_seconds), found.renders, on_progress
-        ):
-            found.renders += points
-            write_unfinished(file, setup, found)
-    if settings.quality:
-        assert models is not None
-        pictures.mkdir(exist_ok=True)
-        finished = list(found.quality)
-        for row in measure_quality(models, series, settings.triangles, left(), pictures, finished, progress(0.0)):
-            found.quality.append(row)
-            write_unfinished(file, setup, found)
-    results = _results(settings, setup, found)
-    results.write(folder / RESULTS)
-    outputs = [folder / RESULTS, *write_outputs(results, folder, pictures)]
-    file.unlink()
-    return Study(results, outputs)
+    def _save(self) -> None:
+        write_unfinished(self.file, self.setup, self.found)
 
 
 def _setup(settings: StudySettings, own: "OwnScene | None") -> dict[str, Any]:

@@ -18,8 +18,8 @@ LABEL_GAP = 18.0  # pixels between the names of curves that end close together
 MAX_SECONDS_TICKS = 6  # of a panel of the quality figure
 BAR_SHIFT = 1.04  # factor between the bars of two mechanisms, so that none hides another
 SERIES_TITLES = {
-    "tessellated": "the same scenes, tessellated ever finer",
-    "detailed": "other scenes at each count, of ever more detail",
+    "tessellated": "the same scenes, tessellated more finely",
+    "detailed": "different scenes at each count, with more detail",
 }
 
 
@@ -101,7 +101,7 @@ def draw_quality(folder: Path, rows: Sequence[QualityRow], names: Sequence[str],
     smallest, largest = min(counts), max(counts)
     notes = [machine, f"Each mark: {scenes_label(means)}."]
     if smallest < largest:
-        notes.append(f"Marks grow with the triangles, {count_label(smallest)} to {count_label(largest)}.")
+        notes.append(f"Marks grow with the triangle count, {count_label(smallest)} to {count_label(largest)}.")
     if any(not row.trained for row in rows):
         notes.append("Dashed: an untrained swap, the softmax model's weights with another mechanism.")
     return _save(figure, folder / "quality", "\n".join(notes))

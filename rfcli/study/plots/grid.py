@@ -65,7 +65,7 @@ def draw_grid(path: Path, rows: Sequence[QualityRow], folder: Path) -> list[Path
         for column, name in enumerate(names, start=1):
             left, row = LEFT_MARGIN + column * (side + GAP), by_place.get((*place, name))
             if row is None:
-                pen.text((left, top + side / 2), "no time for it", "#555555", font, anchor="lm")
+                pen.text((left, top + side / 2), "too little time", "#555555", font, anchor="lm")
                 continue
             picture = picture_path(folder, *place, name)
             image = read_exr(picture)

@@ -145,7 +145,7 @@ def speedup_sentences(stage: Sequence[Row], renders: Sequence[Row]) -> list[str]
         if found is not None:
             count, factors = found
             each = ", ".join(f"{name} {three_digits(factor)}" for name, factor in factors.items())
-            sentences.append(f"{title} at {count:,} triangles, times as fast as with softmax: {each}")
+            sentences.append(f"speed relative to softmax, {title} at {count:,} triangles: {each}")
     return sentences
 
 

@@ -74,7 +74,7 @@ def test_speedups_are_of_the_largest_count_measured_with_both() -> None:
     assert found is not None
     assert found[0] == COUNTS[3]
     assert found[1] == {"fast": pytest.approx(parabola(COUNTS[3]) / line(COUNTS[3]))}
-    assert speedup_sentences(table, []) == ["the stage at 8,192 triangles, times as fast as with softmax: fast 2.64"]
+    assert speedup_sentences(table, []) == ["speed relative to softmax, the stage at 8,192 triangles: fast 2.64"]
     assert speedups(stage_rows(three_runs("fast", COUNTS, line), ["sdpa", "fast"], COUNTS, seed=0)) is None
 
 

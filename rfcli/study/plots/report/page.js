@@ -1,4 +1,4 @@
-// Draws every chart, and switches mechanisms off and on in all of them as the boxes above say.
+// Draws every chart. The checkboxes switch mechanisms on and off in all of them.
 const charts = [...document.querySelectorAll(".chart")];
 const boxes = [...document.querySelectorAll("input[data-attention]")];
 const views = [];

@@ -81,7 +81,7 @@ def quality_sections(results: Results, grid: Path | None) -> list[str]:
         rows = [row for row in means if row.scene == scene]
         title = f"Quality against seconds: {SERIES_TITLES.get(scene, scene)}"
         note = (
-            "Along a curve the triangles grow, and the marks with them. "
+            "Along a curve the triangle count grows, and so do the marks. "
             "Dashed and hollow: an untrained swap, the softmax model's weights with another mechanism."
         )
         caption = f"{scene}, {scenes_label(rows)}: pictures against path-traced truth and against softmax's"
@@ -89,16 +89,16 @@ def quality_sections(results: Results, grid: Path | None) -> list[str]:
         sections.append(_section(title, note, f"quality-{number}", chart, table))
     if grid is not None:
         sections.append(
-            '<section><h2>The pictures</h2><figure><img alt="Sheet of pictures: truth and mechanisms side by side, '
-            f'maps of HDR-FLIP below" src="{_data_url(grid)}"><figcaption>Below each picture its HDR-FLIP against the '
-            "truth: black is equal, yellow is worst.</figcaption></figure></section>"
+            '<section><h2>The pictures</h2><figure><img alt="Contact sheet: truth and mechanisms side by side, '
+            f'HDR-FLIP maps below" src="{_data_url(grid)}"><figcaption>Below each picture is its HDR-FLIP error '
+            "against the truth: black is equal, yellow is largest.</figcaption></figure></section>"
         )
     return sections
 
 
 def cost_sections(results: Results, titles: tuple[str, str]) -> list[str]:
     """Charts of the time of whole renders, and of time and memory of the stage."""
-    hollow = "Dashed and hollow: extrapolated from what was measured, not measured."
+    hollow = "Dashed and hollow: extrapolated, not measured."
     note = f"Of the {titles[0]}. {hollow}"
     sections, names = [], results.names()
     if any(row.seconds for row in results.renders):
@@ -150,13 +150,13 @@ PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <link rel="icon" href="data:,">
-<title>What attention costs as triangles grow</title>
+<title>The cost of attention against triangle count</title>
 <style>
 {style}</style>
 </head>
 <body>
 <header>
-<h1>What attention costs as triangles grow</h1>
+<h1>The cost of attention against triangle count</h1>
 <p class="quiet">{machine}</p>
 <ul>{findings}</ul>
 <fieldset><legend>Mechanisms shown in the figures</legend>{boxes}</fieldset>

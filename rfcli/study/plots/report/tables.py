@@ -25,7 +25,7 @@ def operation_table(rows: Sequence[Row]) -> str:
             return "not measured"
         return f"{three_digits(row.operation_seconds)}, {100 * row.floor_share:.0f} %"
 
-    caption = "Seconds of the attention operation alone, and the share of the stage that is not attention"
+    caption = "Seconds of the attention operation alone, and the share of the stage outside it"
     return _table_by_count(caption, rows, cell)
 
 
@@ -38,7 +38,7 @@ def memory_table(rows: Sequence[Row]) -> str:
         text = f"{row.peak_bytes / 1e6:,.4g} MB, {row.peak_bytes / row.triangles / 1e3:,.3g} kB each"
         return text if row.measured else f"[{text}]"
 
-    caption = "Peak memory, and of each triangle; in brackets: extrapolated, not measured"
+    caption = "Peak memory, in all and per triangle; in brackets: extrapolated, not measured"
     return _table_by_count(caption, rows, cell)
 
 
@@ -49,7 +49,7 @@ def fits_table(fits: dict[str, Growth]) -> str:
         intervals = fit["seconds_intervals"]
         terms = (_with_interval(fit["seconds"][term], *intervals[term]) for term in TERMS)
         lines.append([name, *terms, _with_interval(fit["exponent"], fit["low"], fit["high"])])
-    headings = ["attention", "a, seconds", "b", "c", "growth exponent of the largest"]
+    headings = ["attention", "a, seconds", "b", "c", "growth exponent at the largest counts"]
     return _table("Seconds = a + b N + c N², fitted to all points, with 95 % intervals", headings, lines)
 
 
