@@ -1,4 +1,4 @@
-"""The network: architecture, checkpoints, and rendering."""
+"""The network: its architecture, checkpoints and rendering."""
 
 from rfcli.model.batch import SceneBatch
 from rfcli.model.checkpoint import read_checkpoint, save_checkpoint

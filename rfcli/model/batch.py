@@ -66,8 +66,13 @@ class SceneBatch:
 
         Returns:
             A batch with `material`.
+
+        Raises:
+            InputError: There is no scene.
         """
         scenes = [scenes] if isinstance(scenes, TriangleScene) else list(scenes)
+        if not scenes:
+            raise InputError("`scenes` is empty; give at least one.")
         longest = max(len(scene) for scene in scenes)
 
         def stack(name: str) -> Tensor:
@@ -115,7 +120,7 @@ class SceneBatch:
 
 
 def _padded(array: Tensor, length: int) -> Tensor:
-    """[N, ...] -> [length, ...], zeros behind the N rows."""
+    """[N, ...] -> [length, ...], zeros after the N rows."""
     return torch.cat([array, array.new_zeros(length - len(array), *array.shape[1:])])
 
 

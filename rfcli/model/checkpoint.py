@@ -18,7 +18,7 @@ from rfcli.runtime.files import replacing
 
 MAX_CONFIG_BYTES = 1_000_000
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-SHORT_CARD = """---
+DEFAULT_CARD = """---
 license: mit
 tags: [renderformer, neural-rendering, global-illumination]
 ---
@@ -33,7 +33,7 @@ def save_checkpoint(model: RenderFormer, directory: Path, card: str | None = Non
     Args:
         model: The network.
         directory: Created if missing.
-        card: The model card, Markdown. None: an existing card is kept, else a short one is written.
+        card: The model card, Markdown. None: an existing card is kept, else a default one is written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -41,11 +41,11 @@ def save_checkpoint(model: RenderFormer, directory: Path, card: str | None = Non
         save_file(state, path)
     with replacing(directory / CONFIG) as path:
         path.write_text(json.dumps(model.config.to_dict(), indent=2) + "\n", encoding="utf-8")
-    shutil.copymode(directory / CONFIG, directory / WEIGHTS)  # safetensors makes files that only the owner can read
+    shutil.copymode(directory / CONFIG, directory / WEIGHTS)  # safetensors creates files that only their owner can read
     if card is None and (directory / CARD).exists():
         return
     with replacing(directory / CARD) as path:
-        path.write_text(SHORT_CARD if card is None else card, encoding="utf-8")
+        path.write_text(DEFAULT_CARD if card is None else card, encoding="utf-8")
 
 
 def read_config(path: Path) -> RenderFormerConfig:

@@ -1,6 +1,6 @@
 """The architecture of a RenderFormer: the fields of the official config.json and our own; named presets.
 
-Presets: the published architectures base and swin-large; tiny, which a laptop can train; small, for a night on a GPU.
+Presets: base and swin-large, the published architectures; tiny, which a laptop can train; small, a night on a GPU.
 """
 
 import dataclasses
@@ -63,7 +63,7 @@ class RenderFormerConfig:
         num_heads: Heads of view-independent attention.
         num_layers: View-independent layers.
         num_register_tokens: Register tokens before the triangle tokens.
-        patch_size: Pixels along a side of the patch that one ray token stands for.
+        patch_size: Pixels along a side of the patch of one ray token.
         pe_type: Positional encoding: rope or nerf.
         qk_norm: Whether view-dependent attention normalises queries and keys.
         rope_double_max_freq: Whether the largest RoPE frequency is doubled.
@@ -72,7 +72,7 @@ class RenderFormerConfig:
         texture_encode_patch_size: Texels along a side of a triangle's texture; 1 for constant materials.
         texture_encoder_norm_type: Norm after the material encoder: rms_norm or layer_norm.
         turn_to_cam_coord: Whether the view-dependent stage encodes positions in camera space.
-        use_dpt_decoder: DPT head; False: a linear head.
+        use_dpt_decoder: Whether the head is a DPT; else it is linear.
         use_ldr: Whether emission and images are low dynamic range, without logarithms.
         use_vn_encoder: Whether tokens encode vertex normals.
         vdir_num_freqs: NeRF frequencies of ray directions.
@@ -194,6 +194,12 @@ class RenderFormerConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RenderFormerConfig":
         """The config with the contents of a config.json.
+
+        Args:
+            values: Values by field name; fields that are missing have their defaults.
+
+        Returns:
+            The config.
 
         Raises:
             InputError: A field is unknown or has an unsupported value.

@@ -117,7 +117,8 @@ def _check_nerf(config: "RenderFormerConfig") -> None:
     if config.view_transformer_latent_dim != config.latent_dim:
         raise InputError(
             f"config field view_transformer_latent_dim = {config.view_transformer_latent_dim} must equal latent_dim = "
-            f"{config.latent_dim} with pe_type = 'nerf': the view stage adds its positions to the triangle tokens."
+            f"{config.latent_dim} with pe_type = 'nerf', since the view-dependent stage adds encoded positions to the "
+            "triangle tokens."
         )
     if config.token_position_freqs is not None:
         raise InputError(

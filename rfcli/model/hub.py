@@ -16,7 +16,7 @@ def load(name: str, device: str = "auto") -> RenderFormer:
     """Loads a model with the attention mechanism it was trained with; see `rfcli.load_model`.
 
     Args:
-        name: A name that `locate` knows.
+        name: As for `locate`.
         device: auto, cpu, cuda or mps.
 
     Returns:
@@ -77,11 +77,11 @@ def _download(repository: str, revision: str | None) -> Path:
         raise InputError(f"'{wanted}' is neither a folder nor a valid Hugging Face id.") from None
     except RevisionNotFoundError:
         raise InputError(
-            f"'{repository}' has no revision '{revision}' on Hugging Face; correct what follows @."
+            f"'{repository}' has no revision '{revision}' on Hugging Face; correct the part after @."
         ) from None
     except GatedRepoError:
         raise InputError(
-            f"'{repository}' requires consent on Hugging Face; give it on its page, then run `hf auth login`."
+            f"'{repository}' requires consent on Hugging Face; accept the terms on its page, then run `hf auth login`."
         ) from None
     except RepositoryNotFoundError:
         raise InputError(f"'{wanted}' is neither a folder here nor a public model on Hugging Face.") from None

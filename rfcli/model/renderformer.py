@@ -3,6 +3,9 @@
 triangles ─► tokens ─► view-independent layers ─► encoded scene ─┐
 cameras ───► rays ────► view-dependent layers ◄──────────────────┘
                               └─► head ─► log10(1 + radiance)
+
+Shapes in this package: B scenes of N triangles; S scenes that the network computes in their place, B or 3 B;
+R register tokens, in front of the triangles; C channels of a token; V views of H x W pixels, M patches of pixels each.
 """
 
 from collections.abc import Sequence
@@ -34,7 +37,7 @@ MAX_LOG_RADIANCE = 38.0  # 10^x leaves float16 at x = 4.82 and float32 at 38.5
 class RenderFormer(TriangleTokens):
     """The network. Its parameters have the published names, so official checkpoints load without conversion.
 
-    Config fields that are not at their published values exchange a part: `visibility` the view-dependent stage,
+    Fields of the config that differ from the published values replace a part: `visibility` the view-dependent stage,
     `channels` and `light` the transport, `attention` the mechanism of the view-independent layers.
 
     Args:
@@ -78,12 +81,12 @@ class RenderFormer(TriangleTokens):
         return tokens
 
     def encode(self, batch: SceneBatch, tokens: Tensor, keep_keys: bool = False) -> SceneEncoding:
-        """Everything that the cameras of the scenes share.
+        """Computes everything that all cameras of a scene share.
 
         Args:
             batch: B scenes.
             tokens: [S, R + N, C] from `view_independent`.
-            keep_keys: Hold the keys and values of all view-dependent layers; worthwhile for more than one view.
+            keep_keys: Keep the keys and values of all view-dependent layers; saves time if there are several views.
 
         Returns:
             The input of `view_dependent`.
@@ -107,7 +110,7 @@ class RenderFormer(TriangleTokens):
             fov: [B, V] degrees.
             resolution: H = W in pixels, a multiple of the patch size.
             visible: [B, V, H, W] the triangle that each pixel sees, -1 for none; None: computed where needed.
-            samples: With first-hit visibility a pixel is the mean of samples x samples rays.
+            samples: With first-hit visibility, a pixel is the mean of samples x samples rays; otherwise unused.
 
         Returns:
             [B, V, H, W, 3] encoded images (4 channels with alpha).
@@ -172,8 +175,9 @@ class RenderFormer(TriangleTokens):
         Args:
             scene: A scene from `rfcli.load_scene`, or a sequence of scenes.
             resolution: Side of the square images in pixels, a multiple of the patch size.
-            views: Indices of the scene's cameras; None for all.
-            precision: fp32, bf16 or auto, of the view-independent stage; auto takes bf16 where it is faster.
+            views: Indices of the cameras to render, in this order; negative ones count from the end. None: all.
+            precision: "fp32", "bf16" or "auto", of the view-independent stage; "auto" is bf16 if it is measured to be
+                faster.
             cameras: Other cameras than the scene's: c2w [V, 4, 4] (camera to world, looking down -Z) and fov [V] in
                 degrees, as arrays or tensors.
 
@@ -181,7 +185,8 @@ class RenderFormer(TriangleTokens):
             [V, H, W, 3] linear HDR radiance on the CPU (4 channels with alpha); for a sequence a list of these.
 
         Raises:
-            InputError: An argument is not possible for this model or scene.
+            InputError: The resolution, the views, the precision or the cameras are not possible for this model and
+                scene, or memory does not suffice.
         """
         from rfcli.model.rendering import render_scene
 
@@ -191,28 +196,30 @@ class RenderFormer(TriangleTokens):
 
     @classmethod
     def from_pretrained(cls, name: str | Path, attention: str | None = None, device: str = "cpu") -> "RenderFormer":
-        """Loads a model in eval mode; see `rfcli.load_model`, which picks the device automatically.
+        """Loads a model in eval mode, as `rfcli.load_model` does, but on the CPU unless a device is given.
 
         Args:
-            name: A bundled model ("tiny", "tiny-performer"), a checkpoint folder, or a Hugging Face id.
-            attention: Another mechanism for the view-independent stage than the checkpoint's.
-            device: auto, cpu, cuda or mps.
+            name: A bundled model ("tiny", "tiny-performer"), a checkpoint folder, a .safetensors file with its
+                config.json in the same folder, or a Hugging Face id, "owner/name" or "owner/name@revision".
+            attention: Another attention mechanism for the view-independent stage than the checkpoint's. A mechanism
+                that needs training first gives a UserWarning.
+            device: "cpu", "cuda", "mps", or "auto" for the fastest one available.
 
         Returns:
             The model.
 
         Raises:
-            InputError: The checkpoint is missing or does not fit its config.
+            InputError: There is no such model, mechanism or device, or the checkpoint does not fit its config.
         """
         import rfcli
 
         return rfcli.load_model(str(name), attention, device)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Writes config.json, model.safetensors and README.md in the layout of the Hugging Face hub.
+        """Writes config.json, model.safetensors and README.md, the layout of the Hugging Face hub.
 
         Args:
-            folder: Created if missing. An existing README.md is kept.
+            folder: Created if missing. An existing README.md (the model card) is kept.
         """
         from rfcli.model.checkpoint import save_checkpoint
 

@@ -16,8 +16,8 @@ from rfcli.model.first_hit import FirstHitStage
 from rfcli.model.renderformer import RenderFormer
 from rfcli.scene import TriangleScene
 
-MAX_KEPT_SHARE = 0.25  # of the free memory, for keys and values that are kept for several views
-LAYER_TENSORS = 4  # sized like its input, that a layer holds beside it: queries, keys, values, attention output
+MAX_KEPT_SHARE = 0.25  # of the free memory, for keys and values kept for several views
+LAYER_TENSORS = 4  # that a layer holds besides its input, each as large: queries, keys, values, attention output
 SUBPIXEL_SAMPLES = 2  # rays along a side of a pixel, for models with first-hit visibility, against jagged edges
 PRECISIONS = ("fp32", "bf16", "auto")
 COMPILERS = ("c++", "g++", "clang++", "cl")
@@ -124,8 +124,8 @@ def render_views(
 ) -> Iterator[tuple[Tensor, float, float]]:
     """Renders one view after another, so that memory does not grow with their number.
 
-    Everything that no camera changes is computed once, before the first view: the view-independent stage and, if there
-    are several views and enough memory, the keys and values of the view-dependent layers.
+    Everything that does not depend on the camera is computed once, before the first view: the view-independent stage
+    and, if there are several views and enough memory, the keys and values of the view-dependent layers.
 
     Args:
         model: The network.
@@ -169,7 +169,7 @@ def render_views(
 def needed_bytes(model: RenderFormer, triangles: int, bf16: bool = False) -> int:
     """A lower bound on the memory of the view-independent stage: the tensors of one layer.
 
-    The stage takes more than that in all, so a scene that would fit is never refused.
+    The stage needs more than that in total, so a scene that would fit is never refused.
     """
     tokens = triangles * model.transport.copies
     return (4 + LAYER_TENSORS * (2 if bf16 else 4)) * model.config.latent_dim * tokens

@@ -11,8 +11,8 @@ WINDOW = 8
 def window_attention(q: Tensor, k: Tensor, v: Tensor, height: int, width: int, shifted: bool) -> Tensor:
     """Softmax attention within windows of 8 x 8 tokens, shifted by 4 tokens on odd layers.
 
-    Grids whose sides are no multiples of 8 are padded; padding is never a key. A grid of a single window is shifted,
-    too, as in the official models, which splits it into quarters.
+    Grids whose sides are not multiples of 8 are padded; padding is never a key. Even a grid of a single window is
+    shifted, which splits it into quarters, as in the official models.
 
     Args:
         q: Queries [B, H, height width, D].

@@ -2,7 +2,7 @@
 
 Wavelengths do not mix. Without fluorescence, light of one wavelength stays at that wavelength, so each colour channel
 of an image depends only on that channel of the materials and lights. With `channels = apart` a scene is computed three
-times, each time with the colours of one channel in place of all three; the network only has to know grey scenes.
+times, each time with the colours of one channel in place of all three, so the network only computes grey scenes.
 
 Light is linear in emission. With `light = relative` a scene is computed with its emission divided by a unit, and the
 predicted incident light is multiplied by the same unit. In an exact network both cancel, whatever the unit is; a unit
@@ -64,7 +64,7 @@ class Transport:
     def split(self, batch: SceneBatch) -> ComputedScenes:
         """The scenes to compute. A batch that is known to be monochrome is not copied.
 
-        A scene of three channels has the mean of their units.
+        If its channels are computed together, the unit of a scene is the mean over its channels.
         """
         copied = self.channels_apart and not batch.monochrome
         scenes = _one_scene_per_channel(batch) if copied else batch

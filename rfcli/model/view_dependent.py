@@ -74,8 +74,8 @@ class Rays:
     vertices: Tensor
 
 
-class ViewLayer(nn.Module):
-    """Cross-attention from rays to triangles, self-attention among rays, feed-forward."""
+class ViewDependentLayer(nn.Module):
+    """One layer: cross-attention from rays to triangles, self-attention among rays, feed-forward."""
 
     def __init__(self, config: RenderFormerConfig, index: int) -> None:
         super().__init__()
@@ -126,10 +126,14 @@ class ViewLayer(nn.Module):
         return attention.projected(window_attention(q, k, v, side, side, self.shifted))
 
 
-class ViewLayers(nn.Module):
-    """The layers of the stage and the frequencies of their RoPE.
+class ViewDependentTransformer(nn.Module):
+    """All layers, and the frequencies of their RoPE.
 
-    recompute: Save memory in training by computing activations twice (`rfcli.model.layers.run_layer`).
+    Attributes:
+        recompute: Save memory in training by computing activations twice (`rfcli.model.layers.run_layer`).
+        head_dim: Channels of one head.
+        rope_emb: Frequencies of RoPE; None without RoPE.
+        layers: The layers.
     """
 
     recompute = False
@@ -138,11 +142,11 @@ class ViewLayers(nn.Module):
         super().__init__()
         self.head_dim = config.view_head_dim
         self.rope_emb = RopeFrequencies.of(config, config.view_rope_dim)
-        self.layers = nn.ModuleList(ViewLayer(config, i) for i in range(config.view_transformer_n_layers))
+        self.layers = nn.ModuleList(ViewDependentLayer(config, i) for i in range(config.view_transformer_n_layers))
 
-    def each(self) -> list[ViewLayer]:
+    def each(self) -> list[ViewDependentLayer]:
         """The layers, first to last."""
-        return [cast(ViewLayer, layer) for layer in self.layers]
+        return [cast(ViewDependentLayer, layer) for layer in self.layers]
 
     def rotation(self, vertices: Tensor) -> Rotation | None:
         """Cosines and sines [..., D / 2] of vertices [..., 9]; None without RoPE."""
@@ -154,10 +158,13 @@ class ViewDependentStage(nn.Module):
 
     Attention alone finds the triangles that a ray sees. `rfcli.model.first_hit.FirstHitStage` extends the stage by
     visibility from a z-buffer.
+
+    Args:
+        config: The architecture.
+        features: Channels of the head's output; None for those of an image.
     """
 
     def __init__(self, config: RenderFormerConfig, features: int | None = None) -> None:
-        """features: Channels of the head's output; None for those of an image."""
         super().__init__()
         dim, patch = config.view_transformer_latent_dim, config.patch_size
         self.config = config
@@ -168,7 +175,7 @@ class ViewDependentStage(nn.Module):
         if self.nerf_positions:
             self.pe_token_proj = nn.Linear(nerf_width(9, config.vertex_pe_num_freqs), dim)
             self.token_pos_pe_norm = encoder_norm(config.norm_type, dim)
-        self.transformer = ViewLayers(config)
+        self.transformer = ViewDependentTransformer(config)
         channels = config.image_channels if features is None else features
         if config.use_dpt_decoder:
             self.out_dpt = DPTHead(dim, config.dpt_features, config.dpt_out_channels, channels, patch)
@@ -178,13 +185,13 @@ class ViewDependentStage(nn.Module):
     def encode(
         self, batch: SceneBatch, computed: ComputedScenes, tokens: Tensor, keep_keys: bool = False
     ) -> SceneEncoding:
-        """The scenes as `rays`, `forward` and `shade` read them.
+        """Computes everything that all cameras of a scene share.
 
         Args:
             batch: B scenes.
             computed: The S scenes computed in their place.
             tokens: [S, R + N, C] output of the view-independent stage.
-            keep_keys: Hold the keys and values of all layers; worthwhile for more than one view.
+            keep_keys: Keep the keys and values of all view-dependent layers; saves time if there are several views.
         """
         return SceneEncoding(
             batch=batch,
@@ -197,15 +204,15 @@ class ViewDependentStage(nn.Module):
     def rays(
         self, scene: SceneEncoding, c2w: Tensor, fov: Tensor, resolution: int, visible: Tensor | None, samples: int
     ) -> Rays:
-        """The rays of all cameras. visible, samples: for stages with first hits; unused here.
+        """The rays of all cameras.
 
         Args:
             scene: S computed scenes of B scenes.
             c2w: [B, V, 4, 4] camera to world.
             fov: [B, V] degrees.
             resolution: Pixels along a side.
-            visible: Unused.
-            samples: Unused.
+            visible: Unused; for stages with first hits.
+            samples: Unused; for stages with first hits.
         """
         c2w, fov = c2w.float(), fov.reshape(-1).float()
         cameras, directions = c2w.flatten(0, 1), pixel_rays(fov, resolution)
@@ -219,13 +226,13 @@ class ViewDependentStage(nn.Module):
     def forward(self, scene: SceneEncoding, rays: Rays) -> Tensor:
         """[S V, C', H, H] image features.
 
-        They are the image itself in the published models, as `RenderFormer.decode` reads it.
+        In the published models they are the encoded image itself.
         """
         patch = self.config.patch_size
         side = rays.directions.shape[1] // patch
         x = self.ray_tokens(scene, rays, side)
         positions = rays.positions.repeat(1, 1, 3)  # the position of a patch as a triangle of three equal vertices
-        views = len(rays.vertices) // len(scene.tokens)  # 1 if vertices are in world space
+        views = len(rays.vertices) // len(scene.tokens)  # V, or 1 if vertices are in world space
         tokens, context = scene.tokens, scene.context.repeated(views)
         if self.nerf_positions:
             x = x + self._encode_positions(positions)
@@ -256,15 +263,15 @@ class ViewDependentStage(nn.Module):
         return F.elu(features, ELU_ALPHA)
 
     def light(self, scene: SceneEncoding, rays: Rays, features: Tensor) -> Tensor:
-        """[S V, H, H, C] the head's prediction: here the encoded image itself."""
+        """[S V, H, H, C] the prediction of the head, channels last: here the encoded image itself."""
         return rearrange(features, "n c h w -> n h w c")
 
     def shade(self, scene: SceneEncoding, rays: Rays, light: Tensor) -> Tensor:
-        """[B V, H, H, C] encoded images from light [B V, H, H, 3 Q] of the B scenes: here the same."""
+        """[B V, H, H, C] encoded images from the predictions for the B scenes: here unchanged."""
         return light
 
     def key_bytes(self, tokens: Tensor) -> int:
-        """Memory of the keys and values of all layers in float32, for tokens [S, R + N, C]."""
+        """Bytes of the keys and values of all layers in float32, for tokens [S, R + N, C]."""
         count = tokens.shape[0] * tokens.shape[1]
         return 2 * 4 * count * self.config.view_transformer_latent_dim * len(self.transformer.layers)
 
@@ -289,9 +296,14 @@ class ViewDependentStage(nn.Module):
         return [layer.keys_values(tokens, rotation) for layer in self.transformer.each()]
 
     def _view_keys_values(
-        self, layer: ViewLayer, tokens: Tensor, kept: Sequence[Tensor] | None, rotation: Rotation | None, views: int
+        self,
+        layer: ViewDependentLayer,
+        tokens: Tensor,
+        kept: Sequence[Tensor] | None,
+        rotation: Rotation | None,
+        views: int,
     ) -> Sequence[Tensor]:
-        """Keys and values of a layer for these views, from the tokens or from those that were kept without rotation."""
+        """Keys and values of a layer for all views: from the tokens, or kept ones, which are rotated here if needed."""
         if kept is None and (rotation is None or len(rotation[0]) == len(tokens)):
             return layer.keys_values(tokens, rotation)
         k, v = kept or layer.keys_values(tokens, None)

@@ -13,8 +13,8 @@ from rfcli.model.encodings import RopeFrequencies, Rotation
 from rfcli.model.layers import LayerParts, SelfAttention, add_feed_forward
 
 
-class Layer(nn.Module):
-    """Pre-norm self-attention and feed-forward."""
+class ViewIndependentLayer(nn.Module):
+    """One layer: pre-norm self-attention and feed-forward."""
 
     def __init__(self, config: RenderFormerConfig, index: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Layer(nn.Module):
 
 
 class ViewIndependentTransformer(nn.Module):
-    """`num_layers` layers over registers and triangles: the only part whose cost can grow as N squared.
+    """All layers, over register and triangle tokens: the only part whose cost can grow with the square of N.
 
     There is no `forward`: `RenderFormer.view_independent` calls the layers one by one, so that the input tokens of the
     first layer are freed before the last layer runs.
@@ -52,13 +52,13 @@ class ViewIndependentTransformer(nn.Module):
     def __init__(self, config: RenderFormerConfig) -> None:
         super().__init__()
         self.rope_emb = RopeFrequencies.of(config, config.rope_dim)
-        self.layers = nn.ModuleList(Layer(config, index) for index in range(config.num_layers))
+        self.layers = nn.ModuleList(ViewIndependentLayer(config, index) for index in range(config.num_layers))
 
     def attentions(self) -> list[SelfAttention]:
         """The attention of each layer, first to last."""
-        return [cast(Layer, layer).multihead_attn for layer in self.layers]
+        return [cast(ViewIndependentLayer, layer).multihead_attn for layer in self.layers]
 
     def planned(self, context: Context, batch: SceneBatch) -> Context:
-        """The context with the features of every triangle and the mechanism's plan, which all layers share."""
+        """The context with the features of all triangles and the plan of the mechanism, which all layers share."""
         context = with_features(context, batch)
         return replace(context, plan=self.attentions()[0].mechanism.plan(context))

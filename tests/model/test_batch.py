@@ -119,5 +119,7 @@ def test_mistakes_name_their_argument() -> None:
         dataclasses.replace(batch, mask=torch.zeros_like(batch.mask))
     with pytest.raises(InputError, match=r"either `material` or `texture`"):
         dataclasses.replace(batch, material=None)
+    with pytest.raises(InputError, match="`scenes` is empty"):
+        SceneBatch.from_scenes([])
     with pytest.raises(InputError, match=r"either `material` or `texture`"):
         dataclasses.replace(batch, texture=batch.material[..., None, None])

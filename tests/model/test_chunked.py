@@ -6,7 +6,7 @@ import torch
 from rfcli.model import SceneBatch
 from rfcli.model.chunked import chunked
 from rfcli.model.rendering import render_timed
-from rfcli.model.view_dependent import ViewLayer
+from rfcli.model.view_dependent import ViewDependentLayer
 from tests.support.model_scenes import VARIANTS, cameras, random_batch, small_model
 
 TRIANGLES = 23
@@ -40,8 +40,10 @@ def test_keys_kept_for_all_views_equal_those_of_each_view(
     """They are computed once per layer, and without kept keys once per layer and view."""
     model, (c2w, fov) = small_model(**changes), cameras(scenes=2, views=3)
     calls = []
-    keys_values = ViewLayer.keys_values
-    monkeypatch.setattr(ViewLayer, "keys_values", lambda *arguments: calls.append(1) or keys_values(*arguments))
+    keys_values = ViewDependentLayer.keys_values
+    monkeypatch.setattr(
+        ViewDependentLayer, "keys_values", lambda *arguments: calls.append(1) or keys_values(*arguments)
+    )
     images = []
     for share in (0.0, 1.0):
         monkeypatch.setattr("rfcli.model.rendering.MAX_KEPT_SHARE", share)

@@ -13,8 +13,8 @@ from torch.nn.modules.module import register_module_forward_hook
 from rfcli.dataset.training_scene import TrainingScene
 from rfcli.metrics.similarity import log_radiance, low_dynamic_range
 from rfcli.model import RenderFormer
-from rfcli.model.view_dependent import ViewLayer
-from rfcli.model.view_independent import Layer
+from rfcli.model.view_dependent import ViewDependentLayer
+from rfcli.model.view_independent import ViewIndependentLayer
 from rfcli.training.loop import fit
 from rfcli.training.scenes import TrainingData
 from rfcli.training.validation import predict
@@ -73,8 +73,9 @@ def best_quality_without_light(scenes: list[TrainingScene]) -> float:
 @contextmanager
 def layers_disabled() -> Iterator[None]:
     """The output of every layer of both stages is its input."""
+    layers = ViewIndependentLayer | ViewDependentLayer
     hook = register_module_forward_hook(
-        lambda layer, inputs, _output: inputs[0] if isinstance(layer, Layer | ViewLayer) else None
+        lambda module, inputs, _output: inputs[0] if isinstance(module, layers) else None
     )
     try:
         yield
