@@ -28,16 +28,12 @@ from rfcli.errors import InputError
 
 if TYPE_CHECKING:
     from rfcli.pictures.inputs import SceneInput
-    from rfcli.pictures.motion import Motion
     from rfcli.pictures.renderers import NetworkRenderer, Renderer, RenderSettings
 
 VIDEO, SPEED = "Video", "Speed"  # panels of the help
 TRAINED_MODELS = (Path("runs/train"), Path("runs/finetune"))  # default outputs of rf train and rf finetune
 BUNDLED_MODEL = "tiny"
 MAX_RESOLUTION = 1024  # pixels
-DEFAULT_FRAMES = 96  # of a video
-
-Results = tuple[list[Path], list[dict[str, Any]]]  # paths written, and an entry of the receipt per picture or video
 
 
 @with_mechanism_options
@@ -179,6 +175,7 @@ def render(
     """
     collect_rarely()
     with Console("render", json=json, quiet=quiet, verbose=verbose) as console:
+        from rfcli.cli.render_video import chosen_motion, make_videos
         from rfcli.cli.scene_tables import show_scenes
         from rfcli.pictures import DisplaySettings
         from rfcli.pictures.inputs import camera_numbers, find_files, read_inputs
@@ -239,16 +236,6 @@ def render(
         console.receipt(renderer.device, [*saved, *files], **used, views=entries)
 
 
-def chosen_motion(camera_orbit: int | None, turntable_light: bool, arc: float | None) -> "Motion | None":
-    """The motion given by the options of videos; None = pictures. --arc alone means an orbit."""
-    from rfcli.pictures.motion import Motion
-
-    moves_camera = camera_orbit is not None or arc is not None
-    if not moves_camera and not turntable_light:
-        return None
-    return Motion(DEFAULT_FRAMES if camera_orbit is None else camera_orbit, moves_camera, turntable_light, arc)
-
-
 def load_network(
     console: Console,
     model: str | None,
@@ -306,8 +293,11 @@ def save_official(item: "SceneInput", path: Path | None) -> list[Path]:
 
 def make_pictures(
     console: Console, settings: "RenderSettings", inputs: "Sequence[SceneInput]", reference: "Renderer | None"
-) -> Results:
-    """Write one picture per camera, each compared with the reference if there is one, and a contact sheet."""
+) -> tuple[list[Path], list[dict[str, Any]]]:
+    """Write one picture per camera, each compared with the reference if there is one, and a contact sheet.
+
+    Returns the paths written, and the entry of the receipt for each picture.
+    """
     from rfcli.pictures.sheets import write_contact_sheet
     from rfcli.pictures.stills import render_pictures
 
@@ -322,31 +312,3 @@ def make_pictures(
     if len(pictures) > 1:
         files.append(write_contact_sheet(settings.folder, [picture.thumbnail for picture in pictures]))
     return files, [picture.receipt() for picture in pictures]
-
-
-def make_videos(
-    console: Console, settings: "RenderSettings", inputs: "Sequence[SceneInput]", motion: "Motion", fps: float
-) -> Results:
-    """Write one video per camera."""
-    from rfcli.pictures.animation import Animation
-    from rfcli.pictures.video import check_ffmpeg
-
-    check_ffmpeg()
-    animations = [Animation(settings, item, view, motion) for item in inputs for view in item.views]
-    files: list[Path] = []
-    for animation in animations:
-        console.lock(animation.frames.folder)
-        animation.open()
-        if motion.camera and motion.arc is None and animation.path.arc != 360:
-            console.print(
-                f"The camera swings through {animation.path.arc:g} degrees, because walls hide the rest; see --arc."
-            )
-        finished = motion.frames - len(animation.missing)
-        if finished:
-            console.print(f"Continuing after {finished} finished frames in {animation.frames.folder}.")
-        with console.progress(animation.stem.name, total=len(animation.missing), unit="frames") as progress:
-            for _ in animation.render_missing():
-                progress.advance()
-        files += animation.write(fps)
-        console.print(f"{files[-2]} and .gif: {motion.frames} frames, {motion.frames / fps:.1f} s long")
-    return files, [animation.receipt() for animation in animations]
