@@ -69,7 +69,7 @@ def test_function_is_documented(name: str) -> None:
     signature = inspect.signature(function)
     assert documented(section(docstring, "Args")) == signature.parameters.keys()
     annotation = function.__annotations__.get("return")
-    if annotation not in (None, "None", type(None)):
+    if annotation not in (None, "None", Iterator[None]):
         assert section(docstring, "Returns") or section(docstring, "Yields")
 
 

@@ -284,6 +284,13 @@ def test_link_leads_to_a_file(path: Path, link: str) -> None:
     assert (path.parent / link).exists()
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_of_code_exist(path: Path) -> None:
+    for name in re.findall(r"`([\w/-]+\.py)`", path.read_text(encoding="utf-8")):
+        if "NAME" not in name:
+            assert list(ROOT.glob(f"rfcli/**/{name}")) or (ROOT / name).exists() or (path.parent / name).exists(), name
+
+
 def test_readme_opens_with_title_picture_and_installation() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text.startswith("# rf\n")
