@@ -57,6 +57,9 @@ def locked(folder: Path) -> Iterator[None]:
     Args:
         folder: The folder.
 
+    Yields:
+        Nothing.
+
     Raises:
         InputError: Another run has locked the folder.
         OSError: The folder cannot be created.

@@ -51,7 +51,7 @@ def test_ctrl_c_that_a_library_turns_into_another_error_is_an_interrupt(capsys: 
     with pytest.raises(typer.Exit) as ended, Console("render"):
         library()
     assert ended.value.exit_code == 130
-    assert capsys.readouterr().err == "Interrupted; what is finished is kept.\n"
+    assert capsys.readouterr().err == "Interrupted; finished work is kept.\n"
 
 
 # An error in a callback at fork is printed and ignored.

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfcli.scene import DIFFUSE, EMISSION, ROUGHNESS, SPECULAR, TriangleScene
-from rfcli.truth.ggx_energy import lost_to_multiple_scattering
+from rfcli.scene.ggx_energy import lost_to_multiple_scattering
 
 Array = npt.NDArray[np.float64]
 
