@@ -37,7 +37,7 @@ WITH_PLUGIN = "--attention mean"  # the mechanism that rfcli/attention/README.md
 
 # Options appended to a command so that it runs in seconds.
 SMALLER = {
-    "gen-data": "--scenes 4 --views 2 --resolution 16 --spp 1 --triangles 256-400 --workers 1",
+    "gen-data": "--scenes 2 --views 2 --resolution 16 --spp 1 --triangles 256-400 --workers 1",
     "train": "--resolution 16 --steps 2 --batch 1 --validate-every 2",
     "finetune": "--resolution 16 --steps 3 --batch 1 --validate-every 3",
     "render": "--resolution 32",
@@ -72,7 +72,7 @@ def rf_words(command: Command) -> tuple[str, ...] | None:
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four path-traced scenes."""
+    """Two path-traced scenes."""
     folder = tmp_path_factory.mktemp("dataset") / "data"
     arguments = ["gen-data", *SMALLER["gen-data"].split(), "--out", str(folder), "--quiet"]
     result = CliRunner().invoke(app, arguments)
@@ -228,8 +228,11 @@ PYTHON_DOCUMENTS = list(dict.fromkeys(block.document for block in blocks("python
 
 
 @pytest.mark.parametrize("path", PYTHON_DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_python_blocks_run(path: Path, workspace: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(dataset, "data")
+def test_python_blocks_run(
+    path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    if path.parent.name == "dataset":
+        shutil.copytree(request.getfixturevalue("dataset"), "data")
     monkeypatch.syspath_prepend(str(workspace))
     variables: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks("python"):
