@@ -76,7 +76,7 @@ def quality_chart(rows: Sequence[QualityMean], names: Sequence[str]) -> Spec:
             "psnr": row.truth["psnr"],
             "measured": row.trained,
             "how": row.model if row.trained else f"untrained swap of {row.model}",
-            "beside": "" if row.softmax is None else f"{row.softmax['psnr']:.2f} dB",
+            "softmax": "" if row.softmax is None else f"{row.softmax['psnr']:.2f} dB",
         }
         for row in rows
     ]
@@ -101,7 +101,7 @@ def quality_chart(rows: Sequence[QualityMean], names: Sequence[str]) -> Spec:
         {"field": "attention", "title": "attention"},
         {"field": "triangles", "format": ",", "title": "triangles"},
         {"field": "psnr", "format": ".2f", "title": "PSNR against truth, dB"},
-        {"field": "beside", "title": "against softmax"},
+        {"field": "softmax", "title": "against softmax"},
         {"field": "seconds", "format": ".3~r", "title": "seconds"},
         {"field": "how", "title": "model"},
     ]

@@ -34,7 +34,7 @@ def memory_table(rows: Sequence[Row]) -> str:
 
     def cell(row: Row) -> str:
         if row.peak_bytes is None:
-            return "not known"
+            return "unknown"
         text = f"{row.peak_bytes / 1e6:,.4g} MB, {row.peak_bytes / row.triangles / 1e3:,.3g} kB each"
         return text if row.measured else f"[{text}]"
 
