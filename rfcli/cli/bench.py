@@ -126,7 +126,7 @@ def bench(
         models = None
         if pictures:  # read before anything is measured, so that a missing model is reported at once
             models = quality_models(pictures.model, pictures.twins, studied, options, settings.device)
-        console.claim(out)
+        console.lock(out)
         leader = Leader() if processes.count > 1 else None
         with live_progress(console, counts) as callbacks:
             study = run_study(settings, 60 * budget - console.seconds(), out, callbacks, own, models, leader)
@@ -140,7 +140,7 @@ def _reached_counts(console: Console, own: "OwnScene", counts: tuple[int, ...]) 
     reached = own.reached(counts)
     for requested, count in reached.items():
         if count != requested:
-            console.say(
+            console.print(
                 f"{own.name} cannot be decimated to {requested:,} triangles, only to {count:,}, which are studied."
             )
     return tuple(sorted(set(reached.values())))
@@ -153,10 +153,10 @@ def _print_study(console: Console, settings: "StudySettings", study: "Study") ->
 
     results = study.results
     for table in (*seconds_tables(results), *quality_tables(results)):
-        console.say(table)
+        console.print(table)
     for sentence in (*speedup_sentences(results.rows, results.renders), *crossing_sentences(results)):
-        console.say(sentence)
-    console.say(f"Figures and numbers are in {study.outputs[0].parent}/")
+        console.print(sentence)
+    console.print(f"Figures and numbers are in {study.outputs[0].parent}/")
     model = {"name": settings.model, "attention": list(settings.attentions), "parameters": settings.parameters()}
     console.receipt(
         device=settings.device,
@@ -177,7 +177,7 @@ def _redraw(console: Console, file: Path, out: Path) -> None:
     results = read_results(file)
     out.mkdir(parents=True, exist_ok=True)
     outputs = write_outputs(results, out, file.parent / PICTURES)
-    console.say(f"Redrawn from {file}, in {out}/")
+    console.print(f"Redrawn from {file}, in {out}/")
     console.receipt(device=results.setup["device"], outputs=outputs, **study_entries(results))
 
 
@@ -193,8 +193,8 @@ def _compare(console: Console, studies: tuple[Path, Path], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     names = (str(studies[0]), str(studies[1]))
     outputs = draw_comparison(out, found, names)
-    console.say(differences_table(found, names))
+    console.print(differences_table(found, names))
     outside = sum(one.outside_noise for one in found)
-    console.say(f"{outside} of {len(found)} differences are outside noise")
+    console.print(f"{outside} of {len(found)} differences are outside noise")
     rows = [{**asdict(one), "outside_noise": one.outside_noise} for one in found]
     console.receipt(device=first.setup["device"], outputs=outputs, differences=rows)

@@ -33,7 +33,7 @@ def live_progress(console: Console, counts: Sequence[int]) -> Iterator[ProgressC
             for count in sorted({point.triangles for point in points} - printed):
                 printed.add(count)
                 seconds = [f"{one.attention} {one.median_seconds:.3g} s" for one in points if one.triangles == count]
-                console.say(f"{count:,} triangles: {', '.join(seconds)}")
+                console.print(f"{count:,} triangles: {', '.join(seconds)}")
 
         yield ProgressCallbacks(progress.show, show_points)
 

@@ -118,5 +118,5 @@ def finetune(
         description = f"{origin}, attention {name}" + (f", {layers} layers" if layers else "")
         description += (f", channels {channels}" if channels else "") + (f", light {light}" if light else "")
         options = replace(options, start=description)
-        console.say(f"Starting from {origin}.")
+        console.print(f"Starting from {origin}.")
         train_and_report(console, model, options, processes, teacher, dry_run=dry_run, tensorboard=tensorboard)

@@ -34,11 +34,11 @@ class ConsoleCallbacks:
         self.view.add_step(losses)
         self.progress.advance(note=f"loss {losses['loss']:.4f}")
         if step in (ends := phase_ends(self.phases)[:-1]):
-            self.console.say(describe_phase(self.phases, ends.index(step) + 1))
+            self.console.print(describe_phase(self.phases, ends.index(step) + 1))
 
     def on_validation(self, step: int, validation: "Validation", images: "Sequence[ImagePair]") -> None:
         self.view.add_validation(validation.psnr)
-        self.console.say(
+        self.console.print(
             f"step {step:,}: validation PSNR {validation.psnr:.2f} dB, SSIM {validation.ssim:.3f} "
             f"({validation.psnr_without_attention:.2f} dB without attention between triangles)"
         )

@@ -75,10 +75,10 @@ def train_and_report(
             _print_estimate(console, Run(model, teacher, data, options, processes))
         return
     if processes.first:
-        console.claim(options.out)
+        console.lock(options.out)
     options.out.mkdir(parents=True, exist_ok=True)
     if state:
-        console.say(f"Resuming from step {done:,} of {options.steps:,} in {options.out}.")
+        console.print(f"Resuming from step {done:,} of {options.steps:,} in {options.out}.")
     with ExitStack() as stack:
         stack.enter_context(processes.peer_errors())
         progress = stack.enter_context(console.progress("steps", total=options.steps - done, unit="steps"))
@@ -95,7 +95,7 @@ def train_and_report(
         return
     files = ["config.json", "model.safetensors", "README.md", HISTORY, GRID, BEST]
     files += [TENSORBOARD] if tensorboard else []
-    console.say(f"Model in {options.out}; truth beside prediction in {options.out / GRID}.")
+    console.print(f"Model in {options.out}; truth beside prediction in {options.out / GRID}.")
     console.receipt(
         device=str(next(model.parameters()).device),
         outputs=[options.out / name for name in files],
@@ -117,17 +117,17 @@ def train_and_report(
 def _describe(console: Console, model: RenderFormer, options: TrainOptions, data: TrainingData, padding: float) -> None:
     """Print what is trained on what. padding: share of padding in the batches."""
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    console.say(
+    console.print(
         f"{parameters / 1e6:.1f} M parameters, attention {model.config.attention}; {len(data.train)} scenes to train "
         f"on, {len(data.validation)} held out, {options.resolution} x {options.resolution} pixels."
     )
     if options.phases:
-        console.say(describe_phase(options.phases, data.phase))
+        console.print(describe_phase(options.phases, data.phase))
     console.detail(f"{padding:.1%} of the triangles in batches are padding.")
     for fault in data.skipped:
         console.warn(f"a scene is skipped: {fault}")
     if not (options.lpips_weights or backbone_on_disk()):
-        console.say(
+        console.print(
             f"The LPIPS loss needs torchvision's {BACKBONE}, which is not in its cache (--lpips-weights); SSIM "
             "replaces it."
         )
@@ -137,10 +137,10 @@ def _print_estimate(console: Console, run: Run) -> None:
     found = estimate(run)
     if not run.processes.first:
         return
-    console.say(
+    console.print(
         f"{found.parameters:,} parameters, {found.peak_bytes / 2**30:.1f} GiB of memory; {found.step_seconds:.2f} s a "
         f"step: {run.options.steps:,} steps would take {found.hours:.2g} hours. Nothing was written."
     )
     for phase, seconds in zip(run.options.phases, found.phase_seconds, strict=False):
-        console.say(f"{phase.steps:,} steps at {phase.resolution} x {phase.resolution}: {seconds:.2f} s each.")
+        console.print(f"{phase.steps:,} steps at {phase.resolution} x {phase.resolution}: {seconds:.2f} s each.")
     console.receipt(device=str(run.device), outputs=[], dry_run=found)
