@@ -21,9 +21,12 @@ class NonfiniteSteps:
     Attributes:
         in_a_row: Skipped steps since the last good one.
         file: File of the first skipped step; None if there is none.
+
+    Args:
+        out: Folder of the run; None = write no file.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path | None) -> None:
         self.in_a_row = 0
         self.file: Path | None = None
         self._out = out
@@ -49,13 +52,14 @@ class NonfiniteSteps:
             InputError: More than MAX_IN_A_ROW steps in a row were skipped.
         """
         self.in_a_row += 1
-        if self.file is None and model is not None:
+        if self.file is None and self._out is not None and model is not None:
             with readable_write_errors(self._out):
                 self.file = write_step(self._out, step, model, teacher, batch, precision)
         if self.in_a_row > MAX_IN_A_ROW:
+            file = f" ({self.file} holds the first of them)" if self.file else ""
             raise InputError(
-                f"{self.in_a_row} steps in a row had no finite loss and gradient; use a lower `rate` or another `out` "
-                f"({self.file} holds the first of them)."
+                f"{self.in_a_row} steps in a row had no finite loss and gradient; use a lower `rate` or another "
+                f"`out`{file}."
             )
 
 

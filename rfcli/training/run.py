@@ -64,9 +64,7 @@ class Run:
             shard(self._averaged, root=self._averaged)
         self.optimizer = make_optimizer(model, options.optimizer, options.rate)
         self.perceptual: PerceptualMetric = perceptual_metric(self.device, options.lpips_weights)
-        fastest = fastest_precision(self.device)
-        (float32_is_faster,) = processes.any(self.device, fastest == torch.float32)
-        self.precision = torch.float32 if float32_is_faster else fastest
+        self.precision = self._choose_precision()
         self.seconds = 0.0  # spent on steps
         self.best: float | None = None  # highest validation PSNR
         self.nonfinite = NonfiniteSteps(options.out)
@@ -76,6 +74,18 @@ class Run:
     @property
     def _averaged(self) -> RenderFormer:
         return cast(RenderFormer, self.average.module)
+
+    def _choose_precision(self) -> torch.dtype:
+        """The fastest format of matrix products; float32 unless all processes find another one faster.
+
+        Also float32 on CPUs if images are a single patch: torch leaves most of the weight gradient of a bfloat16
+        convolution over one pixel with stride 2, which the image head has, uninitialised.
+        """
+        fastest = fastest_precision(self.device)
+        lowest = min(phase.resolution for phase in self.options.curriculum)
+        single_patch = self.device.type == "cpu" and lowest <= self.model.config.patch_size
+        (float32,) = self.processes.any(self.device, fastest == torch.float32 or single_patch)
+        return torch.float32 if float32 else fastest
 
     def averaged_model(self) -> RenderFormer | None:
         """The model with averaged weights. All processes call this; if it is sharded, only the first one gets it."""

@@ -1,4 +1,4 @@
-"""The recipes beside the bundled models, as `rf train --config` takes them."""
+"""The recipes of the bundled models, as `rf train --config` reads them."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def first_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_sitting_has_its_recipe() -> None:
+def test_every_run_has_its_recipe() -> None:
     assert [f"{file.parent.parent.name}/{file.stem}" for file in RECIPES] == [
         "rf-tiny/1-train",
         *(f"rf-tiny/{number}-finetune" for number in (2, 3, 4, 5, 6, 7)),
@@ -30,10 +30,10 @@ def test_every_sitting_has_its_recipe() -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda file: f"{file.parent.parent.name}/{file.stem}")
-def test_a_recipe_asks_for_nothing_but_its_data(recipe: Path, first_model: Path, tmp_path: Path) -> None:
+def test_a_recipe_needs_only_its_data(recipe: Path, first_model: Path, tmp_path: Path) -> None:
     command = recipe.stem.split("-")[1]
-    told = ["--config", str(recipe), "--data", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
-    told += ["--from", str(first_model)] if command == "finetune" else []
-    result = CliRunner().invoke(app, [command, *told])
+    arguments = ["--config", str(recipe), "--data", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
+    arguments += ["--from", str(first_model)] if command == "finetune" else []
+    result = CliRunner().invoke(app, [command, *arguments])
     assert result.exit_code == 2
     assert "holds no scenes" in " ".join(result.output.split())

@@ -1,4 +1,4 @@
-"""What stands under the bar of a run, and that logs and quiet runs are without it."""
+"""The display under the progress bar of a run, which logs and quiet runs do not have."""
 
 import io
 
@@ -8,7 +8,7 @@ from rich.console import Console as Rich
 from rfcli.cli import training_view as module
 from rfcli.cli.console import Console
 from rfcli.cli.progress import Progress
-from rfcli.cli.training_run import ConsoleWatcher
+from rfcli.cli.training_callbacks import ConsoleCallbacks
 from rfcli.cli.training_view import TrainingView
 from rfcli.training.validation import Validation
 
@@ -30,15 +30,15 @@ def shown(view: TrainingView, width: int = 100) -> list[str]:
     return [line.rstrip() for line in people.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 
 
-def test_everything_of_a_step_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_values_of_a_step_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     view = TrainingView(scenes=4)
     for loss in (0.5, 0.25):
         now[0] += 2.0
-        view.stepped({**STEP, "loss": loss})
-    view.validated(21.5)
-    view.validated(20.25)
+        view.add_step({**STEP, "loss": loss})
+    view.add_validation(21.5)
+    view.add_validation(20.25)
     loss, psnr, machine = shown(view)
     assert loss.startswith("loss █▁ ")
     assert loss.endswith(" 0.2500 (log_l1 0.2000, ssim 1.0000)")
@@ -47,36 +47,36 @@ def test_everything_of_a_step_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine == "2 scenes/s, learning rate 0.001, gradient 0.5, 6% padding, 1.2% of the time loading"
 
 
-def test_earlier_sittings_are_remembered_and_transfer_has_a_row_of_its_own() -> None:
+def test_the_history_is_shown_and_transfer_has_its_own_sparkline() -> None:
     view = TrainingView(scenes=4)
     history = [{"step": 10, "loss": 9.0, "transfer": 9.0}, {"step": 20, "loss": 0.5}, {"step": 30, "loss": 0.25}]
-    view.remember([*history, {"step": 30, "validation": {"psnr": 12.5}}])
+    view.add_history([*history, {"step": 30, "validation": {"psnr": 12.5}}])
     assert view.loss.means == [0.5] * 10 + [0.25] * 10
     assert view.quality() == "12.50 dB, best 12.50"
-    view.stepped({**STEP, "loss": 0.125})
+    view.add_step({**STEP, "loss": 0.125})
     assert view.loss.means[-1] == 0.125
 
 
 @pytest.mark.parametrize("width", [20, 60, 200])
-def test_it_fits_any_terminal(width: int) -> None:
+def test_it_fits_terminals_of_any_width(width: int) -> None:
     view = TrainingView(scenes=4)
     for _ in range(300):
-        view.stepped(STEP)
+        view.add_step(STEP)
     lines = shown(view, width)
     assert len(lines) == 3
     assert all(len(line) <= width for line in lines)
 
 
 @pytest.mark.parametrize(("terminal", "quiet"), [(True, False), (False, False), (True, True)])
-def test_only_terminals_see_it(monkeypatch: pytest.MonkeyPatch, terminal: bool, quiet: bool) -> None:
-    monkeypatch.setattr("rfcli.cli.progress.LOG_EVERY", -1.0)
+def test_it_is_shown_on_terminals_only(monkeypatch: pytest.MonkeyPatch, terminal: bool, quiet: bool) -> None:
+    monkeypatch.setattr("rfcli.cli.progress.LOG_INTERVAL", -1.0)
     people = Rich(file=io.StringIO(), width=120, force_terminal=terminal, quiet=quiet, highlight=False)
     console = Console("train", quiet=quiet)
     console._people = people
     with Progress(people, "steps", total=3, unit="steps") as progress:
-        watcher = ConsoleWatcher(console, progress, TrainingView(scenes=4))
-        watcher.stepped(1, STEP)
-        watcher.validated(1, Validation(21.0, 0.8, 15.0))
+        callbacks = ConsoleCallbacks(console, progress, TrainingView(scenes=4))
+        callbacks.on_step(1, STEP)
+        callbacks.on_validation(1, Validation(21.0, 0.8, 15.0), [])
     text = people.file.getvalue()  # type: ignore[attr-defined]
     assert ("learning rate" in text) == (terminal and not quiet)
     assert ("validation PSNR 21.00 dB" in text) != quiet

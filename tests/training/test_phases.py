@@ -188,6 +188,17 @@ def test_an_impossible_phase_is_reported_before_the_first_starts(
         read_dataset(folder, phases, SMALL)
 
 
+def test_images_of_a_single_patch_are_not_trained_in_bf16(folder: Path, tmp_path: Path) -> None:
+    """torch leaves gradients of bfloat16 convolutions over a single pixel uninitialised, at random inf or nan."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rfcli.training.run.fastest_precision", lambda device: torch.bfloat16)
+        chosen = [
+            Run(fresh_model(), None, training_data(), train_options(tmp_path, phases=phases)).precision
+            for phases in ((Phase(2, 8), Phase(2, 16)), (Phase(2, 16),))
+        ]
+    assert chosen == [torch.float32, torch.bfloat16]
+
+
 def test_other_phases_in_the_same_folder_are_named(folder: Path, tmp_path: Path) -> None:
     session(folder, tmp_path, RecordingCallbacks())
     options = train_options(tmp_path, data=folder, phases=(Phase(6, 8), Phase(6, 16)), validate_every=4)

@@ -30,7 +30,7 @@ def test_images_are_averaged_down() -> None:
     small = at_resolution(sample, 4)
     expected = [[images[0, 2 * r : 2 * r + 2, 2 * c : 2 * c + 2, 0].mean() for c in range(4)] for r in range(4)]
     assert small.images[0, :, :, 0].tolist() == expected
-    with pytest.raises(InputError, match=r"8 pixels; --resolution 3 must divide"):
+    with pytest.raises(InputError, match=r"8 pixels; `resolution` 3 must divide"):
         at_resolution(sample, 3)
 
 
