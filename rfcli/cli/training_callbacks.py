@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from rfcli.cli.console import Console
 from rfcli.cli.progress import Progress
 from rfcli.cli.training_view import TrainingView
@@ -79,7 +77,7 @@ class TensorBoardCallbacks:
             self._write("training", step, losses)
 
     def on_validation(self, step: int, validation: "Validation", images: "Sequence[ImagePair]") -> None:
-        self._writer.add_image("truth, prediction", np.asarray(image_grid(images)), step, dataformats="HWC")
+        self._writer.add_image("truth, prediction", image_grid(images), step, dataformats="HWC")
         self._write("validation", step, validation.as_dict())
 
     def on_warning(self, message: str) -> None:

@@ -3,7 +3,6 @@
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
-import numpy as np
 import typer
 
 from rfcli.cli.console import Console
@@ -67,8 +66,7 @@ def train_and_report(
     data = read_dataset(options.data, phases, model.config, phase_at(phases, done))
     if options.overfit:
         data = data.overfitting(options.overfit)
-    sizes = np.array([len(scene.triangles) for scene in data.train])
-    padding = padding_share(sizes, options.batch * processes.count, options.seed)
+    padding = padding_share(data.sizes(), options.batch * processes.count, options.seed)
     _describe(console, model, options, data, padding)
     if dry_run:
         with processes.peer_errors():

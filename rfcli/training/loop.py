@@ -97,13 +97,7 @@ def fit(
             due = done % options.validate_every == 0 or done in ends
             averaged = run.averaged_model() if due else None
             if processes.first:
-                callbacks.on_step(done, losses)
-                if run.nonfinite.in_a_row == 1:
-                    file = f"; see {run.nonfinite.file}" if run.nonfinite.file else ""
-                    callbacks.on_warning(f"step {done:,} was skipped: its loss or gradient is not finite{file}.")
-                if done % REPORT_EVERY == 0:
-                    values = {**_phase_number(run), **losses, "seconds": round(seconds, 3)}
-                    append_history(out / HISTORY, done, values)
+                _report_step(run, done, losses, seconds, callbacks)
                 if averaged is not None:
                     validation = _validate(run, averaged, done, recent, callbacks)
             overdue = processes.first and time.monotonic() - saved_at >= 60 * options.save_minutes
@@ -119,6 +113,17 @@ def fit(
     names = recent[-1].keys() if recent else ()
     means = {name: float(np.mean([losses[name] for losses in recent if name in losses])) for name in names}
     return Outcome(done, means, run.perceptual.description, validation, done < options.steps)
+
+
+def _report_step(run: Run, done: int, losses: dict[str, float], seconds: float, callbacks: TrainingCallbacks) -> None:
+    """Call the callbacks for a step, and write its losses to the history."""
+    callbacks.on_step(done, losses)
+    if run.nonfinite.in_a_row == 1:
+        file = f"; see {run.nonfinite.file}" if run.nonfinite.file else ""
+        callbacks.on_warning(f"step {done:,} was skipped: its loss or gradient is not finite{file}.")
+    if done % REPORT_EVERY == 0:
+        values = {**_phase_number(run), **losses, "seconds": round(seconds, 3)}
+        append_history(run.options.out / HISTORY, done, values)
 
 
 def _validate(

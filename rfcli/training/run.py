@@ -69,7 +69,7 @@ class Run:
         self.best: float | None = None  # highest validation PSNR
         self.nonfinite = NonfiniteSteps(options.out)
         self.phase = data.phase
-        self.sizes = np.array([len(scene.triangles) for scene in data.train])
+        self.sizes = data.sizes()
 
     @property
     def _averaged(self) -> RenderFormer:
@@ -98,7 +98,7 @@ class Run:
             return []
         skipped = self.data.enter_phase(phase)
         self.phase = phase
-        self.sizes = np.array([len(scene.triangles) for scene in self.data.train])
+        self.sizes = self.data.sizes()
         return skipped
 
     def restore(self, state: TrainState) -> None:

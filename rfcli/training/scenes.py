@@ -55,6 +55,10 @@ class TrainingData:
     read: Reader | None = None
     sha256: str | None = None
 
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """[S] number of triangles of each training scene."""
+        return np.array([len(scene.triangles) for scene in self.train])
+
     def enter_phase(self, phase: int) -> list[str]:
         """Replace the training scenes by those of another phase.
 
