@@ -105,6 +105,11 @@ def read_state(out: Path, options: TrainOptions) -> TrainState | None:
         ) from error
     for name, value in recorded(options).items():
         before = state.options.get(STORED_NAMES.get(name, name))
+        if before != value and name == "start":
+            raise InputError(
+                f"{out} holds a run that started from {before}, not from {value}; start from the same model to resume "
+                "the run, or use another `out`."
+            )
         if before != value:
             raise InputError(
                 f"{out} holds a run with `{name}` {before}, not {value}; repeat that option to resume the run, or use "

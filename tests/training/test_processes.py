@@ -24,7 +24,8 @@ from tests.support.training_datasets import write_dataset
 
 TIMEOUT = 120  # seconds until everything must have ended; the machine may be busy
 STEPS = 6
-LONG = pytest.mark.long
+SLOW, LONG = pytest.mark.slow, pytest.mark.long
+SHARDS = ("--shard-weights",)
 TORCHRUN = [sys.executable, *["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]]
 # `rf` with every step in the history, and always in float32: bfloat16 would round to 4e-3
 RF = """
@@ -88,9 +89,8 @@ def run_to_end(command: list[str]) -> None:
     assert ended.stdout.count("scenes to train on") == 1  # only the first process prints
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    "flags", [pytest.param((), id="copies"), pytest.param(("--shard-weights",), id="shards", marks=LONG)]
+    "flags", [pytest.param((), id="copies", marks=SLOW), pytest.param(SHARDS, id="shards", marks=LONG)]
 )
 def test_two_processes_equal_one_at_twice_the_batch(
     tmp_path: Path, data: Path, single: Path, flags: Sequence[str]
@@ -132,13 +132,17 @@ def running(command: list[str], out: Path, log: Path) -> Iterator[tuple[subproce
         launcher.wait()
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
 @pytest.mark.parametrize(
-    "flags", [pytest.param((), id="copies"), pytest.param(("--shard-weights",), id="shards", marks=LONG)]
-)
-@pytest.mark.parametrize(
-    "victim", ["rank 1", "Ctrl-C", *(pytest.param(one, marks=LONG) for one in ("rank 0", "torchrun"))]
+    ("victim", "flags"),
+    [
+        *(pytest.param(victim, (), marks=SLOW, id=victim) for victim in ("rank 1", "Ctrl-C")),
+        *(pytest.param(victim, (), marks=LONG, id=victim) for victim in ("rank 0", "torchrun")),
+        *(
+            pytest.param(victim, SHARDS, marks=LONG, id=f"{victim}, shards")
+            for victim in ("rank 1", "Ctrl-C", "rank 0", "torchrun")
+        ),
+    ],
 )
 def test_no_process_outlives_the_others(tmp_path: Path, data: Path, victim: str, flags: Sequence[str]) -> None:
     out, log = tmp_path / "run", tmp_path / "log"

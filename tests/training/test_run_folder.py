@@ -65,7 +65,7 @@ def run_on_full_disk(out: Path, size: int, threads: int, reports: Connection) ->
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits the size of files")
-@pytest.mark.parametrize("size", [10_000, 600_000])
+@pytest.mark.parametrize("size", [pytest.param(10_000, marks=pytest.mark.slow), 600_000])
 def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(tmp_path: Path, size: int) -> None:
     """From step 3 on, files end after `size` bytes: within the model, or (larger) within the state."""
     fit(fresh_model(), training_data(), train_options(tmp_path / "whole"), RecordingCallbacks())

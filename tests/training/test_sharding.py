@@ -168,8 +168,9 @@ def test_an_interrupted_sharded_run_ends_bit_identical(tmp_path: Path, shards: R
     assert not differences(last_state(tmp_path), last_state(shards[0]))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("shards_first", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "shards_first", [pytest.param(False, marks=pytest.mark.slow), pytest.param(True, marks=pytest.mark.long)]
+)
 def test_copies_resume_from_the_state_of_shards_and_vice_versa(
     tmp_path: Path, copies: Result, shards_first: bool
 ) -> None:

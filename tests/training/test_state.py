@@ -29,7 +29,7 @@ class InterruptAt(RecordingCallbacks):
             signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.parametrize("stop", [1, 3, 4])
+@pytest.mark.parametrize("stop", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(4, marks=pytest.mark.slow)])
 def test_an_interrupted_run_ends_bit_identical(tmp_path: Path, stop: int) -> None:
     whole = fresh_model()
     fit(whole, training_data(), train_options(tmp_path / "whole"), RecordingCallbacks())
@@ -79,6 +79,8 @@ def test_a_different_option_is_named(tmp_path: Path) -> None:
     fit(fresh_model(), training_data(), train_options(tmp_path), RecordingCallbacks())
     with pytest.raises(InputError, match=r"`rate` 0\.001, not 0\.5"):
         read_state(tmp_path, train_options(tmp_path, rate=0.5))
+    with pytest.raises(InputError, match="holds a run that started from , not from small; start from the same model"):
+        read_state(tmp_path, train_options(tmp_path, start="small"))
 
 
 def test_an_unreadable_state_is_named_and_the_one_before_can_be_used(tmp_path: Path) -> None:
