@@ -37,7 +37,7 @@ no code: `ConfigFile` sets the other options from the file.
 The `with` block turns exceptions into one sentence on stderr. An InputError, an OSError that has a path, and running
 out of memory exit with 2, Ctrl-C with 130, any other exception (a defect of rf) with 1; --verbose adds the traceback.
 An InputError of the library names its argument in backticks, and the sentence has the option instead. With --json,
-only the receipt is printed to stdout: what libraries and child processes print goes to stderr.
+only the receipt is printed to stdout; output of libraries and child processes goes to stderr.
 """
 
 import io
@@ -62,8 +62,8 @@ HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(cls=CommandGroup, add_completion=False, pretty_exceptions_enable=False, context_settings=HELP_OPTIONS)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         print(f"rf {rfcli.__version__}")
         raise typer.Exit
 
@@ -91,7 +91,7 @@ app.command("doctor")(doctor)
 
 def main() -> None:
     """The `rf` program."""
-    for stream in (sys.stdout, sys.stderr):  # names of files need not be text
+    for stream in (sys.stdout, sys.stderr):  # file names may contain bytes that are not text
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     keep_freed_memory()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rfcli.study import Study, StudySettings
     from rfcli.study.scenes import OwnScene
 
-ARCHITECTURES = ("tiny", "base", "large")  # values of --model that are not trained models; pictures need one
+ARCHITECTURES = ("tiny", "base", "large")  # values of --model without weights; the bundled model then renders pictures
 
 
 @with_mechanism_options
@@ -37,7 +37,7 @@ def bench(
     ] = False,
     scene: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Study this scene or mesh, tessellated or decimated, not random triangles."),
+        typer.Option(metavar="FILE", help="Study this scene or mesh, tessellated or decimated; else random triangles."),
     ] = None,
     budget: Annotated[
         float, typer.Option(min=0.5, max=100_000, callback=finite, help="Minutes within which the study ends.")
@@ -57,7 +57,7 @@ def bench(
     layers: Annotated[
         int,
         typer.Option(
-            min=1, rich_help_panel=INPUT, help="Layers of the view-independent stage to run; they are all alike."
+            min=1, rich_help_panel=INPUT, help="Layers of the view-independent stage to run; all take the same time."
         ),
     ] = 1,
     twins: Annotated[
@@ -65,7 +65,7 @@ def bench(
         typer.Option(
             metavar="MODELS",
             rich_help_panel=INPUT,
-            help="Models fine-tuned with a mechanism, such as runs/finetune, that render its pictures; adds --quality.",
+            help="Fine-tuned models, such as runs/finetune; each renders pictures of its mechanism; adds --quality.",
         ),
     ] = None,
     allow_outside: Annotated[
@@ -136,7 +136,7 @@ def bench(
 
 
 def _reached_counts(console: Console, own: "OwnScene", counts: tuple[int, ...]) -> tuple[int, ...]:
-    """The triangle counts that the scene reaches, which are the requested ones wherever that is possible."""
+    """The triangle counts at which the scene is studied: the requested ones, or the nearest that decimation reaches."""
     reached = own.reached(counts)
     for requested, count in reached.items():
         if count != requested:
@@ -147,7 +147,7 @@ def _reached_counts(console: Console, own: "OwnScene", counts: tuple[int, ...]) 
 
 
 def _print_study(console: Console, settings: "StudySettings", study: "Study") -> None:
-    """Tables and sentences for people, and the receipt."""
+    """Print tables and sentences, and set the receipt."""
     from rfcli.cli.bench_output import crossing_sentences, quality_tables, seconds_tables
     from rfcli.study.results.tables import speedup_sentences
 

@@ -1,4 +1,4 @@
-"""What `rf bench` prints: the growing plot while it measures, and tables and sentences of the results."""
+"""Output of `rf bench`: a plot that is updated during the measurement, and tables and sentences of the results."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ MAX_WIDTH, HEIGHT = 78, 17  # characters of the plot
 
 @contextmanager
 def live_progress(console: Console, counts: Sequence[int]) -> Iterator[ProgressCallbacks]:
-    """Shows progress, and points of the stage as they come: as curves in a terminal, else as a line per count."""
+    """Shows progress and each new point of the stage: as curves in a terminal, else as a line per count."""
     printed: set[int] = set()
     with console.progress("bench", total=None, unit="") as progress:
 
@@ -78,7 +78,7 @@ def differences_table(differences: Sequence[Difference], names: tuple[str, str])
 
 
 def crossing_sentences(results: Results) -> list[str]:
-    """From which triangle count on each mechanism is faster than each other."""
+    """Sentences with the triangle count from which one mechanism is faster than another."""
     sentences = []
     for pair, count in results.crossings.items():
         if count is not None:

@@ -1,4 +1,4 @@
-"""One run of a command: its output for people, its progress, its receipt, and its exit code."""
+"""One run of a command: its readable output, its progress, its receipt, and its exit code."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from typing import IO, Any
 import typer
 from rich.console import Console as Rich
 
-from rfcli.cli.errors import ending
+from rfcli.cli.errors import failure_message
 from rfcli.cli.progress import Progress
 from rfcli.cli.receipts import as_json, receipt
 from rfcli.runtime.files import locked
@@ -23,7 +23,7 @@ from rfcli.runtime.signals import uninterrupted_imports
 class Console:
     """`with Console("render", json=json, quiet=quiet, verbose=verbose) as console:` around the body of a command.
 
-    Text for people goes to stdout, or to stderr if --json reserves stdout for the receipt. Colours appear on terminals
+    Readable output goes to stdout, or to stderr if --json reserves stdout for the receipt. Colours appear on terminals
     only, and not with NO_COLOR.
 
     Args:
@@ -35,15 +35,15 @@ class Console:
 
     def __init__(self, command: str, json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
         self.command, self.json, self.quiet, self.verbose = command, json, quiet, verbose
-        self._people = Rich(stderr=json, quiet=quiet, markup=False, highlight=False, emoji=False)
+        self._output = Rich(stderr=json, quiet=quiet, markup=False, highlight=False, emoji=False)
         self._errors = Rich(stderr=True, markup=False, highlight=False, emoji=False)
         self._receipt: dict[str, Any] | None = None
         self._contexts = ExitStack()
         self._started = time.perf_counter()
 
     def print(self, content: object) -> None:
-        """Print a line, or anything rich prints, for people."""
-        self._people.print(content, soft_wrap=isinstance(content, str))
+        """Print a line, or any object that rich can print, unless --quiet is given."""
+        self._output.print(content, soft_wrap=isinstance(content, str))
 
     def detail(self, content: object) -> None:
         """Print only with --verbose."""
@@ -58,7 +58,7 @@ class Console:
     @contextmanager
     def progress(self, description: str, total: int | None, unit: str = "") -> Iterator[Progress]:
         """A bar with rate and time left, or occasional lines without a terminal; a total of None is unknown."""
-        with Progress(self._people, description, total, unit) as progress:
+        with Progress(self._output, description, total, unit) as progress:
             yield progress
 
     def receipt(self, device: str, outputs: Sequence[Path | str], **fields: Any) -> None:
@@ -90,7 +90,7 @@ class Console:
             return
         if isinstance(error, (typer.Exit, BrokenPipeError, SystemExit, GeneratorExit)):
             return
-        sentence, code = ending(KeyboardInterrupt() if self._interrupted() else error, self.command)
+        sentence, code = failure_message(KeyboardInterrupt() if self._interrupted() else error, self.command)
         if self.verbose:
             self._errors.print("".join(traceback.format_exception(error)), soft_wrap=True)
         self._errors.print(sentence, style="red", soft_wrap=True)

@@ -26,7 +26,7 @@ def data_group(context: typer.Context) -> None:
 
 @data.command()
 def check(folder: Folder = Path("data"), json: Json = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
-    """Verify every file of a dataset: its hash, the ranges of its numbers, no duplicates.
+    """Verify every file of a dataset: its hash and value ranges, and that no scene is a duplicate.
 
     Faults are listed, and the exit code is then 2.
 
@@ -51,9 +51,9 @@ def check(folder: Folder = Path("data"), json: Json = False, quiet: Quiet = Fals
             files = len({fault.file for fault in faults})
             raise InputError(
                 f"{folder} has faults in {files} of its files, {faults[0].file} ({faults[0].problem}) first; delete "
-                "those files and run the rf gen-data command again that made them."
+                "those files and repeat the rf gen-data command that made them."
             )
-        console.print(f"{len(entries)} scenes in {folder}: all hashes, ranges and numbers are right; no duplicates.")
+        console.print(f"{len(entries)} scenes in {folder}: all hashes and value ranges are correct; no duplicates.")
         console.receipt(device="cpu", outputs=[], scenes=len(entries), faults=[])
 
 

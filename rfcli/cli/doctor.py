@@ -25,7 +25,7 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        name: What was checked.
+        name: Name of the check.
         found: Version, size or error.
         cost: Features that are missing without it, and how to install it; "" = nothing is missing.
     """

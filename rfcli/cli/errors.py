@@ -40,14 +40,14 @@ class CommandGroup(TyperGroup):
     """A group of commands whose usage errors are one sentence on stderr."""
 
     def resolve_command(self, *args: Any, **kwargs: Any) -> Any:
-        """As Typer's; the options of the resolved command are known to `ending` from then on."""
+        """Resolve a command as Typer does, and record its options for `failure_message`."""
         name, command, rest = super().resolve_command(*args, **kwargs)
         if command is not None:
             _running.set(long_options(command.params))
         return name, command, rest
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """As Typer's, but a wrong command, option or value ends in one sentence and exit code 2."""
+        """Run as Typer does, but report a wrong command, option or value in one sentence, with exit code 2."""
         try:
             code = super().main(*args, **{**kwargs, "standalone_mode": False})
         except USAGE_ERROR as error:
@@ -70,7 +70,9 @@ def with_options(sentence: str, options: Mapping[str, str]) -> str:
     return re.sub(r"`([^\W\d]\w*)`", lambda match: options.get(match[1], match[1]), sentence)
 
 
-def ending(error: BaseException, command: str = "", options: Mapping[str, str] | None = None) -> tuple[str, int]:
+def failure_message(
+    error: BaseException, command: str = "", options: Mapping[str, str] | None = None
+) -> tuple[str, int]:
     """The sentence for the user, and the exit code of the process.
 
     Args:
@@ -86,7 +88,7 @@ def ending(error: BaseException, command: str = "", options: Mapping[str, str] |
         return out_of_memory(error, command), EXIT_MISTAKE
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         file = error.filename or "A file"
-        return f"{file} cannot be written: the disk or your share of it is full; {FREE_SPACE}.", EXIT_MISTAKE
+        return f"{file} cannot be written: the disk or your quota is full; {FREE_SPACE}.", EXIT_MISTAKE
     if isinstance(error, OSError) and error.filename is not None:
         reason = (error.strerror or type(error).__name__).lower()
         return f"{error.filename}: {reason}; give a path that can be read and written.", EXIT_MISTAKE
@@ -102,7 +104,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def out_of_memory(error: BaseException, command: str) -> str:
-    """The sentence for an out-of-memory error: bytes requested (if the error has them), bytes free, what to lower."""
+    """The sentence for an out-of-memory error: bytes requested (if known), bytes free, and the options to lower."""
     import psutil
 
     memory = psutil.virtual_memory()

@@ -69,7 +69,7 @@ def gen_data(
         typer.Option(
             "--light-layers",
             rich_help_panel=IMAGES,
-            help="Also store one image per light; takes as many times longer.",
+            help="Also store one image per light; the time is multiplied by the number of lights.",
         ),
     ] = False,
     shard: Annotated[
@@ -147,7 +147,7 @@ def make_dataset(
     workers: int,
     engine: "Engine",
 ) -> None:
-    """Make the missing scenes of the dataset in `out`, show progress, and leave the receipt."""
+    """Make the missing scenes of the dataset in `out`, show progress, and set the receipt."""
     from rfcli.dataset.generate import generate_scenes, open_dataset
     from rfcli.dataset.manifest import read_manifest
 
@@ -160,7 +160,7 @@ def make_dataset(
         for entry in generate_scenes(out, scenes, source, workers, shard, engine):
             new.append(entry)
             rejected += sum(entry.rejected.values())
-            progress.advance(note=f"{rejected} draws rejected")
+            progress.advance(note=f"{rejected} candidates rejected")
             console.detail(f"{entry.file}: {entry.triangles} triangles, {entry.bytes / 1e6:.2f} MB")
             if preview_due(len(new)):
                 write_preview(out, [*finished, *new])
@@ -173,7 +173,7 @@ def make_dataset(
         reasons.update(entry.rejected)
     console.print(
         f"{len(entries)} scenes of {options['views']} views in {out} ({size / 1e6:.0f} MB), {len(new)} of them new; "
-        f"draws rejected: {', '.join(f'{n} {reason}' for reason, n in reasons.most_common()) or 'none'}. "
+        f"rejected candidates: {', '.join(f'{n} {reason}' for reason, n in reasons.most_common()) or 'none'}. "
         f"Look at {preview}."
     )
     own = source.options.meshes

@@ -67,11 +67,11 @@ class MechanismOptions:
                 found.setdefault(name, {})[shared.option.name] = value
         return found
 
-    def implied(self, own: str) -> str:
-        """The mechanism to use where none is named: the only one that has all given options, else `own`."""
+    def implied(self, current: str) -> str:
+        """The mechanism to use if none is given: the only one that has all given options, else the current one."""
         given = [set(self.options[parameter].owners) for parameter, value in self.values.items() if value is not None]
-        common = set.intersection(*given) if given else {own}
-        return own if own in common or len(common) != 1 else common.pop()
+        common = set.intersection(*given) if given else {current}
+        return current if current in common or len(common) != 1 else common.pop()
 
 
 NONE_GIVEN = MechanismOptions({}, {})

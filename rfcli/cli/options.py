@@ -20,7 +20,7 @@ from rfcli.errors import InputError
 INPUT = "Input"  # scenes, meshes, datasets
 OUTPUT = "Output"  # files and how they look
 ATTENTION = "Attention mechanism"
-RUN = "Run"  # seed, config file, what is printed
+RUN = "Run"  # seed, config file, amount of output
 
 MAX_SEED = 2**63 - 1  # of torch's generators
 MAX_COUNT = 1 << 30  # triangles

@@ -41,12 +41,12 @@ class Progress:
         drawn: Whether a bar is drawn, which needs a terminal.
     """
 
-    def __init__(self, people: Console, description: str, total: int | None, unit: str) -> None:
+    def __init__(self, output: Console, description: str, total: int | None, unit: str) -> None:
         self.description, self.unit, self.note = description, unit, ""
         self.done: float = 0
         self.total: float | None = total
-        self.drawn = people.is_terminal and not people.quiet
-        self._people = people
+        self.drawn = output.is_terminal and not output.quiet
+        self._output = output
         self._started = self._last_line = time.monotonic()
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -56,7 +56,7 @@ class Progress:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
-            console=people,
+            console=output,
             refresh_per_second=4,  # each refresh takes a millisecond or two from the work
             speed_estimate_period=300,
             disable=not self.drawn,
@@ -74,12 +74,12 @@ class Progress:
         self._bar.update(self._task, completed=done, total=total, rate=self.rate(), note=shown_note)
         if not self.drawn and time.monotonic() - self._last_line > LOG_INTERVAL:
             self._last_line = time.monotonic()
-            self._people.print(self.line(), soft_wrap=True)
+            self._output.print(self.line(), soft_wrap=True)
 
     @property
     def width(self) -> int:
         """Characters in a line of the terminal."""
-        return self._people.width
+        return self._output.width
 
     def above(self, content: RenderableType) -> None:
         """Show this above the bar; replaces earlier content."""

@@ -59,7 +59,7 @@ def render(
     resolution: Annotated[
         int | None,
         typer.Option(
-            metavar="PIXELS", help="Side of the image, a multiple of 8. (default: that of the training, else 256)"
+            metavar="PIXELS", help="Side of the image, a multiple of 8. (default: the training resolution, else 256)"
         ),
     ] = None,
     view: Annotated[str | None, typer.Option(metavar="0,2", help="Render these cameras only. (default: all)")] = None,
@@ -246,7 +246,7 @@ def load_network(
     device: str,
     seed: int,
 ) -> "NetworkRenderer":
-    """Load a model (None: the newest run, else the bundled one) and print what is used."""
+    """Load a model (None: the newest run, else the bundled one) and print its name, attention and size."""
     import torch
 
     from rfcli.model import convert, load
@@ -254,7 +254,7 @@ def load_network(
     from rfcli.model.rendering import chosen_precision
     from rfcli.pictures.renderers import NetworkRenderer
 
-    torch.manual_seed(seed)  # for the random features of a mechanism that replaces the model's own
+    torch.manual_seed(seed)  # for random features of a mechanism that replaces that of the model
     name = newest_model() if model is None else model
     loaded = load(name, device)
     if attention is None:
@@ -284,7 +284,7 @@ def newest_model() -> str:
 
 
 def save_official(item: "SceneInput", path: Path | None) -> list[Path]:
-    """Write the scene in the official code's format if a path is given; the paths written."""
+    """Write the scene in the official code's format if a path is given; returns the paths written."""
     if path is None:
         return []
     rfcli.save_scene(item.scene, path, official=True)

@@ -2,7 +2,7 @@
 
 malloc: glibc returns large free blocks to the system, and every page of a new block costs a page fault at its first
 access. Rendering a view of 256 x 256 pixels allocates and frees dozens of tensors of 25 MB; the page faults were a
-sixth of its time on two cores, and a third of the first view's. `keep_freed_memory` makes malloc keep such blocks.
+sixth of its time on two cores, a third for the first view. `keep_freed_memory` makes malloc keep such blocks.
 
 Garbage collector: torch and trimesh create some 230,000 objects that live until the end, and every full collection
 visits all of them. On two cores, collections during the imports took a tenth of the time to the first picture, and the

@@ -22,7 +22,7 @@ def is_validation(index: int) -> bool:
 def epoch_batches(sizes: npt.NDArray[np.int64], batch: int, seed: int, epoch: int) -> list[npt.NDArray[np.int64]]:
     """Batches of one epoch, each of scenes of similar size.
 
-    The result depends on the arguments alone, so a resumed run sees the same batches.
+    The result depends on the arguments alone, so a resumed run uses the same batches.
 
     Args:
         sizes: [S] number of triangles of each scene.

@@ -94,7 +94,7 @@ def range_problems(sample: Sample) -> Iterator[str]:
         yield "vertex normals not of length 1"
     rotation = scene.c2w[:, :3, :3].astype(np.float64)
     if np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).max() > 1e-3 or (np.linalg.det(rotation) < 0).any():
-        yield "a camera matrix that is no rotation"
+        yield "a camera matrix that is not a rotation"
     if scene.fov.min() <= 0 or scene.fov.max() >= 180:
         yield "a field of view outside 0..180 degrees"
     if sample.layers is not None and not _sum_matches(images, sample.layers):

@@ -19,7 +19,7 @@ from rfcli.runtime.signals import blocked_interrupts, deferred_interrupt, exit_w
 from rfcli.scene import TriangleScene
 
 # From a scene's number to the scene, its images [V, R, R, 3] or light layers [L, V, R, R, 3], and the number of
-# rejected draws before it, by reason.
+# rejected candidates before it, by reason.
 Source = Callable[[int], tuple[TriangleScene, npt.NDArray[np.float32], Mapping[str, int]]]
 
 # Writes the numbered scenes into a folder, given source, seed and number of workers; yields their entries in order.

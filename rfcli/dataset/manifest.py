@@ -31,7 +31,7 @@ class Entry(NamedTuple):
         views: Number of cameras.
         bytes: Size of the file.
         sha256: Hash of the file's content, hexadecimal.
-        rejected: Number of rejected draws before this scene, by reason.
+        rejected: Number of rejected candidates before this scene, by reason.
     """
 
     index: int  # type: ignore[assignment]  # replaces the method of tuples

@@ -19,11 +19,11 @@ POLL_SECONDS = 0.5  # between checks for Ctrl-C and for new nodes
 def generate_on_ray(
     folder: Path, indices: list[int], source: Source, seed: int, workers: int
 ) -> Generator[Entry, None, None]:
-    """Engine that uses a Ray cluster: the connected one, else the one on this machine or of RAY_ADDRESS.
+    """Engine that uses a Ray cluster: the connected one, else the one at RAY_ADDRESS or on this machine.
 
     Nodes need this package, and the folder of the user's own meshes if there is one. They return a scene's file as
-    bytes. If a node is lost, its scenes are generated again on another. `workers`: scenes at a time; 0 for the number
-    of cores of the cluster, which may change.
+    bytes. If a node is lost, its scenes are generated again on another. `workers`: number of scenes made at the
+    same time; 0 for the number of cores of the cluster, which may change.
 
     On Ctrl-C the finished scenes are yielded, then KeyboardInterrupt is raised. Raises InputError if Ray is not
     installed, if there is no cluster, or if nodes are lost repeatedly.

@@ -62,7 +62,7 @@ def parse_shard(text: str) -> Shard:
 
 @dataclass(frozen=True)
 class _ShardFolder:
-    """A finished shard on disk. asked: number of scenes of the whole dataset."""
+    """A finished shard on disk. asked: number of scenes requested for the whole dataset."""
 
     folder: Path
     shard: Shard
@@ -130,7 +130,9 @@ def _read_shard_folder(folder: Path) -> _ShardFolder:
             "it."
         )
     if found - expected:
-        raise InputError(f"{folder} holds scenes {_listed(sorted(found - expected))}, which are not of shard {shard}.")
+        raise InputError(
+            f"{folder} holds scenes {_listed(sorted(found - expected))}, which do not belong to shard {shard}."
+        )
     return _ShardFolder(folder, shard, asked, record, entries)
 
 

@@ -24,7 +24,7 @@ FRAMES_RECORD = "frames.json"
 
 @dataclass(frozen=True)
 class Frames:
-    """A folder with frame-0000.png, ... and a record of what they depend on; each file is complete or absent."""
+    """A folder with frame-0000.png, ... and a record of everything they depend on; each file is complete or absent."""
 
     folder: Path
     count: int

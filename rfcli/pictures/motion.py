@@ -84,7 +84,7 @@ class Motion:
 def visible_arc(scene: TriangleScene) -> float:
     """Degrees, centred on the first camera, within which no wall hides the middle of the scene.
 
-    360 if no wall hides it from anywhere, and if the camera itself already looks through a wall.
+    360 if no wall hides it from any position on the orbit, or if one already hides it from the first camera.
     """
     distant = np.linalg.norm(scene.triangles[..., :2], axis=-1).max(axis=-1) > WALL_DISTANCE
     walls = scene.triangles[distant & ~scene.emitters].astype(np.float64)

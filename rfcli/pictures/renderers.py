@@ -57,7 +57,7 @@ class Renderer(Protocol):
 
 @dataclass(frozen=True)
 class RenderSettings:
-    """What all pictures and videos of a run share.
+    """Settings common to all pictures and videos of a run.
 
     Attributes:
         renderer: Renders the images.

@@ -77,7 +77,7 @@ class Processes:
 
     @contextmanager
     def peer_errors(self) -> Iterator[None]:
-        """Turn the error raised when another process has ended, or is silent for TIMEOUT, into an InputError."""
+        """Turn the error raised when another process has ended or has sent nothing for TIMEOUT into an InputError."""
         try:
             yield
         except RuntimeError as error:

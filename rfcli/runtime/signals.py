@@ -64,7 +64,7 @@ def blocked_interrupts() -> Iterator[None]:
 def uninterrupted_imports() -> Iterator[Callable[[], bool]]:
     """Delay Ctrl-C during an import until it has finished: C++ libraries interrupted as they start abort the process.
 
-    Yields a function that says whether KeyboardInterrupt was raised; C libraries may turn it into another error.
+    Yields a function that returns whether KeyboardInterrupt was raised; C libraries may turn it into another error.
     Nothing changes if another handler of SIGINT is installed, outside the main thread, or without a timer (Windows).
     """
     possible = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")

@@ -28,7 +28,7 @@ Up = Literal["auto", "y", "z"]
 FLOOR_HEIGHT = -0.5
 BACKDROP_SIZE = 1.35  # side of the floor, width and height of the wall
 BACKDROP_CELLS = 8  # along each side of the floor and of the wall, as published
-MIN_FACES = 256  # of a mesh: as the smallest published objects
+MIN_FACES = 256  # of a mesh: as many as the smallest published objects have
 MESH_SIZE = 0.7  # longest side of the mesh on the backdrop
 MESH_RADIUS = 0.45  # largest distance of its vertices from the vertical axis: in front of the wall
 FLOOR_GAP = 1e-3  # between floor and mesh, so that the mesh's lowest faces do not coincide with the floor
@@ -54,8 +54,8 @@ def place_on_backdrop(path: Path, up: Up = "auto", max_triangles: int = 4096) ->
 
     Args:
         path: A mesh file.
-        up: Vertical axis of the mesh. "auto": y for .glb, as glTF specifies, and z, the world's own, for all others.
-        max_triangles: Of the whole scene; meshes with more faces are decimated by quadric error.
+        up: Vertical axis of the mesh. "auto": y for .glb, as glTF specifies, and z for all others.
+        max_triangles: Limit for the whole scene; a mesh with more faces is decimated by quadric error.
 
     Returns:
         The scene, with notes.
@@ -75,7 +75,7 @@ def place_on_backdrop(path: Path, up: Up = "auto", max_triangles: int = 4096) ->
     if budget < MIN_FACES:
         raise InputError(f"`max_triangles` {max_triangles} leaves {budget} for the mesh; give at least 1024.")
     mesh, notes = within_budget(path, read_mesh(path), budget)
-    stand(mesh, upright=up == "z" or (up == "auto" and path.suffix.lower() != ".glb"))
+    place_on_floor(mesh, z_up=up == "z" or (up == "auto" and path.suffix.lower() != ".glb"))
     shaded = smooth(mesh)
     parts = [(np.asarray(shaded.triangles), material_row((0.75, 0.6, 0.45))), *surroundings]
     normals = [
@@ -111,14 +111,14 @@ def within_budget(path: Path, mesh: trimesh.Trimesh, budget: int) -> tuple[trime
             )
         notes.append(f"{path}: {faces:,} faces decimated to {len(mesh.faces):,}; at most {budget:,} fit.")
     elif faces < MIN_FACES:
-        notes.append(f"{path}: {faces} faces are few for a model, which shades triangle by triangle; subdivide it.")
+        notes.append(f"{path}: the mesh has only {faces} faces, and models compute light per triangle; subdivide it.")
     trimesh.repair.fix_normals(mesh)  # type: ignore[no-untyped-call]
     return mesh, notes
 
 
-def stand(mesh: trimesh.Trimesh, upright: bool) -> None:
-    """Scale the mesh and place it on the centre of the floor, in place; not upright: turn its +y to +z first."""
-    if not upright:
+def place_on_floor(mesh: trimesh.Trimesh, z_up: bool) -> None:
+    """Scale the mesh and move it to the centre of the floor, in place; without z_up, first rotate its +y to +z."""
+    if not z_up:
         mesh.apply_transform(trimesh.transformations.rotation_matrix(np.pi / 2, [1, 0, 0]))  # type: ignore[no-untyped-call]
     low, high = mesh.bounds
     mesh.apply_translation([*-(low + high)[:2] / 2, -low[2]])

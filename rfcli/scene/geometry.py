@@ -96,7 +96,10 @@ def look_at(position: npt.ArrayLike, target: npt.ArrayLike, up: npt.ArrayLike = 
     right = np.cross(np.asarray(up, dtype=np.float64), backward)
     length = np.linalg.norm(right)
     if distance < MIN_VIEW_DISTANCE or length <= 1e-9:
-        raise InputError("position, look_at and up span no plane; move look_at away from position and turn up aside.")
+        raise InputError(
+            "position, look_at and up do not define a view; move look_at away from position, or choose an up that is "
+            "not parallel to the view direction."
+        )
     right /= length
     c2w = np.eye(4)
     c2w[:3, 0], c2w[:3, 1], c2w[:3, 2], c2w[:3, 3] = right, np.cross(backward, right), backward, origin

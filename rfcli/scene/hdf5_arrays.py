@@ -13,7 +13,7 @@ from rfcli.errors import InputError
 MAX_ARRAY_NUMBERS = 1 << 28
 MAX_CHUNK_BYTES = 1 << 26  # HDF5 decompresses a chunk as a whole
 MAX_DEFLATE_RATIO = 1032  # largest compression by deflate, according to zlib
-UNSTORED_BYTES = 1 << 20  # of an array that may be missing from the file, beyond MAX_DEFLATE_RATIO
+MAX_UNSTORED_BYTES = 1 << 20  # that an array may declare beyond MAX_DEFLATE_RATIO times its stored bytes
 ALLOWED_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
 
 Shape = tuple[int | None, ...]  # None: an axis of any length
@@ -42,7 +42,7 @@ def read_array(file: h5py.File, path: Path, name: str, shape: Shape | None) -> n
 def check_stored_size(dataset: h5py.Dataset, path: Path, name: str) -> None:
     """Raise InputError if an array declares more than the file can contain: HDF5 fills the rest with zeros."""
     stored = dataset.id.get_storage_size()
-    if dataset.nbytes > UNSTORED_BYTES + MAX_DEFLATE_RATIO * stored:
+    if dataset.nbytes > MAX_UNSTORED_BYTES + MAX_DEFLATE_RATIO * stored:
         raise InputError(f"{path}: {name} declares {dataset.nbytes:,} bytes but stores {stored:,}; write it again.")
 
 
@@ -87,7 +87,7 @@ def to_float32(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
 
 
 def hdf5_bytes(fill: Callable[[h5py.File], None], libver: str | None = None) -> bytes:
-    """Content of the HDF5 file that `fill` writes, made in memory: on a full disk HDF5 itself may crash or be silent.
+    """Content of the HDF5 file that `fill` writes, made in memory: on a full disk HDF5 may crash, or report no error.
 
     libver: version of the format, in h5py's terms.
     """

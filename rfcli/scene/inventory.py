@@ -29,7 +29,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Light:
-    """All emitting triangles of one radiance (mean of rgb): count, total area, distance of their centre from 0."""
+    """All emitting triangles of one radiance (mean of rgb): count, total area, distance of the centre from 0, 0, 0."""
 
     triangles: int
     radiance: float

@@ -38,5 +38,5 @@ def check_ranges(scene: TriangleScene, path: Path) -> None:
     invalid |= (scene.c2w[:, 3] != (0, 0, 0, 1)).any(axis=1)
     if invalid.any():
         raise InputError(
-            f"{path}: c2w of camera {invalid.argmax()} is not a rotation and a position above 0, 0, 0, 1; correct it."
+            f"{path}: c2w of camera {invalid.argmax()} is not a rigid motion with last row 0, 0, 0, 1; correct it."
         )

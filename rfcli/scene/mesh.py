@@ -46,7 +46,7 @@ def read_mesh(path: Path) -> trimesh.Trimesh:
         raise InputError(f"{path}: the mesh has no faces; export it again with triangles.")
     check_count(path, len(mesh.faces))
     if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
-        raise InputError(f"{path}: the mesh has faces of vertices that it does not have; export it again.")
+        raise InputError(f"{path}: the mesh has faces whose vertices do not exist; export it again.")
     if mesh.vertices.shape[1:] != (3,):
         raise InputError(f"{path}: the mesh has vertices of {mesh.vertices.shape[-1]} coordinates; export it again.")
     if not np.isfinite(mesh.vertices).all():

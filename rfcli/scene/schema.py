@@ -24,7 +24,7 @@ def _not_zero(value: float) -> float:
 
 def _no_null(value: str) -> str:
     if "\0" in value:
-        raise ValueError("a path holds no null character")
+        raise ValueError("a path must not contain a null character")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Reads and writes scene files; the suffix decides the format."""
+"""Reads and writes scene files; the suffix determines the format."""
 
 import warnings
 from pathlib import Path

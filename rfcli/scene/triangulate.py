@@ -75,7 +75,7 @@ def check_meshes(parts: Sequence[Object], path: Path, allow_outside: bool) -> No
 
 
 def shaded_mesh(part: Object, folder: Path) -> trimesh.Trimesh:
-    """One object in world space, its vertices split where its shading is; mesh paths are relative to `folder`."""
+    """One object in world space, with vertices split at sharp edges; mesh paths are relative to `folder`."""
     mesh = read_mesh(folder / part.mesh_path)
     if part.transform.normalize:
         normalize(mesh)

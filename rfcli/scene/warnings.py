@@ -39,7 +39,9 @@ def scene_warnings(scene: TriangleScene, cameras: Sequence[int]) -> list[str]:
     inside = [str(camera) for camera in cameras if is_inside(scene, scene.c2w[camera, :3, 3].astype(np.float64))]
     if inside:
         which = ", ".join(inside)
-        found.append(f"Only backs of triangles are seen, on all sides, by camera {which}: move it out of the object.")
+        found.append(
+            f"From camera {which} only backs of triangles are visible, on all sides: move it out of the object."
+        )
     return found
 
 
@@ -51,10 +53,10 @@ def training_range_warnings(scene: TriangleScene) -> list[str]:
     outside = int((~emits & (reach > WALL_REACH)).sum())
     found = []
     if lights_inside:
-        found.append(f"Light triangles inside [-0.5, 0.5]^3: {lights_inside:,}; published models learned them outside.")
+        found.append(f"Light triangles inside [-0.5, 0.5]^3: {lights_inside:,}; in published scenes they are outside.")
     if len(scene) > MAX_PUBLISHED_TRIANGLES:
         found.append(
-            f"{len(scene):,} triangles are beyond the {MAX_PUBLISHED_TRIANGLES:,} that published models learned from."
+            f"{len(scene):,} triangles: published models were trained with {MAX_PUBLISHED_TRIANGLES:,} at most."
         )
     if outside:
         found.append(f"Triangles outside [-0.5, 0.5]^3, farther than published walls reach: {outside:,}.")

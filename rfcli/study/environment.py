@@ -1,4 +1,4 @@
-"""The machine and the software of a study, without which its numbers mean nothing."""
+"""The machine and the software of a study, which its numbers depend on."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import rfcli
 
 
 def environment(device: str, precisions: Sequence[str] = ("fp32",)) -> dict[str, Any]:
-    """What a reader needs to judge or repeat the numbers; nothing that identifies a person or a place.
+    """The facts needed to interpret or repeat the numbers; none of them identifies a person or a place.
 
     precisions: number formats of the view-independent stage that are measured.
     """

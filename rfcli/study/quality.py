@@ -36,8 +36,8 @@ class QualityModel:
     Attributes:
         name: Name of the checkpoint.
         model: The model, with the mechanism.
-        trained: Whether the weights fit the mechanism: they were trained with it, or neither it nor the mechanism they
-            were trained with needs training. If not, the pictures say little about a model trained with the mechanism.
+        trained: Whether the weights fit the mechanism: they were trained with it, or neither that mechanism nor the
+            one they were trained with needs training. If not, a model trained with the mechanism has other pictures.
     """
 
     name: str
@@ -82,16 +82,16 @@ def quality_models(
 
 
 def _with_mechanism(name: str, base: RenderFormer, attention: str, options: dict[str, Any]) -> QualityModel:
-    """The base model with this mechanism, sharing its weights; the base model itself if the mechanism is its own."""
-    own = base.config.attention
+    """The base model with this mechanism, sharing its weights; the base model itself if it has the mechanism."""
+    trained_with = base.config.attention
     model = base
-    if attention != own or options:
+    if attention != trained_with or options:
         model = convert(base, attention, **options)
         weights = base.state_dict()
         shared = {name: weights[name] for name in model.state_dict() if name in weights and MECHANISM not in name}
         model.load_state_dict(shared, strict=False, assign=True)
-    need_training = any(find_mechanism(mechanism).needs_training for mechanism in (attention, own))
-    return QualityModel(name, model, attention == own or not need_training)
+    need_training = any(find_mechanism(mechanism).needs_training for mechanism in (attention, trained_with))
+    return QualityModel(name, model, attention == trained_with or not need_training)
 
 
 def measure_quality(

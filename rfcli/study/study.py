@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 REPORT_SECONDS = 20.0  # reserved for fits, figures and the report
 QUALITY_SHARE = 0.4  # of the measuring time, if pictures are requested
-STAGE_SHARE = 0.7  # of the rest; whole renders have what is left
+STAGE_SHARE = 0.7  # of the rest; the remainder is for whole renders
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Study:
     """A finished study.
 
     Attributes:
-        results: What it found.
+        results: Its results.
         outputs: The files it has written.
     """
 
@@ -75,13 +75,13 @@ def run_study(
     folder resumes from them.
 
     Args:
-        settings: What is measured.
+        settings: Settings of the study.
         seconds: Budget; the study ends before it is used up. Pictures, if requested, have QUALITY_SHARE of it.
         folder: Where the files are written.
         callbacks: Called while it measures.
         own: A scene to study in place of random ones.
         models: The models that render the pictures, if `settings.quality` requests them.
-        leader: Of the processes that share every point, if `settings.processes` is more than 1.
+        leader: The leader of the processes that share every point, if `settings.processes` is more than 1.
 
     Returns:
         The results.

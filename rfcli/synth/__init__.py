@@ -1,9 +1,9 @@
 """Random scenes on the published templates, from procedural shapes or the user's meshes."""
 
-from rfcli.synth.draws import Split
+from rfcli.synth.candidates import Split
 from rfcli.synth.own_meshes import OwnMeshes, find_meshes
 from rfcli.synth.random_scene import SceneOptions, random_scene
-from rfcli.synth.rendered import RenderedScenes
+from rfcli.synth.rendered_scenes import RenderedScenes
 from rfcli.synth.shapes import FAMILIES, make_shape, random_shape
 
 __all__ = [

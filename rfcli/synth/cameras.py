@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfcli.scene.geometry import first_hits, look_at
-from rfcli.synth.draws import RejectedError
+from rfcli.synth.candidates import RejectedError
 from rfcli.synth.pieces import Floats, Piece
 from rfcli.synth.templates import FLOOR, Template
 
@@ -22,8 +22,8 @@ def random_cameras(
 ) -> tuple[Floats, Floats]:
     """Camera matrices c2w [views, 4, 4] and fields of view [views] in degrees.
 
-    As published: distance 1.5 to 2, field of view 30 to 60, target up to 0.2 from the centre along each axis. `solid`
-    are all pieces but the lights. Raises RejectedError, with the most common fault, if too few views are good.
+    As published: distance 1.5 to 2, field of view 30 to 60, target up to 0.2 from the centre along each axis. `solid`:
+    all pieces except the lights. Raises RejectedError, with the most common fault, if too few views are good.
     """
     triangles = np.concatenate([part.triangles for part in solid])
     two_sided = np.repeat([part.two_sided for part in solid], [len(part.triangles) for part in solid])

@@ -14,8 +14,8 @@ def random_material(rng: np.random.Generator, faces: int) -> Floats:
     color = _random_color(rng)
     colors = np.repeat(color[None], faces, axis=0)
     if rng.random() < 0.5:
-        own = np.array([_random_color(rng) for _ in range(faces)])
-        colors = colors + rng.choice([0.35, 1.0]) * (own - colors)  # shades of the object's colour, or any colours
+        per_face = np.array([_random_color(rng) for _ in range(faces)])
+        colors = colors + rng.choice([0.35, 1.0]) * (per_face - colors)  # shades of the object's colour, or any colours
     roughness = float(np.exp(rng.uniform(np.log(0.01), 0.0)))
     return materials(colors * (total - specular), specular, roughness)
 

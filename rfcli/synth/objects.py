@@ -7,7 +7,7 @@ import trimesh
 from trimesh.transformations import random_rotation_matrix, rotation_matrix
 
 from rfcli.scene.geometry import intersect
-from rfcli.synth.draws import RejectedError
+from rfcli.synth.candidates import RejectedError
 from rfcli.synth.materials import random_material
 from rfcli.synth.own_meshes import MIN_OWN_FACES, OWN_SHARE, OwnMeshes, own_shape
 from rfcli.synth.pieces import Floats, Piece

@@ -10,7 +10,7 @@ import trimesh
 
 from rfcli.errors import InputError
 from rfcli.scene.mesh import read_mesh
-from rfcli.synth.draws import RejectedError, Split, split_of
+from rfcli.synth.candidates import RejectedError, Split, split_of
 from rfcli.synth.shapes.budget import decimate
 
 OWN_SHARE = 0.5  # of the objects with enough faces

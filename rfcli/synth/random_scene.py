@@ -7,7 +7,7 @@ import numpy as np
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
 from rfcli.synth.cameras import random_cameras
-from rfcli.synth.draws import SPLITS, RejectedError, Split, random_stream
+from rfcli.synth.candidates import SPLITS, RejectedError, Split, random_stream
 from rfcli.synth.lights import random_lights
 from rfcli.synth.objects import random_objects
 from rfcli.synth.own_meshes import OwnMeshes
@@ -15,7 +15,7 @@ from rfcli.synth.templates import random_template
 
 MIN_TRIANGLES = 128  # of a scene: a coarse room with a simple object in it
 MAX_TRIANGLES = 1 << 20  # shapes are not refined further
-MAX_DRAWS = 1000  # of one scene
+MAX_CANDIDATES = 1000  # for one scene
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SceneOptions:
 
 
 def random_scene(seed: int, index: int, options: SceneOptions) -> TriangleScene:
-    """Scene `index` of a seed: the first draw that is not rejected.
+    """Scene `index` of a seed: the first candidate that is not rejected.
 
     Args:
         seed: Seed of the dataset.
@@ -62,21 +62,21 @@ def random_scene(seed: int, index: int, options: SceneOptions) -> TriangleScene:
         options: Options of the scenes.
 
     Returns:
-        The scene; the same on every machine, independent of the scenes drawn before.
+        The scene; the same on every machine, independent of the scenes made before.
 
     Raises:
-        RuntimeError: MAX_DRAWS draws were rejected.
+        RuntimeError: MAX_CANDIDATES candidates were rejected.
     """
-    for attempt in range(MAX_DRAWS):
+    for attempt in range(MAX_CANDIDATES):
         try:
-            return draw_scene(seed, index, attempt, options)
+            return candidate_scene(seed, index, attempt, options)
         except RejectedError:
             continue
-    raise RuntimeError(f"{MAX_DRAWS} draws of scene {index} were all rejected.")
+    raise RuntimeError(f"{MAX_CANDIDATES} candidates for scene {index} were all rejected.")
 
 
-def draw_scene(seed: int, index: int, attempt: int, options: SceneOptions) -> TriangleScene:
-    """One draw of a scene; depends on the arguments alone. Raises RejectedError if it is not a good scene."""
+def candidate_scene(seed: int, index: int, attempt: int, options: SceneOptions) -> TriangleScene:
+    """One candidate for a scene; depends on the arguments alone. Raises RejectedError if it is not a good scene."""
     rng = random_stream(seed, index, attempt, options.split)
     low, high = options.triangles
     triangles = random_triangle_count(rng, options)

@@ -12,7 +12,7 @@ from rfcli.synth.shapes.grid import grid_mesh, rectangle
 
 FLOOR = -0.5  # height
 WALLS = {"plane": 0, "plane and wall": 1, "plane and two walls": 2, "box": 3, "room": 4}  # besides the floor
-SHARES = {"plane": 0.15, "plane and wall": 0.18, "plane and two walls": 0.2, "box": 0.23, "room": 0.24}
+SHARES = {"plane": 0.15, "plane and wall": 0.18, "plane and two walls": 0.2, "box": 0.23, "room": 0.24}  # probabilities
 
 # Azimuth of the side on which each wall stands: back (+y), right (+x), left (-x), in the order of the templates.
 SIDES = (np.pi / 2, 0.0, np.pi)
@@ -96,7 +96,7 @@ def _wall(cells: int, side: float, width: float, height: float) -> trimesh.Trime
 
 
 def _painted(rng: np.random.Generator, meshes: list[trimesh.Trimesh], name: str) -> tuple[Piece, ...]:
-    """Walls with materials: a room and a third of the boxes have saturated sides, as the Cornell box."""
+    """Walls with materials: a room and a third of the boxes have saturated sides, like the Cornell box."""
     if name == "room" or (name == "box" and rng.random() < 1 / 3):
         pale = rng.uniform(0.4, 0.75) * (1 - rng.uniform(0, 0.12, 3))
         colors: list[Floats] = [pale] * len(meshes)

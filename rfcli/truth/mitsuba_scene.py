@@ -77,8 +77,8 @@ def light_meshes(scene: TriangleScene) -> list[Any]:
     side that faces neither a surface nor a camera does not contribute and is left out, which halves the noise.
     """
     emits = scene.emitters
-    eyes = scene.c2w[:, :3, 3]
-    receivers = np.concatenate([scene.triangles[~emits].reshape(-1, 3), eyes])
+    camera_positions = scene.c2w[:, :3, 3]
+    receivers = np.concatenate([scene.triangles[~emits].reshape(-1, 3), camera_positions])
     meshes = []
     for radiance in np.unique(scene.material[emits][:, EMISSION], axis=0):
         group = scene.triangles[emits & (scene.material[:, EMISSION] == radiance).all(axis=1)]

@@ -55,7 +55,7 @@ class PathTracer:
         return np.stack([self._view(world, view, seed) for view, seed in enumerate(seeds)])
 
     def _view(self, world: Any, view: int, seed: int) -> Images:
-        light = mi.load_dict({"type": "path", "max_depth": MAX_DEPTH, "rr_depth": RUSSIAN_ROULETTE_DEPTH})
-        color = np.array(mi.render(world, integrator=light, sensor=view, spp=self.samples_per_pixel, seed=seed))
+        integrator = mi.load_dict({"type": "path", "max_depth": MAX_DEPTH, "rr_depth": RUSSIAN_ROULETTE_DEPTH})
+        color = np.array(mi.render(world, integrator=integrator, sensor=view, spp=self.samples_per_pixel, seed=seed))
         color = color.astype(np.float32)
         return denoised(color, self.threads) if self.denoise else color

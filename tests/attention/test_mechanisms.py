@@ -1,4 +1,4 @@
-"""What holds for every mechanism: values and gradients against a reference, masks, weights, order and formats."""
+"""Properties of every mechanism: values and gradients against a reference, masks, weights, order and formats."""
 
 import dataclasses
 from typing import Any

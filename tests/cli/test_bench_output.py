@@ -16,7 +16,7 @@ MORE = [*POINTS, Measurement("performer", 2048, (0.5, 0.5), None)]
 def printed(terminal: bool, quiet: bool = False) -> str:
     console = Console("bench", quiet=quiet)
     file = io.StringIO()
-    console._people = Rich(file=file, force_terminal=terminal, width=100, quiet=quiet, markup=False, highlight=False)
+    console._output = Rich(file=file, force_terminal=terminal, width=100, quiet=quiet, markup=False, highlight=False)
     with live_progress(console, [1024, 2048]) as callbacks:
         callbacks.on_points([])
         callbacks.on_progress(0.0, 60.0, "sdpa, 1,024 triangles")

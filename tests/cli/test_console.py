@@ -67,7 +67,7 @@ def test_quiet_prints_nothing_of_rf() -> None:
     ],
 )
 @pytest.mark.parametrize("flags", [(), ("--json",), ("--quiet",)])
-def test_endings(end: str, code: int, words: str, flags: tuple[str, ...]) -> None:
+def test_exit_codes_and_messages(end: str, code: int, words: str, flags: tuple[str, ...]) -> None:
     done = demo("--end", end, *flags)
     assert done.returncode == code
     last = done.stderr.splitlines()[-1] if done.stderr else ""

@@ -69,7 +69,7 @@ def test_check_lists_faults_and_exits_2(rf: Rf, data: Path) -> None:
     assert sound.exit_code == 0, sound.output
     receipt = json.loads(sound.stdout)
     assert (receipt["command"], receipt["scenes"], receipt["faults"]) == ("data check", 2, [])
-    assert "all hashes, ranges and numbers are right" in sound.stderr
+    assert "all hashes and value ranges are correct" in sound.stderr
     (data / "scenes" / "000001.h5").write_bytes(b"torn")
     spoilt = rf("data", "check", data)
     assert spoilt.exit_code == 2

@@ -4,7 +4,7 @@ import pytest
 import typer
 
 from rfcli.cli.app import app
-from rfcli.cli.errors import EXIT_MISTAKE, MAX_SENTENCE, ending, long_options, one_line, with_options
+from rfcli.cli.errors import EXIT_MISTAKE, MAX_SENTENCE, failure_message, long_options, one_line, with_options
 from rfcli.errors import InputError
 
 OPTIONS = {"max_triangles": "--max-triangles", "start": "--from", "seed": "--seed"}
@@ -22,11 +22,11 @@ OPTIONS = {"max_triangles": "--max-triangles", "start": "--from", "seed": "--see
 )
 def test_arguments_become_options(message: str, expected: str) -> None:
     assert with_options(message, OPTIONS) == expected
-    assert ending(InputError(message), "render", OPTIONS) == (expected, EXIT_MISTAKE)
+    assert failure_message(InputError(message), "render", OPTIONS) == (expected, EXIT_MISTAKE)
 
 
 def test_without_a_command_the_backticks_are_dropped() -> None:
-    assert ending(InputError("`seed` -1 is negative"), options={})[0] == "seed -1 is negative."
+    assert failure_message(InputError("`seed` -1 is negative"), options={})[0] == "seed -1 is negative."
 
 
 def test_long_options_of_a_command() -> None:

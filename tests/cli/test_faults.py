@@ -15,7 +15,7 @@ import psutil
 import pytest
 import torch
 
-from rfcli.cli.errors import ending
+from rfcli.cli.errors import failure_message
 from rfcli.errors import InputError
 from rfcli.runtime.files import locked
 from tests.cli.conftest import Rf
@@ -245,7 +245,7 @@ def test_out_of_memory_is_a_sentence_with_numbers(
 ) -> None:
     with pytest.raises((MemoryError, RuntimeError)) as caught:
         allocate()
-    sentence, code = ending(caught.value, command)
+    sentence, code = failure_message(caught.value, command)
     assert code == 2
     assert amount in sentence
     assert f"of {psutil.virtual_memory().total / 1e9:.1f} GB" in sentence

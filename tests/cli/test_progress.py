@@ -10,27 +10,27 @@ from rfcli.cli.progress import ASCII_SPARKS, MAX_POINTS, Progress, Trend, sparkl
 
 
 def test_bar_shows_count_rate_note_and_time_left() -> None:
-    people = Rich(file=io.StringIO(), force_terminal=True, width=120)
-    with Progress(people, "scenes", total=4, unit="scenes") as progress:
+    output = Rich(file=io.StringIO(), force_terminal=True, width=120)
+    with Progress(output, "scenes", total=4, unit="scenes") as progress:
         time.sleep(0.05)
         progress.advance(2, note="1 skipped")
         assert progress.rate().endswith("scenes/s")
         assert 0.02 < progress.seconds_each() < 1
-    text = people.file.getvalue()  # type: ignore[attr-defined]
+    text = output.file.getvalue()  # type: ignore[attr-defined]
     assert "scenes" in text
     assert "1 skipped" in text
     assert "2/4" in text
 
 
 def test_log_gets_occasional_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    people = Rich(file=io.StringIO(), width=20)
+    output = Rich(file=io.StringIO(), width=20)
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    with Progress(people, "steps", total=10, unit="steps") as progress:
+    with Progress(output, "steps", total=10, unit="steps") as progress:
         for step in range(5):
             now[0] += 20.0
             progress.advance(note=f"loss {step}")
-    assert people.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+    assert output.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
         "steps 2/10, 20 s each, 2:40 left, loss 1",
         "steps 4/10, 20 s each, 2:00 left, loss 3",
     ]
@@ -39,10 +39,10 @@ def test_log_gets_occasional_lines(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_quiet_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOG_INTERVAL", -1.0)
     for terminal in (True, False):
-        people = Rich(file=io.StringIO(), force_terminal=terminal, quiet=True)
-        with Progress(people, "steps", total=2, unit="steps") as progress:
+        output = Rich(file=io.StringIO(), force_terminal=terminal, quiet=True)
+        with Progress(output, "steps", total=2, unit="steps") as progress:
             progress.advance()
-        assert people.file.getvalue() == ""  # type: ignore[attr-defined]
+        assert output.file.getvalue() == ""  # type: ignore[attr-defined]
 
 
 def test_total_that_becomes_known_later() -> None:

@@ -213,7 +213,7 @@ def test_a_mesh_is_placed_on_a_backdrop(rf: Rf, model: Path) -> None:
     assert box_view["triangles"] == 12 + 257
     result = rf("render", "meshes", "--model", model, "--resolution", 16)
     assert "ball.obj: 5,120 faces decimated to" in result.stdout
-    assert "box.STL: 12 faces are few" in result.stdout
+    assert "box.STL: the mesh has only 12 faces" in result.stdout
     render(rf, "meshes/box.STL", "--model", model, "--resolution", 16, "--save-scene", "mesh.h5")
     assert len(load("mesh.h5")) == 12 + 257
 

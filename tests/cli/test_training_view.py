@@ -25,9 +25,9 @@ STEP = {
 
 
 def shown(view: TrainingView, width: int = 100) -> list[str]:
-    people = Rich(file=io.StringIO(), width=width)
-    people.print(view)
-    return [line.rstrip() for line in people.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    output = Rich(file=io.StringIO(), width=width)
+    output.print(view)
+    return [line.rstrip() for line in output.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 
 
 def test_all_values_of_a_step_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,14 +70,14 @@ def test_it_fits_terminals_of_any_width(width: int) -> None:
 @pytest.mark.parametrize(("terminal", "quiet"), [(True, False), (False, False), (True, True)])
 def test_it_is_shown_on_terminals_only(monkeypatch: pytest.MonkeyPatch, terminal: bool, quiet: bool) -> None:
     monkeypatch.setattr("rfcli.cli.progress.LOG_INTERVAL", -1.0)
-    people = Rich(file=io.StringIO(), width=120, force_terminal=terminal, quiet=quiet, highlight=False)
+    output = Rich(file=io.StringIO(), width=120, force_terminal=terminal, quiet=quiet, highlight=False)
     console = Console("train", quiet=quiet)
-    console._people = people
-    with Progress(people, "steps", total=3, unit="steps") as progress:
+    console._output = output
+    with Progress(output, "steps", total=3, unit="steps") as progress:
         callbacks = ConsoleCallbacks(console, progress, TrainingView(scenes=4))
         callbacks.on_step(1, STEP)
         callbacks.on_validation(1, Validation(21.0, 0.8, 15.0), [])
-    text = people.file.getvalue()  # type: ignore[attr-defined]
+    text = output.file.getvalue()  # type: ignore[attr-defined]
     assert ("learning rate" in text) == (terminal and not quiet)
     assert ("validation PSNR 21.00 dB" in text) != quiet
     if not terminal:

@@ -74,8 +74,8 @@ def test_duplicate_scenes_and_wrong_counts_are_named(folder: Path) -> None:
         ("material", (slice(None), slice(10, 13)), 0.0, "no light"),
         ("material", (0, 11), -1.0, "negative emission"),
         ("vn", (0, 0, 0), 5.0, "length 1"),
-        ("c2w", (1, 0, 0), -1.0, "no rotation"),
-        ("c2w", (1, 0, 0), 2.0, "no rotation"),
+        ("c2w", (1, 0, 0), -1.0, "not a rotation"),
+        ("c2w", (1, 0, 0), 2.0, "not a rotation"),
         ("fov", 0, 180.0, "field of view"),
     ],
 )

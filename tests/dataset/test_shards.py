@@ -137,7 +137,7 @@ def test_unfinished_and_inconsistent_shards_are_named(tmp_path: Path, shards: li
     foreign = shutil.copytree(shards[1], tmp_path / "foreign")
     record = json.loads((foreign / "dataset.json").read_text())
     (foreign / "dataset.json").write_text(json.dumps({**record, "asked": 4}))
-    with pytest.raises(InputError, match=r"foreign holds scenes 4, which are not of shard 2/3"):
+    with pytest.raises(InputError, match=r"foreign holds scenes 4, which do not belong to shard 2/3"):
         merge_shards([shards[0], foreign, shards[2]], tmp_path / "merged")
 
 

@@ -1,4 +1,4 @@
-"""Properties of the network that hold for any weights: padding, order, batches, and what first hits imply."""
+"""Properties of the network that hold for any weights: padding, order, batches, and first hits."""
 
 import pytest
 import torch

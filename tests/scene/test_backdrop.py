@@ -24,7 +24,7 @@ def written(path: Path, mesh: trimesh.Trimesh) -> Path:
 
 
 def long_box() -> trimesh.Trimesh:
-    """1 x 2 x 4 along x, y, z, away from the origin, in triangles enough."""
+    """1 x 2 x 4 along x, y, z, away from the origin, with so many triangles that there is no note."""
     box = trimesh.creation.box((1, 2, 4)).subdivide().subdivide().subdivide()
     box.apply_translation((7, -3, 2))
     return box
@@ -72,7 +72,7 @@ def test_too_many_faces_are_decimated_with_a_note(tmp_path: Path) -> None:
 
 def test_only_coarse_meshes_have_a_note(tmp_path: Path) -> None:
     (note,) = place_on_backdrop(written(tmp_path / "box.obj", trimesh.creation.box())).notes
-    assert "12 faces are few" in note
+    assert "only 12 faces" in note
     assert place_on_backdrop(written(tmp_path / "ball.obj", trimesh.creation.icosphere(3))).notes == ()
 
 

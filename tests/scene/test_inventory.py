@@ -80,7 +80,7 @@ def moved(index: int, offset: tuple[float, float, float]) -> TriangleScene:
         (moved(-1, (-2, 0, 0)), "Light triangles inside [-0.5, 0.5]^3: 1;"),
         (moved(0, (0.7, 0, 0)), "published walls reach: 1."),
         (moved(0, (0.6, 0, 0)), None),  # within the reach of published walls
-        (scene(4097), "4,097 triangles are beyond"),
+        (scene(4097), "4,097 triangles: published models"),
         (replace(moved(-1, (-2, 0, 0)), material=np.zeros((6, 13), np.float32)), "Nothing emits"),
     ],
 )

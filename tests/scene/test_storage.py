@@ -76,7 +76,7 @@ def test_images_in_the_file_are_ignored(tmp_path: Path) -> None:
 
 def test_mesh_is_loaded_with_a_backdrop_and_a_note(tmp_path: Path) -> None:
     trimesh.creation.box().export(tmp_path / "box.PLY")
-    with pytest.warns(UserWarning, match="12 faces are few"):
+    with pytest.warns(UserWarning, match="only 12 faces"):
         loaded = rfcli.load_scene(tmp_path / "box.PLY")
     assert len(loaded) == 12 + 257
     assert loaded.emitters.sum() == 1

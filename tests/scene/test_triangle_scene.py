@@ -1,4 +1,4 @@
-"""Separation of a scene by light, with a path tracer as the judge of additivity."""
+"""Separation of a scene by light; a path tracer shows that the images of the lights add up."""
 
 import numpy as np
 import pytest

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rfcli.synth.cameras import random_cameras, view_fault
-from rfcli.synth.draws import RejectedError
+from rfcli.synth.candidates import RejectedError
 from rfcli.synth.materials import materials
 from rfcli.synth.pieces import Piece
 from rfcli.synth.shapes.boxes import boxes

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rfcli.synth import objects
-from rfcli.synth.draws import RejectedError
+from rfcli.synth.candidates import RejectedError
 from rfcli.synth.materials import materials
 from rfcli.synth.objects import max_overlap, random_objects, share_inside
 from rfcli.synth.pieces import Piece

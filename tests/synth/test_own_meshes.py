@@ -8,7 +8,7 @@ import trimesh
 
 from rfcli.errors import InputError
 from rfcli.synth import SceneOptions, find_meshes, own_meshes, random_scene
-from rfcli.synth.draws import SPLITS, RejectedError
+from rfcli.synth.candidates import SPLITS, RejectedError
 from rfcli.synth.own_meshes import own_shape, read_upright
 
 

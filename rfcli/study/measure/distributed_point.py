@@ -20,14 +20,14 @@ class Leader:
     """Rank 0: creates the runners of a study, and sends every command to all processes."""
 
     def __init__(self) -> None:
-        self._own = _Points()
+        self._points = _Points()
         self._created = 0
 
     def point(self, point: Point) -> "DistributedPoint":
         """The runner of a point.
 
         Args:
-            point: What to run.
+            point: The point to run.
 
         Returns:
             The runner; no process has started the point yet.
@@ -39,7 +39,7 @@ class Leader:
         """Execute a command in every process, including this one."""
         message: Message = (command, number, point)
         dist.broadcast_object_list([message])
-        return self._own.execute(message)
+        return self._points.execute(message)
 
     def dismiss(self) -> None:
         """Let `follow` return in all other processes."""
@@ -66,14 +66,14 @@ class DistributedPoint:
 
 def follow() -> None:
     """Execute the leader's commands until `Leader.dismiss`; all ranks but 0 call this."""
-    own = _Points()
+    points = _Points()
     while True:
         received: list[Any] = [None]
         dist.broadcast_object_list(received)
         if received[0][0] == END:
             return
         try:
-            own.execute(received[0])
+            points.execute(received[0])
         except DoesNotFit:
             continue
 

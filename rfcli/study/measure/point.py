@@ -40,7 +40,7 @@ KERNELS = {FLASH: SDPBackend.FLASH_ATTENTION, PLAIN: SDPBackend.MATH}
 
 @dataclass(frozen=True)
 class Point:
-    """What is run, with random weights: time does not depend on them.
+    """A model, with random weights, and the scene that it is run on; time does not depend on the weights.
 
     Attributes:
         config: The model.
@@ -86,7 +86,7 @@ class PointWork:
         self.peak = PeakMemory(self.device)
 
     def warm_up(self) -> None:
-        """Run a few triangles, untimed, so that thread pools, libraries and kernels are loaded; memory counts anew."""
+        """Run a few triangles, untimed, so that thread pools, libraries and kernels are loaded; reset the peak."""
         self._run_on(self._random_batch(WARM_UP_TRIANGLES))
         synchronize(self.device)
         self.peak = PeakMemory(self.device)
@@ -131,7 +131,7 @@ class PointProcess:
     """The `Runner` of a point in a process of its own. The process starts at once.
 
     Args:
-        point: What to run.
+        point: The point to run.
     """
 
     def __init__(self, point: Point) -> None:
@@ -203,7 +203,7 @@ def _serve(connection: Connection, point: Point) -> None:
     """Main function of the child: prepare the point, then run it at every message. An exception is sent as a reply."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for systems where it cannot be held back
     exit_with_parent()  # a point may take minutes, which are wasted if the study was killed
-    _be_killed_first_if_memory_runs_out()
+    _raise_oom_score()
     try:
         connection.send("started")
         scene = connection.recv()
@@ -225,7 +225,7 @@ def _serve(connection: Connection, point: Point) -> None:
         connection.send(error)
 
 
-def _be_killed_first_if_memory_runs_out() -> None:
-    """Linux kills the process with the highest score: this one, not the study or another program of the user."""
+def _raise_oom_score() -> None:
+    """Let Linux kill this process first if memory runs out, not the study or another program of the user."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")

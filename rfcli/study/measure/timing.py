@@ -110,7 +110,7 @@ def time_points(
 
 
 class Budget:
-    """Seconds to spend on points, and predictions of what they cost.
+    """Seconds to spend on points, and predictions of their cost.
 
     clock: monotonic, in seconds. The budget starts when this object is created.
     """
@@ -163,7 +163,7 @@ class Budget:
         return chosen
 
     def allows_single_run(self, attention: str, triangles: int) -> bool:
-        """Whether a run at an intermediate count is predicted to fit, and larger points are still wanted."""
+        """Whether a run at an intermediate count is predicted to fit, and larger points are still to be measured."""
         cost = self.start_seconds + PREDICTION_MARGIN * self.predicted(attention, triangles)
         return triangles < min(self._limit[attention], max(self.counts)) and cost < self.left()
 

@@ -1,4 +1,4 @@
-"""What all figures share: colours of curves, labels of counts, seconds and bytes, and round ticks.
+"""Common parts of all figures: colours of curves, labels of counts, seconds and bytes, and round ticks.
 
 The figures of matplotlib, of the HTML report and of the terminal use these. Importing this module is cheap.
 """

@@ -25,7 +25,7 @@ SERIES_TITLES = {
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a vertical axis shows.
+    """The quantity on a vertical axis.
 
     Attributes:
         title: Title of the figure.
@@ -55,8 +55,8 @@ def draw_cost(
         folder: Where time, memory and render are written, each as .png and .svg.
         rows: Table of the view-independent stage.
         renders: Table of whole renders.
-        titles: What was run, of the stage and of the renders.
-        machine: Where it was run, for the line below the figure.
+        titles: Descriptions of the runs, of the stage and of whole renders.
+        machine: Description of the machine, for the line below the figure.
 
     Returns:
         The files.
@@ -77,7 +77,7 @@ def draw_quality(folder: Path, rows: Sequence[QualityRow], names: Sequence[str],
         folder: Where quality.png and quality.svg are written.
         rows: Scores of pictures.
         names: All mechanisms, which have the same colours in all figures.
-        machine: Where it was run, for the line below the figure.
+        machine: Description of the machine, for the line below the figure.
 
     Returns:
         The files; none if there are no rows.
@@ -123,13 +123,13 @@ def draw_comparison(folder: Path, differences: Sequence[Difference], names: tupl
     figure, (overlay, ratios) = pyplot().subplots(1, 2, figsize=(10.2, 4.8), layout="constrained")
     attentions = dict.fromkeys(one.attention for one in differences)
     for index, (name, colour) in enumerate(_colours(attentions).items()):
-        own = sorted((one for one in differences if one.attention == name), key=lambda one: one.triangles)
-        counts = [one.triangles for one in own]
+        points = sorted((one for one in differences if one.attention == name), key=lambda one: one.triangles)
+        counts = [one.triangles for one in points]
         shifted = [count * BAR_SHIFT**index for count in counts]
-        overlay.plot(counts, [one.first for one in own], "--", color=colour, linewidth=1.2)
-        overlay.plot(counts, [one.second for one in own], "-", color=colour, linewidth=1.6)
-        ratios.plot(shifted, [one.ratio for one in own], "-", color=colour, linewidth=1.2, label=name)
-        for count, one in zip(shifted, own, strict=True):
+        overlay.plot(counts, [one.first for one in points], "--", color=colour, linewidth=1.2)
+        overlay.plot(counts, [one.second for one in points], "-", color=colour, linewidth=1.6)
+        ratios.plot(shifted, [one.ratio for one in points], "-", color=colour, linewidth=1.2, label=name)
+        for count, one in zip(shifted, points, strict=True):
             face = colour if one.outside_noise else "white"
             ratios.plot([count] * 2, [one.low, one.high], color=colour, linewidth=3, alpha=0.35)
             ratios.plot(count, one.ratio, "o", markerfacecolor=face, markeredgecolor=colour, markersize=6)

@@ -37,7 +37,7 @@ def write_outputs(results: Results, folder: Path, pictures: Path) -> list[Path]:
 
 
 def run_titles(setup: dict[str, Any]) -> tuple[str, str]:
-    """What was run, for titles: of the stage and of whole renders."""
+    """Descriptions of the runs for titles: of the stage and of whole renders."""
     own = setup.get("scene")
     scene = f", {own['file']}" if own else ""
     layers, pixels = f"{setup['layers']} of {setup['model_layers']} layers", setup.get("pixels")
@@ -48,7 +48,7 @@ def run_titles(setup: dict[str, Any]) -> tuple[str, str]:
 
 
 def machine_line(setup: dict[str, Any]) -> str:
-    """Where it was run, in one line."""
+    """Description of the machine in one line."""
     where = setup["environment"]
     threads = f"{where['threads']} thread{'s' * (where['threads'] != 1)}"
     processes = f"{setup['processes']} processes of " if setup.get("processes", 1) > 1 else ""

@@ -60,7 +60,7 @@ class Results:
 
 @dataclass
 class UnfinishedStudy:
-    """What a study has measured so far.
+    """The measurements of a study so far.
 
     Attributes:
         measurements: Points of the stage.
@@ -74,7 +74,7 @@ class UnfinishedStudy:
 
 
 def read_results(path: Path) -> Results:
-    """Read what `Results.write` wrote.
+    """Read a file of `Results.write`.
 
     Args:
         path: A results.json.
@@ -95,7 +95,7 @@ def read_results(path: Path) -> Results:
         raise InputError(f"{path}: there is no such file; give the {RESULTS} of a finished study.") from None
     except ValidationError as error:
         wrong, _ = validation_message(error)
-        raise InputError(f"{path} is not the {RESULTS} of this version's rf bench ({wrong}); measure again.") from error
+        raise InputError(f"{path} is not the {RESULTS} of this version of rf ({wrong}); measure again.") from error
     values = {one.name: getattr(found, one.name) for one in fields(Results) if one.name != "setup"}
     return Results({name: value for name, value in found if name not in values}, **values)
 

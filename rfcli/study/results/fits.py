@@ -1,7 +1,7 @@
 """How seconds grow with triangles: fitted polynomials, growth exponents and crossings, with bootstrap intervals.
 
 seconds(N) = a + b N + c N^2. Intervals are 95 % intervals of the bootstrap (Efron 1979): the runs of each point are
-drawn again with replacement, and everything is computed anew from each resample.
+drawn again with replacement, and everything is computed again from each resample.
 """
 
 from collections.abc import Sequence

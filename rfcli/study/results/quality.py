@@ -42,7 +42,7 @@ class QualityRow(_Scored):
         seconds: Wall time of the whole render, both stages.
         truth: Scores against the path-traced image.
         softmax: Scores against softmax attention's picture; None for softmax itself and if there is no such picture.
-        number: Which scene of the series, from 0.
+        number: Index of the scene in the series, from 0.
     """
 
     number: Size = 0

@@ -21,7 +21,7 @@ from rfcli.truth import PathTracer
 
 DRAFT_TRACER = PathTracer(8, denoise=False)  # images by which random scenes are accepted or rejected
 SCENES = 4  # of each series
-OWN_SHARE = 0.9  # of its triangles that a detailed scene has at least before it is tessellated to the exact count
+MIN_DETAIL = 0.9  # share of the triangle count that a detailed scene has at least, before its tessellation
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SceneSeries:
         name: Name of the series.
         scene_at: Triangle count -> the scene with exactly that many triangles and one camera, and its path-traced image
             [R, R, 3], linear.
-        number: Which scene of the series, from 0. Results are averaged over the scenes of a series.
+        number: Index of the scene in the series, from 0. Results are averaged over the scenes of a series.
     """
 
     name: str
@@ -92,7 +92,7 @@ def _synthetic_pair(
 
     def random_scene(triangles: int) -> tuple[TriangleScene, Linear]:
         if triangles not in cache:
-            span = max(MIN_TRIANGLES, int(OWN_SHARE * triangles)), max(MIN_TRIANGLES, triangles)
+            span = max(MIN_TRIANGLES, int(MIN_DETAIL * triangles)), max(MIN_TRIANGLES, triangles)
             options = SceneOptions(span, views=1, split="test")
             scenes = RenderedScenes(seed, options, resolution, DRAFT_TRACER, PathTracer(samples))
             scene, images, _ = scenes(number)

@@ -35,16 +35,16 @@ def quadruped(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
     return _skin(parts, [body], rng.uniform(0.015, 0.03), faces)
 
 
-def _skin(parts: list[Part], eggs: list[tuple[Points, Points]], blend: float, faces: int) -> trimesh.Trimesh:
+def _skin(parts: list[Part], ellipsoids: list[tuple[Points, Points]], blend: float, faces: int) -> trimesh.Trimesh:
     """Closed surface of the blended union of rods and of ellipsoids (centre, half axes)."""
 
     def inside(points: Points) -> Points:
         rods = [capsule_distance(points, *part) for part in parts]
-        return -smooth_union(rods + [ellipsoid_distance(points, *one) for one in eggs], blend)
+        return -smooth_union(rods + [ellipsoid_distance(points, *one) for one in ellipsoids], blend)
 
     ends = [(end, max(thick, thin)) for start, stop, thick, thin in parts for end in (start, stop)]
-    low = np.min([*(end - r for end, r in ends), *(centre - axes for centre, axes in eggs)], axis=0)
-    high = np.max([*(end + r for end, r in ends), *(centre + axes for centre, axes in eggs)], axis=0)
+    low = np.min([*(end - r for end, r in ends), *(centre - axes for centre, axes in ellipsoids)], axis=0)
+    high = np.max([*(end + r for end, r in ends), *(centre + axes for centre, axes in ellipsoids)], axis=0)
     return level_set(inside, low - 2 * blend, high + 2 * blend, faces)
 
 

@@ -38,7 +38,7 @@ class Family:
     closed: bool = True
 
 
-# `random_shape` draws by position: a changed order changes every scene of every seed.
+# `random_shape` chooses by position: a changed order changes every scene of every seed.
 FAMILIES: dict[str, Family] = {
     "box": Family(boxes.box),
     "table": Family(boxes.table, 60),

@@ -9,7 +9,7 @@ from rfcli.synth.shapes.polyline import random_curve, resample, transported_norm
 
 
 def cloth(rng: np.random.Generator, faces: int) -> trimesh.Trimesh:
-    """A square cloth as over an invisible round table: flat in the middle, hanging down in folds at the sides."""
+    """A square cloth that lies on an invisible round table: flat in the middle, hanging down in folds at the sides."""
     x, y = np.moveaxis(square_grid(faces), -1, 0)
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     table, drop = rng.uniform(0.3, 0.7), rng.uniform(0.1, 1.35)

@@ -21,7 +21,7 @@ REMEDY = re.compile(r"; |: give |choose|use one of|must|See 'rf")
 
 @pytest.fixture(scope="session", autouse=True)
 def import_libraries() -> None:
-    """Imports count for no test."""
+    """The time of imports is not measured in any test."""
     import rfcli.model
     import rfcli.pictures.inputs  # noqa: F401
 

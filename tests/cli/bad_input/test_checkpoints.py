@@ -119,7 +119,7 @@ def test_invalid_weights(
 
 
 def header(entries: Any, length: int | None = None, data: int = 64) -> bytes:
-    """A safetensors file; length: what it says of its header."""
+    """A safetensors file; length: declared length of its header."""
     text = entries if isinstance(entries, bytes) else json.dumps(entries).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text + bytes(data)
 

@@ -34,7 +34,7 @@ def glb(tree: Any, binary: bytes = b"\0" * 64, length: int | None = None) -> byt
 
 
 def gltf(count: int = 3, nodes: int = 1, view: bool = True) -> dict[str, Any]:
-    """One mesh of `count` corners in so many nodes; without a view, glTF says that its numbers are zeros."""
+    """One mesh of `count` corners in so many nodes; without a view, its numbers are zeros in glTF."""
     accessor = {"componentType": 5126, "count": count, "type": "VEC3", **({"bufferView": 0} if view else {})}
     return {
         "asset": {"version": "2.0"},
@@ -73,8 +73,8 @@ MESHES: list[tuple[str, str, str | bytes, list[str]]] = [
     ("ply-empty", "ply", "", []),
     ("ply-header-only", "ply", "ply\nformat ascii 1.0\n", []),
     ("ply-no-body", "ply", ply(body=""), []),
-    ("ply-index-beyond", "ply", ply(body="0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n"), ["vertices that it does not have"]),
-    ("ply-index-negative", "ply", ply(body="0 0 0\n1 0 0\n0 1 0\n3 0 1 -7\n"), ["vertices that it does not have"]),
+    ("ply-index-beyond", "ply", ply(body="0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n"), ["vertices do not exist"]),
+    ("ply-index-negative", "ply", ply(body="0 0 0\n1 0 0\n0 1 0\n3 0 1 -7\n"), ["vertices do not exist"]),
     ("ply-nan", "ply", ply(body="nan 0 0\n1 0 0\n0 1 0\n3 0 1 2\n"), ["not finite"]),
     ("ply-ten-million-faces", "ply", ply(MILLIONS), ["10,000,000 triangles"]),
     ("ply-1e18-vertices", "ply", ply(vertices=10**18), ["triangles"]),

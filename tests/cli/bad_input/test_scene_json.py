@@ -97,7 +97,7 @@ FIELDS: list[tuple[str, tuple[str | int, ...], Any, list[str]]] = [
     ("fov-negative", (*CAMERA, "fov"), -40, ["cameras.0.fov"]),
     ("position-huge", (*CAMERA, "position"), [0.0, 1e38, 0.0], ["cameras.0.position.1"]),
     ("looks-at-itself", (*CAMERA, "look_at"), [0.0, -2.0, 0.0], ["cameras.0", "move look_at away"]),
-    ("up-along-view", (*CAMERA, "up"), [0.0, 1.0, 0.0], ["cameras.0", "turn up aside"]),
+    ("up-along-view", (*CAMERA, "up"), [0.0, 1.0, 0.0], ["cameras.0", "choose an up that is not parallel"]),
     ("up-zero", (*CAMERA, "up"), [0.0, 0.0, 0.0], ["cameras.0", "up"]),
     ("looks-almost-at-itself", (*CAMERA, "look_at"), [1e-200, -2.0, 0.0], ["cameras.0"]),
 ]

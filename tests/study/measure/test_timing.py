@@ -1,4 +1,4 @@
-"""Turns and budget on a simulated clock: every cost is known, so what is measured can be predicted."""
+"""Turns and budget on a simulated clock: every cost is known, so the measurements can be predicted."""
 
 from collections import defaultdict
 from collections.abc import Callable

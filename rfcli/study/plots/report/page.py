@@ -30,8 +30,8 @@ def write_report(path: Path, results: Results, titles: tuple[str, str], machine:
     Args:
         path: The HTML file.
         results: The results of a study.
-        titles: What was run, of the stage and of whole renders.
-        machine: Where it was run.
+        titles: Descriptions of the runs, of the stage and of whole renders.
+        machine: Description of the machine.
         grid: The contact sheet, if there is one.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Draws are rejected or accepted by their preview images."""
+"""Candidates are rejected or accepted by their preview images."""
 
 from dataclasses import dataclass, field
 
@@ -8,8 +8,8 @@ import pytest
 
 from rfcli.scene import TriangleScene
 from rfcli.synth import RenderedScenes, SceneOptions, random_scene
-from rfcli.synth.draws import RejectedError
-from rfcli.synth.rendered import reject_unusable
+from rfcli.synth.candidates import RejectedError
+from rfcli.synth.rendered_scenes import reject_unusable
 
 Images = npt.NDArray[np.float32]
 
@@ -30,7 +30,7 @@ def gradient(resolution: int) -> Images:
     return np.tile(np.linspace(0, 1, resolution, dtype=np.float32)[None, :, None, None], (1, 1, resolution, 3))
 
 
-def test_rejected_draws_are_counted_and_repeated() -> None:
+def test_rejected_candidates_are_counted_and_replaced() -> None:
     black, grey = np.zeros((1, 8, 8, 3), np.float32), np.full((1, 8, 8, 3), 0.5, np.float32)
     preview, final = ScriptedRenderer([black, grey, black]), ScriptedRenderer()
     source = RenderedScenes(3, SceneOptions((256, 300), 1), 16, preview, final)

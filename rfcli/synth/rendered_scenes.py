@@ -1,4 +1,4 @@
-"""Random scenes with their images; draws with unusable images are rejected."""
+"""Random scenes with their images; candidates with unusable images are rejected."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from rfcli.scene import TriangleScene
 from rfcli.scene.triangle_scene import split_lights
-from rfcli.synth.draws import RejectedError
-from rfcli.synth.random_scene import MAX_DRAWS, SceneOptions, draw_scene
+from rfcli.synth.candidates import RejectedError
+from rfcli.synth.random_scene import MAX_CANDIDATES, SceneOptions, candidate_scene
 
 PREVIEW_RESOLUTION = 32
 MIN_BRIGHTNESS = 0.02  # mean of log10(1 + radiance) over an image
@@ -34,7 +34,7 @@ class RenderedScenes:
         seed: Seed of the scenes.
         options: Options of the scenes.
         resolution: Side of the images in pixels.
-        preview: A fast renderer; its images decide whether a draw is rejected.
+        preview: A fast renderer; its images are used to accept or reject a candidate.
         final: The renderer of the returned images.
         light_layers: Render each light by itself; the time is proportional to the number of lights.
     """
@@ -54,21 +54,21 @@ class RenderedScenes:
 
         Returns:
             The scene; its images [V, R, R, 3], or with light layers [L, V, R, R, 3], whose sum over the lights is the
-            image; and the number of rejected draws before it, by reason.
+            image; and the number of rejected candidates before it, by reason.
 
         Raises:
-            RuntimeError: MAX_DRAWS draws were rejected.
+            RuntimeError: MAX_CANDIDATES candidates were rejected.
         """
         rejected: Counter[str] = Counter()
-        for attempt in range(MAX_DRAWS):
+        for attempt in range(MAX_CANDIDATES):
             try:
-                scene = draw_scene(self.seed, index, attempt, self.options)
+                scene = candidate_scene(self.seed, index, attempt, self.options)
                 reject_unusable(self.preview.render(scene, PREVIEW_RESOLUTION))
             except RejectedError as reason:
                 rejected[str(reason)] += 1
             else:
                 return scene, self._render(scene), rejected
-        raise RuntimeError(f"{MAX_DRAWS} draws of scene {index} were all rejected: {dict(rejected)}.")
+        raise RuntimeError(f"{MAX_CANDIDATES} candidates for scene {index} were all rejected: {dict(rejected)}.")
 
     def _render(self, scene: TriangleScene) -> Images:
         if not self.light_layers:

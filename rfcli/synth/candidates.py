@@ -1,5 +1,6 @@
-"""Draws of a scene: random numbers that differ between splits, and the error that rejects a draw.
+"""Candidates for a scene: their random numbers, which differ between splits, and the error that rejects one.
 
+A scene is the first of its candidates that is not rejected.
 No scene or shape of one split (train, validation, test) appears in another.
 """
 
@@ -14,11 +15,11 @@ FILE_SPLIT_PARTS = 16  # one mesh file in 16 is for validation, one for the test
 
 
 class RejectedError(Exception):
-    """This draw is not a good scene; the message is the reason in a few words."""
+    """This candidate is not a good scene; the message is the reason in a few words."""
 
 
 def random_stream(seed: int, index: int, attempt: int, split: Split) -> np.random.Generator:
-    """The generator for one draw of a scene: its shapes, materials, lights and cameras.
+    """The random numbers of candidate `attempt` for scene `index`: its shapes, materials, lights and cameras.
 
     Each split has its own spawn key in the seed sequence, so no seed of one split gives a scene of another.
     """

@@ -6,7 +6,7 @@ import pytest
 
 from rfcli.errors import InputError
 from rfcli.synth import SceneOptions, random_scene
-from rfcli.synth.draws import SPLITS, random_stream, split_of
+from rfcli.synth.candidates import SPLITS, random_stream, split_of
 
 
 def test_the_training_split_uses_the_seed_without_spawn_key() -> None:
