@@ -96,7 +96,7 @@ def with_mechanism_options(command: Callable[..., Any]) -> Any:
 
 
 def _parameter_names(reserved: Iterable[str]) -> dict[str, Shared]:
-    """All options by the names of their parameters, none of which is reserved."""
+    """All options by parameter name; none has one of the reserved names."""
     found: dict[str, Shared] = {}
     taken = {*reserved, "help"}
     for mechanism in mechanisms():

@@ -12,7 +12,7 @@ from rich.text import Text
 
 LOG_INTERVAL = 30.0  # seconds between lines if there is no terminal
 SPARKS, ASCII_SPARKS = "▁▂▃▄▅▆▇█", "_.-=+*%#"
-MAX_POINTS = 512  # of a `Trend`; more than the width of a terminal
+MAX_POINTS = 512  # numbers kept by a `Trend`; more than the width of a terminal
 
 
 class Bar(RichProgress):
@@ -34,7 +34,7 @@ class Progress:
 
     Attributes:
         description: Name of the work.
-        unit: Of the steps, in the plural; "" = no rate is shown.
+        unit: Unit of the steps, in the plural; "" = no rate is shown.
         note: A few words shown next to the bar.
         done: Steps done.
         total: Steps in all; None = unknown.

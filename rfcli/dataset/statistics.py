@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from rfcli.dataset.manifest import Entry
 from rfcli.dataset.sample import Sample, read_sample
-from rfcli.runtime.figures import pyplot
 from rfcli.runtime.files import replacing
+from rfcli.runtime.plotting import pyplot
 from rfcli.scene import DIFFUSE, EMISSION, ROUGHNESS, SPECULAR
 
 Floats = npt.NDArray[np.float64]

@@ -97,7 +97,7 @@ def perceptual_metric(device: torch.device, lpips_weights: Path | None = None) -
     """The perceptual term of the loss.
 
     Args:
-        device: Where its weights are.
+        device: Device of its weights.
         lpips_weights: torchvision's file of the backbone of LPIPS; None: the one in torchvision's cache.
 
     Returns:

@@ -14,7 +14,7 @@ from rfcli.scene import TriangleScene
 if TYPE_CHECKING:
     from rfcli.model import RenderFormer
 
-DEFAULT_RESOLUTION = 256  # pixels, where the model's config has no training resolution
+DEFAULT_RESOLUTION = 256  # pixels, if the model's config has no training resolution
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class RenderSettings:
     Attributes:
         renderer: Renders the images.
         resolution: Side of the images in pixels.
-        display: How they are converted to PNG and video.
-        folder: Where the files are written; must exist.
+        display: Conversion of the images to PNG and video.
+        folder: Folder for the files; must exist.
     """
 
     renderer: Renderer
@@ -148,7 +148,7 @@ class RasterRenderer:
 
 @dataclass(frozen=True)
 class PathTracedRenderer:
-    """Ground truth.
+    """The path tracer, whose images are the ground truth.
 
     Attributes:
         samples: Paths per pixel, before denoising.

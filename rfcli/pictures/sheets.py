@@ -51,7 +51,7 @@ def contact_sheet(images: Sequence[Display], columns: int, gap: int = 2) -> Disp
 
 
 def square_columns(pictures: int) -> int:
-    """Columns of a sheet that has about as many rows."""
+    """Number of columns such that the sheet has about as many rows."""
     return math.ceil(math.sqrt(pictures))
 
 
@@ -80,8 +80,8 @@ def compare(
     Args:
         prediction: [H, W, 3 or 4] linear; alpha is ignored.
         reference: [H, W, 3 or 4] linear.
-        titles: Of the prediction and of the reference.
-        display: How both are shown.
+        titles: Titles of the prediction and of the reference.
+        display: Settings by which both are converted for display.
 
     Returns:
         PSNR, SSIM and the other scores, and the labelled image; the error is the HDR-FLIP map, from black (equal) to

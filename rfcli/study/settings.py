@@ -95,10 +95,10 @@ class StudySettings:
             depend on the weights, which are random.
         attentions: The mechanisms.
         triangles: The triangle counts, ascending.
-        layers: How many layers of the view-independent stage are run, which are all alike: a softmax layer of the base
-            model takes minutes for 64k triangles on a small CPU. Whole renders run all layers.
+        layers: Number of layers of the view-independent stage that are run. All take the same time, and a softmax layer
+            of the base model takes minutes for 64k triangles on a small CPU. Whole renders run all layers.
         device: cpu, cuda or mps.
-        seed: Of weights, scenes and the bootstrap.
+        seed: Seed of weights, scenes and the bootstrap.
         options: Options of the mechanisms, by the mechanism's name: {"nearfar": {"keys": 512}}.
         quality: The pictures to be scored; None = time and memory only.
         processes: Number of processes that share the tokens of every point; with more than one, only the

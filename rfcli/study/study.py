@@ -77,7 +77,7 @@ def run_study(
     Args:
         settings: Settings of the study.
         seconds: Budget; the study ends before it is used up. Pictures, if requested, have QUALITY_SHARE of it.
-        folder: Where the files are written.
+        folder: Folder for the files.
         callbacks: Called while it measures.
         own: A scene to study in place of random ones.
         models: The models that render the pictures, if `settings.quality` requests them.

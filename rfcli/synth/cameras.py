@@ -10,7 +10,7 @@ from rfcli.synth.candidates import RejectedError
 from rfcli.synth.pieces import Floats, Piece
 from rfcli.synth.templates import FLOOR, Template
 
-MAX_TRIES = 30  # per camera
+MAX_TRIES = 30  # random views per requested camera
 GRID = 6  # rays along each side of the image that test a view
 MIN_HIT_SHARE = 0.35  # of the rays
 MIN_FRONT_SHARE = 0.9  # of the hits

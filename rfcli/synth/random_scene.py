@@ -14,7 +14,7 @@ from rfcli.synth.own_meshes import OwnMeshes
 from rfcli.synth.templates import random_template
 
 MIN_TRIANGLES = 128  # of a scene: a coarse room with a simple object in it
-MAX_TRIANGLES = 1 << 20  # shapes are not refined further
+MAX_TRIANGLES = 1 << 20  # of a scene: shapes are not refined further
 MAX_CANDIDATES = 1000  # for one scene
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import rfcli
 from tests.cli.conftest import Rf
-from tests.support.default_machine import in_time
+from tests.support.time_limits import in_time
 
 COMMANDS = ("gen-data", "train", "finetune", "render", "bench")  # with the shared options
 PROGRAM = (sys.executable, "-c", "from rfcli.cli.app import main; main()")

@@ -45,7 +45,7 @@ class Point:
     Attributes:
         config: The model.
         triangles: Triangle count of the random scene.
-        seed: Of weights and scene.
+        seed: Seed of weights and scene.
         device: cpu, cuda or mps.
         scene: A scene with one camera; None = random triangles.
         resolution: Pixels along a side of a whole render; None = the view-independent stage alone.

@@ -6,8 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from rfcli.runtime.figures import pyplot
 from rfcli.runtime.files import replacing
+from rfcli.runtime.plotting import pyplot
 from rfcli.study.plots.axes import COLOURS, bytes_label, count_label, round_values, seconds_label
 from rfcli.study.results.comparison import Difference
 from rfcli.study.results.quality import QualityMean, QualityRow, scene_means, scenes_label
@@ -52,7 +52,7 @@ def draw_cost(
     Extrapolated points are hollow and dashed. Figures without a known value are left out.
 
     Args:
-        folder: Where time, memory and render are written, each as .png and .svg.
+        folder: Folder for the files time, memory and render, each as .png and .svg.
         rows: Table of the view-independent stage.
         renders: Table of whole renders.
         titles: Descriptions of the runs, of the stage and of whole renders.
@@ -74,7 +74,7 @@ def draw_quality(folder: Path, rows: Sequence[QualityRow], names: Sequence[str],
     Along a curve the triangle count grows, from the smallest mark to the largest.
 
     Args:
-        folder: Where quality.png and quality.svg are written.
+        folder: Folder for quality.png and quality.svg.
         rows: Scores of pictures.
         names: All mechanisms, which have the same colours in all figures.
         machine: Description of the machine, for the line below the figure.
@@ -111,9 +111,9 @@ def draw_comparison(folder: Path, differences: Sequence[Difference], names: tupl
     """Draw the curves of two studies over each other, and the ratio of their seconds.
 
     Args:
-        folder: Where compare.png and compare.svg are written.
-        differences: Of the two studies. Those outside noise have a filled mark, others a hollow one.
-        names: Of the two studies.
+        folder: Folder for compare.png and compare.svg.
+        differences: Differences of the two studies; those outside noise have a filled mark, others a hollow one.
+        names: Names of the two studies.
 
     Returns:
         The files.

@@ -27,7 +27,7 @@ def draw_grid(path: Path, rows: Sequence[QualityRow], folder: Path) -> list[Path
     Args:
         path: The PNG to write.
         rows: Scores of pictures.
-        folder: Where the pictures are.
+        folder: Folder of the pictures.
 
     Returns:
         The file; none if there are no rows.

@@ -14,7 +14,7 @@ def write_outputs(results: Results, folder: Path, pictures: Path) -> list[Path]:
 
     Args:
         results: The results.
-        folder: Where the files are written.
+        folder: Folder for the files.
         pictures: Folder of the mechanisms' pictures; without it there is no contact sheet.
 
     Returns:

@@ -64,7 +64,7 @@ def growth(measurements: Sequence[Measurement], attentions: Sequence[str], seed:
     Args:
         measurements: Measured points.
         attentions: Names of the mechanisms.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
         By mechanism: the growth exponent of its EXPONENT_POINTS largest counts ("from" to "to") with its 95 % interval
@@ -120,7 +120,7 @@ def crossing_intervals(
     Args:
         measurements: Measured points.
         attentions: Names of the mechanisms.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
         By "a<b": low and high end of the count, over those resamples in which the two cross; None if they cross in

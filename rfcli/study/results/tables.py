@@ -77,7 +77,7 @@ def stage_rows(
         measurements: Measured points of the stage.
         attentions: Names of the mechanisms, in the table's order.
         counts: Triangle counts, in the table's order.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
         A row for every mechanism and count.
@@ -99,7 +99,7 @@ def render_rows(
         renders: Measured points of whole renders.
         attentions: Names of the mechanisms, in the table's order.
         counts: Triangle counts, in the table's order.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
         A row for every mechanism and count. Seconds are None if there are renders of one count only, or if no count of

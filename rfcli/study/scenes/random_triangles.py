@@ -17,7 +17,7 @@ def random_triangle_batch(triangles: int, seed: int, device: torch.device) -> Sc
     Args:
         triangles: Triangle count N.
         seed: The same seed gives the same scene.
-        device: Of the tensors.
+        device: Device of the tensors.
 
     Returns:
         A batch of one scene.

@@ -21,7 +21,7 @@ from rfcli.truth import PathTracer
 
 DRAFT_TRACER = PathTracer(8, denoise=False)  # images by which random scenes are accepted or rejected
 SCENES = 4  # of each series
-MIN_DETAIL = 0.9  # share of the triangle count that a detailed scene has at least, before its tessellation
+MIN_DETAIL_SHARE = 0.9  # of the triangle count, that a detailed scene has before it is tessellated
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def synthetic_series(counts: Sequence[int], seed: int, resolution: int, samples:
 
     Args:
         counts: Triangle counts of the study, at least `rfcli.synth.random_scene.MIN_TRIANGLES`.
-        seed: Of the random scenes.
+        seed: Seed of the random scenes.
         resolution: Pixels along a side of the path-traced images.
         samples: Paths per pixel; the images are denoised.
 
@@ -92,7 +92,7 @@ def _synthetic_pair(
 
     def random_scene(triangles: int) -> tuple[TriangleScene, Linear]:
         if triangles not in cache:
-            span = max(MIN_TRIANGLES, int(MIN_DETAIL * triangles)), max(MIN_TRIANGLES, triangles)
+            span = max(MIN_TRIANGLES, int(MIN_DETAIL_SHARE * triangles)), max(MIN_TRIANGLES, triangles)
             options = SceneOptions(span, views=1, split="test")
             scenes = RenderedScenes(seed, options, resolution, DRAFT_TRACER, PathTracer(samples))
             scene, images, _ = scenes(number)

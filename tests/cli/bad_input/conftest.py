@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import Rf
 from tests.scene.conftest import scene_writer
-from tests.support.default_machine import in_time
+from tests.support.time_limits import in_time
 
 Refused = Callable[..., str]
 
