@@ -1,4 +1,8 @@
-"""Scenes as the network reads them: batches of equally long sequences of triangles."""
+"""Batches of scenes: the network's input, sequences of triangles padded to equal length.
+
+The 13 channels of a material are diffuse red, green, blue (0 to 2), specular red, green, blue (3 to 5), roughness (6),
+tangent-space normal (7 to 9) and emitted radiance red, green, blue (10 to 12).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,8 +13,9 @@ from torch import Tensor
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
 
-EMISSION = slice(-3, None)  # the last three channels, however many channels a model reads
-COLOURS = (slice(0, 3), slice(3, 6), slice(10, 13))  # diffuse, specular and emission among 13 channels
+DIFFUSE, SPECULAR, ROUGHNESS = slice(0, 3), slice(3, 6), slice(6, 7)
+EMISSION = slice(-3, None)  # counted from the end, since `texture_channels` of a model may differ from 13
+COLOURS = (DIFFUSE, SPECULAR, slice(10, 13))  # the colours of 13-channel materials: diffuse, specular, emission
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class SceneBatch:
 
     @property
     def surface(self) -> Tensor:
-        """The materials or the textures, whichever was given."""
+        """[B, N, 13] materials or [B, N, 13, P, P] textures, whichever was given."""
         given = self.material if self.material is not None else self.texture
         assert given is not None
         return given

@@ -1,6 +1,6 @@
 """The architecture of a RenderFormer: the fields of the official config.json and our own; named presets.
 
-Presets: base and swin-large, the published architectures; tiny, which a laptop can train; small, a night on a GPU.
+Presets: base and swin-large, the published architectures; tiny, which a laptop can train; small, hours on a GPU.
 """
 
 import dataclasses
@@ -28,6 +28,7 @@ SUPPORTED: dict[str, tuple[Any, ...]] = {
     "light": ("given", "relative"),
 }
 
+# Fields that the official config.json does not have.
 OWN_FIELDS = frozenset(
     {
         "attention",
@@ -39,7 +40,7 @@ OWN_FIELDS = frozenset(
         "token_position_freqs",
         "training_resolution",
     }
-)  # not in the official config.json
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class RenderFormerConfig:
     The last fields, from `attention` on, are our own; at their defaults a model is an official one.
 
     Attributes:
-        activation: Of feed-forward layers: swiglu or gelu.
+        activation: Activation of feed-forward layers: swiglu or gelu.
         bias: Whether projections and feed-forward layers have biases.
         dim_feedforward: Hidden width of view-independent feed-forward layers.
         dpt_features: Channels of the DPT head.
@@ -63,7 +64,7 @@ class RenderFormerConfig:
         num_heads: Heads of view-independent attention.
         num_layers: View-independent layers.
         num_register_tokens: Register tokens before the triangle tokens.
-        patch_size: Pixels along a side of the patch of one ray token.
+        patch_size: Pixels along a side of a patch; there is one ray token per patch.
         pe_type: Positional encoding: rope or nerf.
         qk_norm: Whether view-dependent attention normalises queries and keys.
         rope_double_max_freq: Whether the largest RoPE frequency is doubled.
@@ -80,21 +81,22 @@ class RenderFormerConfig:
         vertex_pe_num_freqs: NeRF frequencies, or channels that RoPE rotates, per vertex coordinate.
         view_indep_qk_norm: Whether view-independent attention normalises queries and keys.
         view_transformer_ffn_hidden_dim: Hidden width of view-dependent feed-forward layers.
-        view_transformer_include_self_attn: Whether rays attend to one another.
+        view_transformer_include_self_attn: Whether ray tokens attend to one another.
         view_transformer_latent_dim: Width of the view-dependent stage.
         view_transformer_n_heads: Heads of view-dependent attention.
         view_transformer_n_layers: View-dependent layers.
-        view_transformer_use_swin_attn: Whether rays attend to one another within shifted windows.
+        view_transformer_use_swin_attn: Whether ray tokens attend to one another only within shifted windows.
         vn_encoder_norm_type: Norm after the encoders of normals and positions: rms_norm, layer_norm or none.
         vn_pe_num_freqs: NeRF frequencies of vertex normals.
         attention: Mechanism of view-independent attention.
         attention_options: Options of the mechanism.
-        key_weight: Weight of a triangle as a key: count (1 each), normalised (1 / number of triangles) or area (share
-            of the surface area); registers and emitters always weigh 1.
-        visibility: How a ray finds the triangle it sees: attention, or first-hit (a z-buffer).
-        channels: Red, green and blue computed together, or apart, each as a scene of its own (`rfcli.model.transport`).
-        light: Emission as given, or relative to the amount of light in the scene (`rfcli.model.transport`); relative
-            needs first-hit visibility.
+        key_weight: Weight of a triangle as a key: count (1), normalised (1 / number of triangles) or area (its share of
+            the surface area that does not emit); see `rfcli.model.attention_context`.
+        visibility: How the triangles that a pixel sees are found: by attention, or first-hit (a z-buffer,
+            `rfcli.model.first_hit`).
+        channels: Red, green and blue are one network input (together) or one each (apart, `rfcli.model.symmetries`).
+        light: The network is given the emission itself (given) or relative to the amount of light in the scene
+            (relative, `rfcli.model.symmetries`), which needs first-hit visibility.
         token_position_freqs: NeRF frequencies of vertex positions added to the triangle tokens, besides RoPE; None:
             not added.
         training_resolution: Side of the images of the last training phase, pixels; None: unknown.
@@ -186,8 +188,8 @@ class RenderFormerConfig:
         return 4 if self.include_alpha else 3
 
     @property
-    def taps(self) -> tuple[int, ...]:
-        """View-dependent layers whose outputs the DPT head reads, shallow to deep; by default the last four."""
+    def dpt_layers(self) -> tuple[int, ...]:
+        """Indices of the view-dependent layers whose outputs the DPT head reads; by default the last four."""
         last = self.view_transformer_n_layers
         return tuple(range(last - 4, last) if self.dpt_out_layers is None else sorted(self.dpt_out_layers))
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MAY_BE_ZERO = {"num_register_tokens", "vdir_num_freqs", "vertex_pe_num_freqs", "vn_pe_num_freqs"}
 
-MAX_NUMBER = 1 << 16  # of a width or a count; far beyond any model, and refused before memory is allocated
+MAX_NUMBER = 1 << 16  # limit of widths and counts, far beyond any model; refused before memory is allocated
 MAX_LAYERS = 256
 
 
@@ -128,10 +128,10 @@ def _check_nerf(config: "RenderFormerConfig") -> None:
 
 def _check_dpt(config: "RenderFormerConfig") -> None:
     layers = config.view_transformer_n_layers
-    if len(config.dpt_out_channels) != 4 or len(set(config.taps)) != 4 or len(config.taps) != 4:
+    if len(config.dpt_out_channels) != 4 or len(set(config.dpt_layers)) != 4 or len(config.dpt_layers) != 4:
         raise InputError("config fields dpt_out_channels and dpt_out_layers must each name four values.")
-    if not all(0 <= layer < layers for layer in config.taps):
-        raise InputError(f"config field dpt_out_layers = {list(config.taps)} must lie within 0..{layers - 1}.")
+    if not all(0 <= layer < layers for layer in config.dpt_layers):
+        raise InputError(f"config field dpt_out_layers = {list(config.dpt_layers)} must lie within 0..{layers - 1}.")
     if 0 in config.dpt_out_channels or config.dpt_features < 2:
         raise InputError("config fields dpt_out_channels and dpt_features must be above 0 and above 1.")
 

@@ -1,9 +1,9 @@
 """The view-dependent stage with first-hit visibility: a z-buffer finds the triangle that each pixel sees.
 
-The published stage leaves visibility to attention. Here it is computed: the token of the seen triangle is added to the
-ray token, the ray token is positioned at the seen surface, and the network predicts the light incident there, which
-the surface's own material turns into radiance (`rfcli.model.shading`). All transport of light between surfaces remains
-the network's; primary visibility and materials are not learned.
+The published stage leaves visibility to attention. Here it is computed: the mean token of the triangles that a patch of
+pixels sees is added to its ray token, the ray token is positioned at the seen surface, and the network predicts the
+lighting there, from which the surface's own material gives radiance (`rfcli.model.shading`). Light transport between
+surfaces is predicted by the network; primary visibility and the colours of the seen surface are not learned.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from rfcli.model.cameras import pixel_directions, pixel_rays, to_world
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.layers import RMSNorm
 from rfcli.model.shading import FEATURES, PixelDecoder, average_subpixels
-from rfcli.model.transport import ComputedScenes
+from rfcli.model.symmetries import NetworkScenes
 from rfcli.model.view_dependent import (
     Rays,
     SceneEncoding,
@@ -39,21 +39,21 @@ from rfcli.model.visibility import (
 
 @dataclass(frozen=True)
 class FirstHitRays(Rays):
-    """Rays whose first hits are known; several rays (samples x samples) pass through each pixel.
+    """Rays with their first hits; samples x samples rays pass through each pixel.
 
     Attributes:
         batch: The B scenes.
-        hits: First hits of the B V cameras, H samples along a side of the image.
+        hits: First hits of the B V cameras, H samples rays along a side of the image.
         world_directions: [B V, H samples, H samples, 3] directions of the rays in world space, unit depth.
         samples: Rays along a side of a pixel.
-        triangles: [S V, H samples, H samples] `hits.triangle`, repeated for the S scenes computed in place of B.
+        hit_triangles: [S V, H samples, H samples] `hits.triangle`, repeated for the S network inputs.
     """
 
     batch: SceneBatch
     hits: FirstHits
     world_directions: Tensor
     samples: int
-    triangles: Tensor
+    hit_triangles: Tensor
 
     @cached_property
     def surface(self) -> SurfaceHits:
@@ -71,14 +71,14 @@ class FirstHitStage(ViewDependentStage):
         self.pixel_decoder = PixelDecoder(config.latent_dim)
 
     def encode(
-        self, batch: SceneBatch, computed: ComputedScenes, tokens: Tensor, keep_keys: bool = False
+        self, batch: SceneBatch, inputs: NetworkScenes, tokens: Tensor, keep_keys: bool = False
     ) -> SceneEncoding:
-        """As in the published stage, with the tokens to be added to rays and the light features of the vertices."""
+        """As in the published stage, with the tokens to be added to ray tokens and the features at the vertices."""
         registers = self.config.num_register_tokens
         return replace(
-            super().encode(batch, computed, tokens, keep_keys),
+            super().encode(batch, inputs, tokens, keep_keys),
             seen_tokens=self.seen_norm(tokens),
-            vertex_light=self.pixel_decoder.light_at_vertices(tokens[:, registers:], computed.batch),
+            vertex_features=self.pixel_decoder.features_at_vertices(tokens[:, registers:], inputs.batch),
         )
 
     def rays(
@@ -87,11 +87,12 @@ class FirstHitStage(ViewDependentStage):
         """The rays of all cameras and their first hits.
 
         Args:
-            scene: S computed scenes of B scenes.
+            scene: B scenes.
             c2w: [B, V, 4, 4] camera to world.
             fov: [B, V] degrees.
             resolution: Pixels along a side.
-            visible: [B, V, H samples, H samples] the triangle that each ray hits, -1 for none; None: computed here.
+            visible: [B, V, H samples, H samples] index of the triangle that each ray hits, -1 for none; None: computed
+                here.
             samples: Rays along a side of a pixel.
         """
         batch, c2w, fov = scene.batch, c2w.float(), fov.reshape(-1).float()
@@ -116,7 +117,7 @@ class FirstHitStage(ViewDependentStage):
             hits=hits,
             world_directions=world_directions,
             samples=samples,
-            triangles=scene.computed.repeat_views(hits.triangle, len(batch.mask)),
+            hit_triangles=scene.inputs.repeat_views(hits.triangle, len(batch.mask)),
         )
 
     def ray_tokens(self, scene: SceneEncoding, rays: Rays, side: int) -> Tensor:
@@ -126,30 +127,33 @@ class FirstHitStage(ViewDependentStage):
         return super().ray_tokens(scene, rays, side) + seen
 
     def activation(self, features: Tensor) -> Tensor:
-        """None: the pixel decoder reads the features."""
+        """Identity: the pixel decoder takes unactivated features."""
         return features
 
-    def light(self, scene: SceneEncoding, rays: Rays, features: Tensor) -> Tensor:
-        """[S V, H, H, 6] log10(1 + x) of the light incident at the first ray of each pixel, diffuse and specular."""
+    def head_output(self, scene: SceneEncoding, rays: Rays, features: Tensor) -> Tensor:
+        """[S V, H, H, 6] log10(1 + x) of diffuse and specular lighting at the first ray of each pixel."""
         assert isinstance(rays, FirstHitRays)
         scenes = len(scene.batch.mask)
-        first = rays.surface.every(rays.samples).map(lambda x: scene.computed.repeat_views(x, scenes))
-        return self.pixel_decoder(scene.vertex_light, features, first)  # type: ignore[no-any-return]
+        first = rays.surface.subsample(rays.samples).map(lambda x: scene.inputs.repeat_views(x, scenes))
+        return self.pixel_decoder(scene.vertex_features, features, first)  # type: ignore[no-any-return]
 
-    def shade(self, scene: SceneEncoding, rays: Rays, light: Tensor) -> Tensor:
-        """[B V, H, H, 3] log10(1 + radiance) of incident light [B V, H, H, 6] on the seen materials."""
+    def to_image(self, rays: Rays, prediction: Tensor) -> Tensor:
+        """[B V, H, H, 3] log10(1 + radiance) of the seen materials under the lighting [B V, H, H, 6]."""
         assert isinstance(rays, FirstHitRays)
-        return average_subpixels(light, rays.surface, rays.samples)
+        return average_subpixels(prediction, rays.surface, rays.samples)
 
     def _mean_seen_token(self, scene: SceneEncoding, rays: FirstHitRays, side: int) -> Tensor:
-        """[S V, M, C] mean of the tokens of the triangles that the rays of each of side x side patches hit."""
+        """[S V, M, C'] mean token of the triangles that the rays of each of the side x side patches hit.
+
+        The sum is divided by the number of all rays of the patch: a ray that hits nothing counts as a token of zeros.
+        """
         assert scene.seen_tokens is not None
         tokens, registers = scene.seen_tokens, scene.context.registers
-        triangle = rays.triangles
-        scenes, count, _ = tokens.shape
-        views = len(triangle) // scenes
-        scene_of_view = torch.arange(len(triangle), device=tokens.device)[:, None, None] // views
-        row = triangle.clamp_min(0) + registers + scene_of_view * count
+        triangle = rays.hit_triangles
+        inputs, count, _ = tokens.shape
+        views = len(triangle) // inputs
+        input_of_view = torch.arange(len(triangle), device=tokens.device)[:, None, None] // views
+        row = triangle.clamp_min(0) + registers + input_of_view * count
         p = triangle.shape[-1] // side
         bags = rearrange(row, "v (h p) (w q) -> (v h w) (p q)", p=p, q=p)
         weight = rearrange(triangle >= 0, "v (h p) (w q) -> (v h w) (p q)", p=p, q=p).to(tokens.dtype)

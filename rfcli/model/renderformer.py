@@ -1,11 +1,32 @@
 """RenderFormer: triangles in, images out (Zeng et al., SIGGRAPH 2025, arXiv 2505.21925).
 
-triangles ─► tokens ─► view-independent layers ─► encoded scene ─┐
-cameras ───► rays ────► view-dependent layers ◄──────────────────┘
-                              └─► head ─► log10(1 + radiance)
+triangles ─► triangle tokens ─► view-independent layers ─► encoded scene ─┐
+cameras ───► ray tokens ──────► view-dependent layers ◄───────────────────┘
+                                └─► head ─► log10(1 + radiance)
 
-Shapes in this package: B scenes of N triangles; S scenes that the network computes in their place, B or 3 B;
-R register tokens, in front of the triangles; C channels of a token; V views of H x W pixels, M patches of pixels each.
+The path of one pixel, from `RenderFormer.forward`:
+
+1. `LightSymmetries.split` turns the B scenes into S network inputs: one per scene, or one per scene and colour channel.
+2. `view_independent` embeds triangles (`tokens`) and encodes light transport at each triangle, once for all cameras.
+3. `encode` collects everything that cameras share; `view_dependent` then renders them, with these methods of a stage:
+4. `rays` gives the directions of all pixels. With first hits a z-buffer (`visible_triangles`) finds the seen triangles.
+5. `ray_tokens` embeds the directions: one ray token per patch of pixels. With first hits the mean token of the
+   triangles that the patch sees is added.
+6. Ray tokens attend to the scene's tokens and to one another; the head makes an image of features (`DPTHead`).
+7. `head_output`: in published models the features through ELU are log10(1 + radiance). With first hits `PixelDecoder`
+   adds features of the seen surface and predicts diffuse lighting A and specular lighting S.
+8. `LightSymmetries.merge` joins the S predictions to B.
+9. `to_image`: in published models unchanged. With first hits: diffuse A + specular S + emission (`radiance`), mean
+   over the subpixels (`average_subpixels`), log10(1 + x).
+10. `decode` gives linear radiance.
+
+Letters in the shapes of this package:
+
+B scenes, S network inputs (B or 3 B), N triangles of a scene, R register tokens in front of them,
+V views (cameras) of a scene, H x W pixels of an image (H = W; rows x columns also of rays, if a pixel has several),
+M patches of pixels, each a ray token, P texels along a side of a texture,
+C channels of a token, C' those of another width, D channels of an attention head, F frequencies of an encoding.
+In shapes of queries, keys and values, [B, H, N, D], H is the number of heads. "S V" counts all views of all inputs.
 """
 
 from collections.abc import Sequence
@@ -23,7 +44,7 @@ from rfcli.model.config import RenderFormerConfig
 from rfcli.model.encodings import Rotation, rotation_by
 from rfcli.model.first_hit import FirstHitStage
 from rfcli.model.layers import run_layer
-from rfcli.model.transport import Transport
+from rfcli.model.symmetries import LightSymmetries
 from rfcli.model.triangle_tokens import TriangleTokens, token_vertices
 from rfcli.model.view_dependent import SceneEncoding, ViewDependentStage
 from rfcli.model.view_independent import ViewIndependentTransformer
@@ -38,7 +59,7 @@ class RenderFormer(TriangleTokens):
     """The network. Its parameters have the published names, so official checkpoints load without conversion.
 
     Fields of the config that differ from the published values replace a part: `visibility` the view-dependent stage,
-    `channels` and `light` the transport, `attention` the mechanism of the view-independent layers.
+    `channels` and `light` the symmetries, `attention` the mechanism of the view-independent layers.
 
     Args:
         config: The architecture.
@@ -49,7 +70,7 @@ class RenderFormer(TriangleTokens):
         self.transformer = ViewIndependentTransformer(config)
         stage = FirstHitStage if config.visibility == "first-hit" else ViewDependentStage
         self.view_transformer = stage(config)
-        self.transport = Transport(config)
+        self.symmetries = LightSymmetries(config)
 
     def forward(
         self, batch: SceneBatch, c2w: Tensor, fov: Tensor, resolution: int, visible: Tensor | None = None
@@ -61,7 +82,7 @@ class RenderFormer(TriangleTokens):
             c2w: [B, V, 4, 4] camera to world.
             fov: [B, V] degrees.
             resolution: H = W in pixels, a multiple of the patch size.
-            visible: [B, V, H, W] the triangle that each pixel sees, -1 for none; None: computed where needed.
+            visible: [B, V, H, W] index of the triangle that each pixel sees, -1 for none; None: computed if needed.
 
         Returns:
             [B, V, H, W, 3] encoded images (4 channels with alpha); `decode` gives radiance.
@@ -70,11 +91,11 @@ class RenderFormer(TriangleTokens):
         return self.view_dependent(self.encode(batch, tokens), c2w, fov, resolution, visible)
 
     def view_independent(self, batch: SceneBatch) -> Tensor:
-        """[S, R + N, C] tokens after the view-independent layers, which encode the light leaving each triangle.
+        """[S, R + N, C] tokens after the view-independent layers, which encode light transport at each triangle.
 
-        S = B scenes, or 3 B if the colour channels are computed apart. The tokens are the same for all cameras.
+        S = B, or 3 B if the colour channels are computed apart. The tokens are the same for all cameras.
         """
-        batch = self.transport.split(batch).batch
+        batch = self.symmetries.split(batch).batch
         tokens, rotation, context = self.tokens(batch), self.rotation(batch), self.context(batch)
         for layer in self.transformer.layers:
             tokens = run_layer(layer, self.transformer.recompute, tokens, rotation, context)
@@ -91,7 +112,7 @@ class RenderFormer(TriangleTokens):
         Returns:
             The input of `view_dependent`.
         """
-        return self.view_transformer.encode(batch, self.transport.split(batch), tokens, keep_keys)
+        return self.view_transformer.encode(batch, self.symmetries.split(batch), tokens, keep_keys)
 
     def view_dependent(
         self,
@@ -109,8 +130,10 @@ class RenderFormer(TriangleTokens):
             c2w: [B, V, 4, 4] camera to world.
             fov: [B, V] degrees.
             resolution: H = W in pixels, a multiple of the patch size.
-            visible: [B, V, H, W] the triangle that each pixel sees, -1 for none; None: computed where needed.
-            samples: With first-hit visibility, a pixel is the mean of samples x samples rays; otherwise unused.
+            visible: [B, V, H samples, H samples] index of the triangle that each ray hits, -1 for none. None: computed
+                if needed. Unused without first-hit visibility.
+            samples: Rays along a side of a pixel, which is the mean over samples x samples rays. Unused without
+                first-hit visibility.
 
         Returns:
             [B, V, H, W, 3] encoded images (4 channels with alpha).
@@ -122,8 +145,8 @@ class RenderFormer(TriangleTokens):
         stage = self.view_transformer
         rays = stage.rays(scene, c2w, fov, resolution, visible, samples)
         features = stage(scene, rays)
-        light = self.transport.merge(stage.light(scene, rays, features), scene.computed)
-        images = stage.shade(scene, rays, light)
+        merged = self.symmetries.merge(stage.head_output(scene, rays, features), scene.inputs)
+        images = stage.to_image(rays, merged)
         return images.view(*c2w.shape[:2], *images.shape[1:])
 
     def check_resolution(self, resolution: int) -> None:
@@ -136,11 +159,11 @@ class RenderFormer(TriangleTokens):
         return image if self.config.use_ldr else torch.pow(10.0, image.float().clamp_max(MAX_LOG_RADIANCE)) - 1
 
     def context(self, batch: SceneBatch) -> Context:
-        """The attention context of the view-independent layers, with the plan that they share."""
-        return self.transformer.planned(key_context(batch, self.config), batch)
+        """The attention context of the view-independent layers for the S network inputs, with their common plan."""
+        return self.transformer.with_plan(key_context(batch, self.config), batch)
 
     def rotation(self, batch: SceneBatch) -> Rotation | None:
-        """RoPE's cosines and sines [B, R + N, D / 2] of all tokens in world space; None without RoPE."""
+        """RoPE's cosines and sines [S, R + N, D / 2] of the S network inputs in world space; None without RoPE."""
         vertices = token_vertices(batch.triangles, batch.mask, self.config.num_register_tokens)
         return rotation_by(self.transformer.rope_emb, vertices, self.config.head_dim)
 
@@ -178,7 +201,7 @@ class RenderFormer(TriangleTokens):
             views: Indices of the cameras to render, in this order; negative ones count from the end. None: all.
             precision: "fp32", "bf16" or "auto", of the view-independent stage; "auto" is bf16 if it is measured to be
                 faster.
-            cameras: Other cameras than the scene's: c2w [V, 4, 4] (camera to world, looking down -Z) and fov [V] in
+            cameras: Cameras in place of the scene's: c2w [V, 4, 4] (camera to world, looking down -Z) and fov [V] in
                 degrees, as arrays or tensors.
 
         Returns:
@@ -201,8 +224,8 @@ class RenderFormer(TriangleTokens):
         Args:
             name: A bundled model ("tiny", "tiny-performer"), a checkpoint folder, a .safetensors file with its
                 config.json in the same folder, or a Hugging Face id, "owner/name" or "owner/name@revision".
-            attention: Another attention mechanism for the view-independent stage than the checkpoint's. A mechanism
-                that needs training first gives a UserWarning.
+            attention: Mechanism of the view-independent stage in place of the checkpoint's. One that needs training
+                gives a UserWarning.
             device: "cpu", "cuda", "mps", or "auto" for the fastest one available.
 
         Returns:

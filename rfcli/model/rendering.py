@@ -16,9 +16,9 @@ from rfcli.model.first_hit import FirstHitStage
 from rfcli.model.renderformer import RenderFormer
 from rfcli.scene import TriangleScene
 
-MAX_KEPT_SHARE = 0.25  # of the free memory, for keys and values kept for several views
-LAYER_TENSORS = 4  # that a layer holds besides its input, each as large: queries, keys, values, attention output
-SUBPIXEL_SAMPLES = 2  # rays along a side of a pixel, for models with first-hit visibility, against jagged edges
+MAX_KEPT_SHARE = 0.25  # largest part of the free memory for keys and values kept for several views
+LAYER_TENSORS = 4  # tensors of a layer as large as its input: queries, keys, values, attention output
+SUBPIXEL_SAMPLES = 2  # antialiasing with first-hit visibility: rays along a side of a pixel
 PRECISIONS = ("fp32", "bf16", "auto")
 COMPILERS = ("c++", "g++", "clang++", "cl")
 
@@ -28,8 +28,8 @@ class Seconds:
     """Wall time of one render.
 
     Attributes:
-        view_independent: Of the view-independent stage, once per scene.
-        view_dependent: Of each view.
+        view_independent: Seconds of the view-independent stage, which runs once per scene.
+        view_dependent: Seconds of each view.
     """
 
     view_independent: float
@@ -56,17 +56,17 @@ def render(
         vn: [B, N, 3, 3] vertex normals.
         c2w: [B, V, 4, 4] camera to world.
         fov: [B, V] degrees.
-        texture: [B, N, 13, P, P] materials, or
-        material: [B, N, 13] constant materials.
+        texture: [B, N, 13, P, P] materials that vary over each triangle; None: `material` is given.
+        material: [B, N, 13] constant materials; None: `texture` is given.
         mask: [B, N], True for real triangles; None: all.
         resolution: Pixels along a side.
-        precision: fp32, bf16 or auto, of the view-independent stage.
+        precision: Number format of the view-independent stage: fp32, bf16 or auto.
 
     Returns:
         [B, V, H, W, 3] linear HDR images (4 channels with alpha) on the model's device.
 
     Raises:
-        InputError: As `render_views`.
+        InputError: See `render_views`.
     """
     if mask is None:
         mask = torch.ones(triangles.shape[:2], dtype=torch.bool, device=triangles.device)
@@ -114,8 +114,8 @@ def render_timed(
     model: RenderFormer, batch: SceneBatch, c2w: Tensor, fov: Tensor, resolution: int, precision: str = "fp32"
 ) -> tuple[Tensor, Seconds]:
     """Images [B, V, H, W, 3 or 4] on the model's device, and the seconds of each stage; see `render_views`."""
-    images, stages, seconds = zip(*render_views(model, batch, c2w, fov, resolution, precision), strict=True)
-    return torch.cat(images, 1), Seconds(stages[0], seconds)
+    images, stage_seconds, view_seconds = zip(*render_views(model, batch, c2w, fov, resolution, precision), strict=True)
+    return torch.cat(images, 1), Seconds(stage_seconds[0], view_seconds)
 
 
 @torch.no_grad()
@@ -133,7 +133,7 @@ def render_views(
         c2w: [B, V, 4, 4] camera to world.
         fov: [B, V] degrees.
         resolution: Pixels along a side.
-        precision: fp32, bf16 or auto, of the view-independent stage.
+        precision: Number format of the view-independent stage: fp32, bf16 or auto.
 
     Yields:
         For each view images [B, 1, H, W, 3 or 4] on the model's device, the seconds of the view-independent stage, and
@@ -157,13 +157,14 @@ def render_views(
         tokens = model.view_independent(batch)
     tokens = tokens.float()
     keep = views > 1 and model.view_transformer.key_bytes(tokens) < MAX_KEPT_SHARE * free_bytes(device)
-    scene, stage = model.encode(batch, tokens, keep), synchronized_time(device) - start
+    scene = model.encode(batch, tokens, keep)
+    stage_seconds = synchronized_time(device) - start
     for view in range(views):
         start = synchronized_time(device)
         one = slice(view, view + 1)
         encoded = model.view_dependent(scene, c2w[:, one], fov[:, one], resolution, samples=SUBPIXEL_SAMPLES)
         image = model.decode(encoded)
-        yield image, stage, synchronized_time(device) - start
+        yield image, stage_seconds, synchronized_time(device) - start
 
 
 def needed_bytes(model: RenderFormer, triangles: int, bf16: bool = False) -> int:
@@ -171,7 +172,7 @@ def needed_bytes(model: RenderFormer, triangles: int, bf16: bool = False) -> int
 
     The stage needs more than that in total, so a scene that would fit is never refused.
     """
-    tokens = triangles * model.transport.copies
+    tokens = triangles * model.symmetries.copies
     return (4 + LAYER_TENSORS * (2 if bf16 else 4)) * model.config.latent_dim * tokens
 
 
@@ -196,9 +197,9 @@ def chosen_precision(precision: str, device: torch.device) -> str:
 def compile_views(model: RenderFormer) -> None:
     """Compiles the view-dependent stage with torch.compile, in place, at its next call.
 
-    With a model as large as the bundled one, channels together, on one core at 256 x 256 a view took 0.41 s instead of
-    0.73 s, after 23 s of compilation: worthwhile for videos, not for single images. The view-independent stage runs
-    once per scene and is not compiled.
+    For a model of the bundled model's size with channels together, a view of 256 x 256 pixels took 0.41 s on one core
+    instead of 0.73 s, after 23 s of compilation: worthwhile for videos, not for single images. The view-independent
+    stage runs once per scene and is not compiled.
 
     Args:
         model: The network.

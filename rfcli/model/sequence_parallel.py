@@ -44,7 +44,7 @@ def view_independent_distributed(model: RenderFormer, batch: SceneBatch, group: 
             f"{model.config.attention} attention cannot be split over processes; run it in one process, or use "
             f"{' or '.join(mechanisms_over_processes())}."
         )
-    batch = model.transport.split(batch).batch
+    batch = model.symmetries.split(batch).batch
     tokens, rotation, context = model.tokens(batch), model.rotation(batch), key_context(batch, model.config)
     count, processes = tokens.shape[1], dist.get_world_size(group)
     own = token_share(count, dist.get_rank(group), processes)

@@ -1,14 +1,14 @@
-"""From light features to pixels: the head of models with first-hit visibility.
+"""From features to pixels: the head of models with first-hit visibility.
 
-The triangle that a pixel sees is known, so attention does not have to find its token. Each token predicts features of
-the light at its triangle's three vertices. Vertices of neighbouring triangles that are the same point of a smooth
-surface share the mean of their predictions, and these features are interpolated to the pixel. Together with the image
-features of the view-dependent stage they are decoded to the incident light, a diffuse part A and a specular part S,
-and the surface's own colours give the pixel:
+*Lighting* is reflected radiance with the material's colours divided out, for each colour channel: diffuse lighting A,
+and specular lighting S, which also depends on the roughness and the view direction. The surface's own colours give
 
     radiance = diffuse * A + specular * S + emission
 
-A and S are predicted as log10(1 + x).
+The network predicts log10(1 + A) and log10(1 + S). The triangle that a pixel sees is known. Its token predicts features
+of the lighting at its three vertices. Vertices of neighbouring triangles that are the same point of a smooth surface
+get the mean of their features, which are interpolated to the pixel. They are added to the image features of the
+view-dependent stage and decoded to A and S.
 """
 
 import torch
@@ -16,16 +16,16 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from rfcli.model.batch import COLOURS, SceneBatch
+from rfcli.model.batch import COLOURS, ROUGHNESS, SceneBatch
 from rfcli.model.chunked import chunked
 from rfcli.model.layers import RMSNorm
 from rfcli.model.visibility import SurfaceHits, interpolate
 
-FEATURES = 32  # channels of the light features and of the image features
+FEATURES = 32  # channels of the features at vertices and of the image features
 GEOMETRY_CHANNELS = 7  # unit normal, unit direction to the camera, roughness
-MAX_LOG_LIGHT = 4.5  # log10; the largest emission in a float16 image is 10^4.8
-VERTEX_STEPS = 1e4  # per unit length: vertices closer than one step are the same point, normals alike
-TANGENT_WEIGHT = 0.05  # of distance along a surface relative to distance out of its plane
+MAX_LOG_LIGHTING = 4.5  # log10; the largest emission in a float16 image is 10^4.8
+VERTEX_STEPS = 1e4  # per unit length: vertices with the same position and normal, rounded to steps, are one point
+DISTANCE_WEIGHT = 0.05  # of the L1 distance of two points, relative to their distances from each other's plane
 # Odd 64-bit multipliers (digits of pi), so that different vertices of a scene practically never have equal hashes.
 HASH_MULTIPLIERS = tuple(
     int(digits, 16)
@@ -42,7 +42,7 @@ HASH_MULTIPLIERS = tuple(
 
 
 class PixelDecoder(nn.Module):
-    """Incident light at the seen surface points."""
+    """Lighting at the seen surface points, from features at vertices, image features and geometry."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -53,8 +53,8 @@ class PixelDecoder(nn.Module):
         self.refine = nn.Conv2d(FEATURES, FEATURES, 3, padding=1)
         self.light = nn.Conv2d(FEATURES, 6, 1)
 
-    def light_at_vertices(self, tokens: Tensor, scenes: SceneBatch) -> Tensor:
-        """[B, N, 3 FEATURES] light features at the vertices of all triangles, from their tokens [B, N, C].
+    def features_at_vertices(self, tokens: Tensor, scenes: SceneBatch) -> Tensor:
+        """[S, N, 3 FEATURES] features of the lighting at the vertices of all triangles, from tokens [S, N, C'].
 
         They do not depend on the camera.
         """
@@ -63,45 +63,45 @@ class PixelDecoder(nn.Module):
         shared = average_shared(at_vertices, shared_vertices(scenes.triangles, scenes.vn))
         return shared.flatten(2)
 
-    def forward(self, vertex_light: Tensor, image_features: Tensor, surface: SurfaceHits) -> Tensor:
-        """Decodes the incident light of each pixel.
+    def forward(self, vertex_features: Tensor, image_features: Tensor, surface: SurfaceHits) -> Tensor:
+        """Decodes the lighting of each pixel.
 
         Args:
-            vertex_light: [B, N, 3 FEATURES] from `light_at_vertices`.
-            image_features: [V, FEATURES, H, H], V / B views of each scene.
-            surface: One seen point per pixel.
+            vertex_features: [S, N, 3 FEATURES] from `features_at_vertices`.
+            image_features: [S V, FEATURES, H, H].
+            surface: The surface seen by one ray of each pixel, for S V views.
 
         Returns:
-            [V, H, H, 6] log10(1 + A) and log10(1 + S), red, green and blue each.
+            [S V, H, H, 6] log10(1 + A) and log10(1 + S), red, green and blue each.
         """
-        light = interpolate(vertex_light, surface.triangle, surface.weights)
-        geometry = torch.cat([surface.normal, surface.to_camera, surface.material[..., 6:7]], -1)
-        light, geometry = (rearrange(x, "v h w c -> v c h w") for x in (light, geometry))
-        features = image_features + light + self.geometry(geometry)
+        surface_features = interpolate(vertex_features, surface.triangle, surface.weights)
+        geometry = torch.cat([surface.normal, surface.to_camera, surface.material[..., ROUGHNESS]], -1)
+        surface_features, geometry = (rearrange(x, "v h w c -> v c h w") for x in (surface_features, geometry))
+        features = image_features + surface_features + self.geometry(geometry)
         features = F.silu(self.mix(F.silu(features))) + features
         features = F.silu(self.refine(F.silu(features))) + features
-        log_light = F.softplus(self.light(features).float()).clamp_max(MAX_LOG_LIGHT)
-        return rearrange(log_light, "v c h w -> v h w c")
+        log_lighting = F.softplus(self.light(features).float()).clamp_max(MAX_LOG_LIGHTING)
+        return rearrange(log_lighting, "v c h w -> v h w c")
 
 
-def radiance(light: Tensor, material: Tensor) -> Tensor:
-    """[..., 3] radiance of surfaces of material [..., 13] under incident light [..., 6], A and S."""
+def radiance(lighting: Tensor, material: Tensor) -> Tensor:
+    """[..., 3] radiance of surfaces of material [..., 13] under lighting [..., 6], A and S."""
     diffuse, specular, emission = (material[..., colour] for colour in COLOURS)
-    return diffuse * light[..., :3] + specular * light[..., 3:] + emission
+    return diffuse * lighting[..., :3] + specular * lighting[..., 3:] + emission
 
 
 def shared_vertices(triangles: Tensor, vn: Tensor) -> Tensor:
     """Which vertices of different triangles are the same point of a smooth surface: same position and normal.
 
-    Incident light at a point does not depend on the triangle it is predicted from. Averaging the predictions reduces
-    their noise and makes them equal on both sides of an edge, so that smooth surfaces show no facets.
+    Lighting at a point does not depend on the triangle it is predicted from. Averaging the predictions reduces their
+    noise and makes them equal on both sides of an edge, so that smooth surfaces show no facets.
 
     Args:
         triangles: [B, N, 3, 3] positions.
         vn: [B, N, 3, 3] normals.
 
     Returns:
-        [B, N, 3] int64 from 0 to P - 1, equal for equal vertices of the same scene.
+        [B, N, 3] int64 numbers of the distinct points, from 0; equal for equal vertices of the same scene.
     """
     scene = torch.arange(len(triangles), device=triangles.device).view(-1, 1, 1, 1).expand(*triangles.shape[:3], 1)
     steps = torch.cat([(torch.cat([triangles, vn], -1) * VERTEX_STEPS).round().long(), scene], -1)
@@ -111,7 +111,7 @@ def shared_vertices(triangles: Tensor, vn: Tensor) -> Tensor:
 
 
 def average_shared(values: Tensor, point: Tensor) -> Tensor:
-    """Each vertex's value replaced by the mean over its point. values [B, N, 3, C], point [B, N, 3]."""
+    """Values of vertices [B, N, 3, C], each replaced by the mean over all vertices of its point [B, N, 3]."""
     index = point.flatten()
     count = int(index.max()) + 1
     flat = values.flatten(0, 2)
@@ -120,42 +120,42 @@ def average_shared(values: Tensor, point: Tensor) -> Tensor:
     return (sums * share[:, None]).index_select(0, index).view(values.shape)
 
 
-def average_subpixels(log_light: Tensor, surface: SurfaceHits, samples: int) -> Tensor:
+def average_subpixels(log_lighting: Tensor, surface: SurfaceHits, samples: int) -> Tensor:
     """Antialiasing: the mean radiance of samples x samples rays through each pixel.
 
-    Light is the expensive part. It is computed for the first ray of each pixel; every other ray takes the light of the
-    neighbouring pixel whose surface is most similar to its own, so that at the silhouette of a ball the wall behind it
-    gets the wall's light. Each ray uses its own material. (Multisampling likewise shades less often than it tests
-    visibility.)
+    Lighting is the expensive part. It is predicted for the first ray of each pixel; every other ray takes the lighting
+    of the neighbouring pixel whose surface is most similar to its own, so that rays past the silhouette of a ball take
+    the lighting of the wall behind it. Each ray uses its own material. (Multisampling likewise shades less often than
+    it tests visibility.)
 
     Args:
-        log_light: [V, H, H, 6] incident light at the first ray of each pixel, from `PixelDecoder`.
+        log_lighting: [V, H, H, 6] log10(1 + x) of the lighting at the first ray of each pixel, from `PixelDecoder`.
         surface: Surfaces seen by all rays, H samples along a side.
         samples: Rays along a side of a pixel.
 
     Returns:
         [V, H, H, 3] log10(1 + mean radiance).
     """
-    light, first = torch.pow(10.0, log_light) - 1, surface.every(samples)
+    lighting, first = torch.pow(10.0, log_lighting) - 1, surface.subsample(samples)
     total: Tensor | None = None
     for row in range(samples):
         for column in range(samples):
-            ray_light, seen = light, first
+            ray_lighting, seen = lighting, first
             if (row, column) != (0, 0):
-                seen = surface.every(samples, row, column)
+                seen = surface.subsample(samples, row, column)
                 pixel = _most_similar_pixel(first, seen, row > 0, column > 0)
-                ray_light = light.flatten(0, 2)[pixel]
-            ray_radiance = radiance(ray_light, seen.material)
+                ray_lighting = lighting.flatten(0, 2)[pixel]
+            ray_radiance = radiance(ray_lighting, seen.material)
             total = ray_radiance if total is None else total + ray_radiance
     assert total is not None
     return torch.log10(1 + total / samples**2)
 
 
 def _most_similar_pixel(first: SurfaceHits, seen: SurfaceHits, below: bool, right: bool) -> Tensor:
-    """[V, H, H] flat index of the pixel around each ray whose first ray hit the most similar surface.
+    """[V, H, H] flat index of that neighbouring pixel of each ray whose first ray hit the most similar surface.
 
-    Two points are on the same surface if each lies in the plane of the other; among several, the nearest is taken.
-    below, right: Whether the pixels below and to the right are neighbours of the ray.
+    Two points are on the same surface if each lies in the plane of the other; of several such pixels the nearest is
+    taken. below, right: whether the pixels below and to the right are neighbours too.
     """
     views, side = first.triangle.shape[:2]
     pixel = torch.arange(views * side * side, device=first.triangle.device).view(views, side, side)
@@ -170,10 +170,10 @@ def _most_similar_pixel(first: SurfaceHits, seen: SurfaceHits, below: bool, righ
 
 
 def _dissimilarity(offset: Tensor, normal: Tensor, seen: SurfaceHits) -> Tensor:
-    """[V, H, H] distance of points from lying on one surface with the points `seen`, scene units."""
+    """[V, H, H] how far points are from lying on the same surface as the points `seen`, in scene units."""
     step = offset - seen.offset
     out_of_plane = (step * normal).sum(-1).abs() + (step * seen.normal).sum(-1).abs()
-    return out_of_plane + TANGENT_WEIGHT * step.abs().sum(-1)
+    return out_of_plane + DISTANCE_WEIGHT * step.abs().sum(-1)
 
 
 def _shift(image: Tensor, down: int, along: int) -> Tensor:

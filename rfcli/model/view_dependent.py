@@ -1,4 +1,8 @@
-"""The view-dependent stage: ray tokens attend to the scene's tokens and are decoded to an image."""
+"""The view-dependent stage: ray tokens attend to the scene's tokens and are decoded to an image.
+
+There is one ray token per patch of pixels. Letters in shapes: `rfcli.model.renderformer`; C is the width of this
+stage, C' that of the view-independent stage.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +31,7 @@ from rfcli.model.layers import (
     run_layer,
 )
 from rfcli.model.swin import window_attention
-from rfcli.model.transport import ComputedScenes
+from rfcli.model.symmetries import NetworkScenes
 from rfcli.model.triangle_tokens import token_vertices
 
 ELU_ALPHA = 1e-3  # keeps the log image above -0.001, with a gradient in dark pixels
@@ -39,43 +43,46 @@ class SceneEncoding:
 
     Attributes:
         batch: The B scenes.
-        computed: The S scenes that the network computes in their place (`rfcli.model.transport`).
-        tokens: [S, R + N, C] output of the view-independent stage.
+        inputs: The S network inputs: one per scene, or one per scene and colour channel (`rfcli.model.symmetries`).
+        tokens: [S, R + N, C'] output of the view-independent stage.
         context: Attention context of the tokens as keys.
         keys_values: k and v [S, H, R + N, D] of each layer, k rotated unless its rotation depends on the camera. None:
-            each view computes them layer by layer, so that those of two layers never exist at the same time.
-        seen_tokens: [S, R + N, C] tokens to be added to the rays that see their triangles; None without first hits.
-        vertex_light: [S, N, 3 C'] features of the incident light at the vertices; None without first hits.
+            each view computes them layer by layer, so that those of two layers are not in memory at the same time.
+        seen_tokens: [S, R + N, C'] normalised tokens, to be added to the ray tokens that see their triangles; None
+            without first hits.
+        vertex_features: [S, N, 3 FEATURES] features of the lighting at the triangles' vertices
+            (`rfcli.model.shading`); None without first hits.
     """
 
     batch: SceneBatch
-    computed: ComputedScenes
+    inputs: NetworkScenes
     tokens: Tensor
     context: Context
     keys_values: Sequence[Sequence[Tensor]] | None
     seen_tokens: Tensor | None = None
-    vertex_light: Tensor | None = None
+    vertex_features: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Rays:
-    """The rays of V cameras for each of S scenes, in the space in which positions are encoded.
+    """The rays of V cameras for each of S network inputs, in the space in which positions are encoded.
 
     That is each camera's own space with `turn_to_cam_coord`, else world space.
 
     Attributes:
         directions: [S V, H, H, 3] unit directions through the pixel centres.
-        positions: [S V, M, 3] position of each patch of pixels, for its positional encoding.
-        vertices: [S, R + N, 9] vertices of the scenes' tokens, or [S V, R + N, 9] in the space of each camera.
+        positions: [S V, M, 3] position of each ray token, for its positional encoding.
+        token_vertices: Vertices of the scene's tokens: [S, R + N, 9] in world space, or [S V, R + N, 9] in the space of
+            each camera.
     """
 
     directions: Tensor
     positions: Tensor
-    vertices: Tensor
+    token_vertices: Tensor
 
 
 class ViewDependentLayer(nn.Module):
-    """One layer: cross-attention from rays to triangles, self-attention among rays, feed-forward."""
+    """One layer: cross-attention from ray tokens to scene tokens, self-attention among ray tokens, feed-forward."""
 
     def __init__(self, config: RenderFormerConfig, index: int) -> None:
         super().__init__()
@@ -96,7 +103,7 @@ class ViewDependentLayer(nn.Module):
         self.dropout = parts.dropout()
 
     def keys_values(self, tokens: Tensor, rotation: Rotation | None) -> list[Tensor]:
-        """Keys and values [B, H, N, D] of tokens [B, N, C']; keys rotated."""
+        """Keys and values [S, H, R + N, D] of tokens [S, R + N, C'], or S V in place of S; keys rotated."""
         return self.multihead_attn.keys_values(tokens, self.kv_norm, rotation)
 
     def forward(
@@ -105,14 +112,14 @@ class ViewDependentLayer(nn.Module):
         """One layer.
 
         Args:
-            x: [B V, M, C] rays of a square grid of `side` x `side` patches.
-            keys_values: k and v, [B, H, N, D] if all views of a scene share them, else [B V, H, N, D].
-            rotation: RoPE rotation of the rays.
+            x: [S V, M, C] ray tokens of a square grid of `side` x `side` patches.
+            keys_values: k and v, [S, H, R + N, D] if all views share them, else [S V, H, R + N, D].
+            rotation: RoPE rotation of the ray tokens.
             context: Attention context of the keys.
             side: Patches along a side of the image.
 
         Returns:
-            [B V, M, C].
+            [S V, M, C].
         """
         x = x + self.dropout(self.multihead_attn(self.query_norm(x), *keys_values, rotation, context))
         if self.self_attn is not None:
@@ -144,7 +151,7 @@ class ViewDependentTransformer(nn.Module):
         self.rope_emb = RopeFrequencies.of(config, config.view_rope_dim)
         self.layers = nn.ModuleList(ViewDependentLayer(config, i) for i in range(config.view_transformer_n_layers))
 
-    def each(self) -> list[ViewDependentLayer]:
+    def layer_list(self) -> list[ViewDependentLayer]:
         """The layers, first to last."""
         return [cast(ViewDependentLayer, layer) for layer in self.layers]
 
@@ -156,8 +163,7 @@ class ViewDependentTransformer(nn.Module):
 class ViewDependentStage(nn.Module):
     """The published stage: ray tokens positioned at the camera, view-dependent layers, image head.
 
-    Attention alone finds the triangles that a ray sees. `rfcli.model.first_hit.FirstHitStage` extends the stage by
-    visibility from a z-buffer.
+    Visibility is left to attention. `rfcli.model.first_hit.FirstHitStage` adds visibility from a z-buffer.
 
     Args:
         config: The architecture.
@@ -183,22 +189,22 @@ class ViewDependentStage(nn.Module):
             self.out_proj = nn.Linear(dim, channels * patch**2)
 
     def encode(
-        self, batch: SceneBatch, computed: ComputedScenes, tokens: Tensor, keep_keys: bool = False
+        self, batch: SceneBatch, inputs: NetworkScenes, tokens: Tensor, keep_keys: bool = False
     ) -> SceneEncoding:
         """Computes everything that all cameras of a scene share.
 
         Args:
             batch: B scenes.
-            computed: The S scenes computed in their place.
-            tokens: [S, R + N, C] output of the view-independent stage.
+            inputs: The S network inputs made from them.
+            tokens: [S, R + N, C'] output of the view-independent stage.
             keep_keys: Keep the keys and values of all view-dependent layers; saves time if there are several views.
         """
         return SceneEncoding(
             batch=batch,
-            computed=computed,
+            inputs=inputs,
             tokens=tokens,
-            context=key_context(computed.batch, self.config),
-            keys_values=self._keys_values(tokens, computed.batch) if keep_keys else None,
+            context=key_context(inputs.batch, self.config),
+            keys_values=self._keys_values(tokens, inputs.batch) if keep_keys else None,
         )
 
     def rays(
@@ -207,12 +213,12 @@ class ViewDependentStage(nn.Module):
         """The rays of all cameras.
 
         Args:
-            scene: S computed scenes of B scenes.
+            scene: B scenes.
             c2w: [B, V, 4, 4] camera to world.
             fov: [B, V] degrees.
             resolution: Pixels along a side.
-            visible: Unused; for stages with first hits.
-            samples: Unused; for stages with first hits.
+            visible: Only used by `FirstHitStage`.
+            samples: Only used by `FirstHitStage`.
         """
         c2w, fov = c2w.float(), fov.reshape(-1).float()
         cameras, directions = c2w.flatten(0, 1), pixel_rays(fov, resolution)
@@ -224,36 +230,33 @@ class ViewDependentStage(nn.Module):
         return self._rays(scene, c2w, directions, origins[:, None].expand(-1, patch_count, -1))
 
     def forward(self, scene: SceneEncoding, rays: Rays) -> Tensor:
-        """[S V, C', H, H] image features.
-
-        In the published models they are the encoded image itself.
-        """
+        """Ray tokens, layers and head: [S V, features, H, H], in the published models the encoded image itself."""
         patch = self.config.patch_size
         side = rays.directions.shape[1] // patch
         x = self.ray_tokens(scene, rays, side)
         positions = rays.positions.repeat(1, 1, 3)  # the position of a patch as a triangle of three equal vertices
-        views = len(rays.vertices) // len(scene.tokens)  # V, or 1 if vertices are in world space
+        views = len(rays.token_vertices) // len(scene.tokens)  # V, or 1 in world space
         tokens, context = scene.tokens, scene.context.repeated(views)
         if self.nerf_positions:
             x = x + self._encode_positions(positions)
-            tokens = repeat(tokens, "b n c -> (b v) n c", v=views) + self._encode_positions(rays.vertices)
+            tokens = repeat(tokens, "b n c -> (b v) n c", v=views) + self._encode_positions(rays.token_vertices)
         rotation = self.transformer.rotation(positions)
         rotate_keys = scene.keys_values is None or self.config.turn_to_cam_coord
-        key_rotation = self.transformer.rotation(rays.vertices) if rotate_keys else None
+        key_rotation = self.transformer.rotation(rays.token_vertices) if rotate_keys else None
         outputs = []
-        for number, layer in enumerate(self.transformer.each()):
-            kept = None if scene.keys_values is None else scene.keys_values[number]
+        for index, layer in enumerate(self.transformer.layer_list()):
+            kept = None if scene.keys_values is None else scene.keys_values[index]
             keys_values = self._view_keys_values(layer, tokens, kept, key_rotation, views)
             x = run_layer(layer, self.transformer.recompute, x, keys_values, rotation, context, side)
             outputs.append(x)
         if self.config.use_dpt_decoder:
-            features: Tensor = self.out_dpt([outputs[tap] for tap in self.config.taps], side, side)
+            features: Tensor = self.out_dpt([outputs[index] for index in self.config.dpt_layers], side, side)
         else:
             features = rearrange(self.out_proj(x), "v (h w) (c p q) -> v c (h p) (w q)", h=side, p=patch, q=patch)
         return self.activation(features)
 
     def ray_tokens(self, scene: SceneEncoding, rays: Rays, side: int) -> Tensor:
-        """[S V, M, C] embeddings of the directions of each patch of pixels."""
+        """[S V, M, C] embeddings of the ray directions of each patch of pixels, for side x side = M patches."""
         directions = patches(nerf_encoding(rays.directions, self.config.vdir_num_freqs), self.config.patch_size)
         tokens: Tensor = self.ray_map_encoder_norm(self.ray_map_encoder(directions)) + self.ray_map_patch_token
         return tokens
@@ -262,28 +265,28 @@ class ViewDependentStage(nn.Module):
         """The activation of the head's output."""
         return F.elu(features, ELU_ALPHA)
 
-    def light(self, scene: SceneEncoding, rays: Rays, features: Tensor) -> Tensor:
-        """[S V, H, H, C] the prediction of the head, channels last: here the encoded image itself."""
+    def head_output(self, scene: SceneEncoding, rays: Rays, features: Tensor) -> Tensor:
+        """[S V, H, H, channels] the prediction for each input, log10(1 + x): here the encoded image itself."""
         return rearrange(features, "n c h w -> n h w c")
 
-    def shade(self, scene: SceneEncoding, rays: Rays, light: Tensor) -> Tensor:
-        """[B V, H, H, C] encoded images from the predictions for the B scenes: here unchanged."""
-        return light
+    def to_image(self, rays: Rays, prediction: Tensor) -> Tensor:
+        """[B V, H, H, channels] encoded images from the merged predictions for the B scenes: here unchanged."""
+        return prediction
 
     def key_bytes(self, tokens: Tensor) -> int:
-        """Bytes of the keys and values of all layers in float32, for tokens [S, R + N, C]."""
+        """Bytes of the keys and values of all layers in float32, for tokens [S, R + N, C']."""
         count = tokens.shape[0] * tokens.shape[1]
         return 2 * 4 * count * self.config.view_transformer_latent_dim * len(self.transformer.layers)
 
     def _rays(self, scene: SceneEncoding, c2w: Tensor, directions: Tensor, positions: Tensor) -> Rays:
-        """Rays for the S computed scenes from directions and positions [B V, ...] of the cameras of B scenes."""
-        batch, computed = scene.batch, scene.computed
+        """Rays for the S network inputs from directions and positions [B V, ...] of the cameras of B scenes."""
+        batch, inputs = scene.batch, scene.inputs
         if self.config.turn_to_cam_coord:
             corners = camera_space_triangles(batch, c2w)
             vertices = token_vertices(corners, repeat_views(batch.mask, c2w), self.config.num_register_tokens)
         else:
             vertices = token_vertices(batch.triangles, batch.mask, self.config.num_register_tokens)
-        return Rays(*(computed.repeat_views(x, len(batch.mask)) for x in (directions, positions, vertices)))
+        return Rays(*(inputs.repeat_views(x, len(batch.mask)) for x in (directions, positions, vertices)))
 
     def _keys_values(self, tokens: Tensor, batch: SceneBatch) -> list[Sequence[Tensor]] | None:
         """Keys and values of every layer; None if even the tokens they are computed from depend on the camera."""
@@ -293,7 +296,7 @@ class ViewDependentStage(nn.Module):
         if not self.config.turn_to_cam_coord:
             vertices = token_vertices(batch.triangles, batch.mask, self.config.num_register_tokens)
             rotation = self.transformer.rotation(vertices)
-        return [layer.keys_values(tokens, rotation) for layer in self.transformer.each()]
+        return [layer.keys_values(tokens, rotation) for layer in self.transformer.layer_list()]
 
     def _view_keys_values(
         self,
@@ -313,7 +316,7 @@ class ViewDependentStage(nn.Module):
         return chunked(lambda part: [rotate_part(k[:, :, part], rotation, part)], k)[0], v
 
     def _encode_positions(self, vertices: Tensor) -> Tensor:
-        """[..., C] NeRF encodings of vertices [..., 9]; rays and triangles share the encoder."""
+        """[..., C] NeRF encodings of vertices [..., 9]; ray tokens and scene tokens share the encoder."""
         encoded = nerf_encoding(vertices, self.config.vertex_pe_num_freqs)
         return self.token_pos_pe_norm(self.pe_token_proj(encoded))  # type: ignore[no-any-return]
 

@@ -1,4 +1,4 @@
-"""The view-independent stage: self-attention between triangles, after which each token encodes its outgoing light."""
+"""The view-independent stage: self-attention between triangles, which encodes light transport at each triangle."""
 
 from dataclasses import replace
 from typing import cast
@@ -30,13 +30,13 @@ class ViewIndependentLayer(nn.Module):
         self.dropout = parts.dropout()
 
     def forward(self, x: Tensor, rotation: Rotation | None, context: Context) -> Tensor:
-        """[B, R + N, C] -> [B, R + N, C]."""
+        """[S, R + N, C] -> [S, R + N, C]."""
         x = x + self.dropout(self.multihead_attn(x, self.query_norm, rotation, context))
         return add_feed_forward(x, self.ffn_norm, self.ffn, self.dropout)
 
 
 class ViewIndependentTransformer(nn.Module):
-    """All layers, over register and triangle tokens: the only part whose cost can grow with the square of N.
+    """All layers, over register and triangle tokens: the only part whose cost can be quadratic in N.
 
     There is no `forward`: `RenderFormer.view_independent` calls the layers one by one, so that the input tokens of the
     first layer are freed before the last layer runs.
@@ -55,10 +55,10 @@ class ViewIndependentTransformer(nn.Module):
         self.layers = nn.ModuleList(ViewIndependentLayer(config, index) for index in range(config.num_layers))
 
     def attentions(self) -> list[SelfAttention]:
-        """The attention of each layer, first to last."""
+        """The self-attention of each layer, first to last."""
         return [cast(ViewIndependentLayer, layer).multihead_attn for layer in self.layers]
 
-    def planned(self, context: Context, batch: SceneBatch) -> Context:
-        """The context with the features of all triangles and the plan of the mechanism, which all layers share."""
+    def with_plan(self, context: Context, batch: SceneBatch) -> Context:
+        """The context with the triangles' surface features and the mechanism's plan, which all layers share."""
         context = with_features(context, batch)
         return replace(context, plan=self.attentions()[0].mechanism.plan(context))

@@ -3,8 +3,11 @@
 The z-buffer uses homogeneous edge functions. A ray d from the camera hits triangle (a, b, c) if d.(b x c), d.(c x a)
 and d.(a x b) have the same sign; divided by their sum s they are the barycentric coordinates of the hit, which lies at
 depth t = a.(b x c) / s (Olano and Greer, Triangle Scan Conversion using 2D Homogeneous Coordinates, 1997). No triangle
-is clipped. On the common edge of two triangles an edge function is zero up to rounding; both triangles accept the ray
-there, so that none passes between them.
+is clipped. On the common edge of two triangles an edge function is zero up to rounding; the test succeeds for both, so
+that no ray passes between them.
+
+`FirstHits` holds the triangle and the point that each ray hits, `SurfaceHits` the material and the geometry there, and
+`rfcli.model.first_hit.FirstHitRays` the rays of a network's view with their `FirstHits`.
 """
 
 from collections.abc import Callable
@@ -128,7 +131,7 @@ def patch_positions(directions: Tensor, hits: FirstHits, origin: Tensor, patch: 
 
     Args:
         directions: [V, H, H, 3] with unit depth.
-        hits: Of these rays.
+        hits: First hits of these rays.
         origin: [V, 3] positions of the cameras, in the space of the directions.
         patch: Rays along a side of a patch.
 
@@ -141,6 +144,77 @@ def patch_positions(directions: Tensor, hits: FirstHits, origin: Tensor, patch: 
     offsets = reduce(directions * hits.depth[..., None], "v (h p) (w q) c -> v (h w) c", "sum", **blocks)
     count = reduce(hits.seen.float(), "v (h p) (w q) -> v (h w) 1", "sum", **blocks)
     return cameras + offsets / count.clamp_min(1)
+
+
+@dataclass(frozen=True)
+class SurfaceHits:
+    """The surfaces that V views of H x H rays hit; directions are in world space.
+
+    Attributes:
+        triangle: [V, H, H] int64, an index of a row: 0, not -1, where nothing is hit; the weights there are 0.
+        weights: [V, H, H, 3] barycentric coordinates, 0 where nothing is hit.
+        material: [V, H, H, 13], 0 where nothing is hit.
+        normal: [V, H, H, 3] unit shading normal on the visible side, 0 where nothing is hit.
+        to_camera: [V, H, H, 3] unit direction to the camera.
+        offset: [V, H, H, 3] hit point relative to the camera, 0 where nothing is hit.
+    """
+
+    triangle: Tensor
+    weights: Tensor
+    material: Tensor
+    normal: Tensor
+    to_camera: Tensor
+    offset: Tensor
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> "SurfaceHits":
+        """Applies fn to every tensor."""
+        return SurfaceHits(*map(fn, vars(self).values()))
+
+    def subsample(self, step: int, row: int = 0, column: int = 0) -> "SurfaceHits":
+        """Every step-th ray along both axes, starting at the given row and column."""
+        return self.map(lambda x: x[:, row::step, column::step])
+
+
+def surface_hits(scenes: SceneBatch, hits: FirstHits, directions: Tensor) -> SurfaceHits:
+    """The surfaces hit by rays of V views in total, V / B of each of B scenes.
+
+    Args:
+        scenes: The B scenes.
+        hits: First hits of the rays.
+        directions: [V, H, H, 3] directions of the rays in world space, with unit depth.
+
+    Returns:
+        Material, normal and position at each hit.
+    """
+    triangle, seen = hits.triangle.clamp_min(0), hits.seen[..., None]
+    normal = F.normalize(interpolate(scenes.vn.flatten(2), triangle, hits.barycentric), dim=-1)
+    facing_away = (normal * directions).sum(-1, keepdim=True) > 0
+    return SurfaceHits(
+        triangle=triangle,
+        weights=hits.barycentric,
+        material=F.embedding(_flat_index(triangle, scenes.mask), scenes.constant_material().flatten(0, 1)) * seen,
+        normal=torch.where(facing_away, -normal, normal),
+        to_camera=-F.normalize(directions, dim=-1),
+        offset=directions * hits.depth[..., None],
+    )
+
+
+def interpolate(at_vertices: Tensor, triangle: Tensor, weights: Tensor) -> Tensor:
+    """Values at vertices, interpolated to points on triangles.
+
+    Args:
+        at_vertices: [B, N, 3 C] C values at each vertex of the triangles of B scenes.
+        triangle: [V, H, H] triangles of the points, for V views in total, V / B of each scene.
+        weights: [V, H, H, 3] barycentric coordinates of the points.
+
+    Returns:
+        [V, H, H, C].
+    """
+    corners = 3 * _flat_index(triangle, at_vertices)[..., None] + torch.arange(3, device=triangle.device)
+    table = at_vertices.reshape(3 * at_vertices.shape[0] * at_vertices.shape[1], -1)
+    point_weights = weights.to(table.dtype).flatten(0, 2)
+    mixed = F.embedding_bag(corners.flatten(0, 2), table, mode="sum", per_sample_weights=point_weights)
+    return mixed.view(*triangle.shape, -1)
 
 
 def _edge_functions(triangles: Tensor) -> tuple[Tensor, Tensor]:
@@ -189,79 +263,8 @@ def _batches(counts: Tensor) -> list[Tensor]:
     return [chosen[group == g] for g in torch.unique(group)]
 
 
-@dataclass(frozen=True)
-class SurfaceHits:
-    """The surfaces that V views of H x H rays hit; directions are in world space.
-
-    Attributes:
-        triangle: [V, H, H] int64, 0 where nothing is hit.
-        weights: [V, H, H, 3] barycentric coordinates, 0 where nothing is hit.
-        material: [V, H, H, 13], 0 where nothing is hit.
-        normal: [V, H, H, 3] unit shading normal on the visible side, 0 where nothing is hit.
-        to_camera: [V, H, H, 3] unit direction to the camera.
-        offset: [V, H, H, 3] hit point relative to the camera, 0 where nothing is hit.
-    """
-
-    triangle: Tensor
-    weights: Tensor
-    material: Tensor
-    normal: Tensor
-    to_camera: Tensor
-    offset: Tensor
-
-    def map(self, fn: Callable[[Tensor], Tensor]) -> "SurfaceHits":
-        """Applies fn to every tensor."""
-        return SurfaceHits(*map(fn, vars(self).values()))
-
-    def every(self, step: int, row: int = 0, column: int = 0) -> "SurfaceHits":
-        """Every step-th ray along both axes, from the given row and column."""
-        return self.map(lambda x: x[:, row::step, column::step])
-
-
-def surface_hits(scenes: SceneBatch, hits: FirstHits, directions: Tensor) -> SurfaceHits:
-    """The surfaces hit by rays of V views, V / B of each of B scenes.
-
-    Args:
-        scenes: The B scenes.
-        hits: Of the rays.
-        directions: [V, H, H, 3] of the rays in world space, with unit depth.
-
-    Returns:
-        Material, normal and position at each hit.
-    """
-    triangle, seen = hits.triangle.clamp_min(0), hits.seen[..., None]
-    normal = F.normalize(interpolate(scenes.vn.flatten(2), triangle, hits.barycentric), dim=-1)
-    facing_away = (normal * directions).sum(-1, keepdim=True) > 0
-    return SurfaceHits(
-        triangle=triangle,
-        weights=hits.barycentric,
-        material=F.embedding(_flat_index(triangle, scenes.mask), scenes.constant_material().flatten(0, 1)) * seen,
-        normal=torch.where(facing_away, -normal, normal),
-        to_camera=-F.normalize(directions, dim=-1),
-        offset=directions * hits.depth[..., None],
-    )
-
-
-def interpolate(at_vertices: Tensor, triangle: Tensor, weights: Tensor) -> Tensor:
-    """Values at vertices, interpolated to points on triangles.
-
-    Args:
-        at_vertices: [B, N, 3 C] C values at each vertex of the triangles of B scenes.
-        triangle: [V, H, H] triangles of the points, for V / B views of each scene.
-        weights: [V, H, H, 3] barycentric coordinates of the points.
-
-    Returns:
-        [V, H, H, C].
-    """
-    corners = 3 * _flat_index(triangle, at_vertices)[..., None] + torch.arange(3, device=triangle.device)
-    table = at_vertices.reshape(3 * at_vertices.shape[0] * at_vertices.shape[1], -1)
-    point_weights = weights.to(table.dtype).flatten(0, 2)
-    mixed = F.embedding_bag(corners.flatten(0, 2), table, mode="sum", per_sample_weights=point_weights)
-    return mixed.view(*triangle.shape, -1)
-
-
 def _flat_index(triangle: Tensor, of_scenes: Tensor) -> Tensor:
-    """[V, H, H] rows of triangles among the B N rows of all scenes; of_scenes [B, N, ...]."""
+    """[V, H, H] row of each triangle among the B N rows of a tensor of_scenes [B, N, ...], flattened."""
     scenes, count = of_scenes.shape[:2]
     scene = torch.arange(len(triangle), device=triangle.device) // (len(triangle) // scenes)
     return triangle + count * scene[:, None, None]

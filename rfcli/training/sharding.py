@@ -30,7 +30,7 @@ def shard(model: RenderFormer, root: nn.Module) -> None:
     for layer, attention in zip(model.transformer.layers, model.transformer.attentions(), strict=True):
         fully_shard(attention)  # attention transfer calls it without the layer
         fully_shard(layer)
-    for view_layer in model.view_transformer.transformer.each():
+    for view_layer in model.view_transformer.transformer.layer_list():
         fully_shard(view_layer)
         register_fsdp_forward_method(view_layer, "keys_values")
     fully_shard(root)

@@ -26,7 +26,7 @@ def transfer_loss(student: RenderFormer, teacher: RenderFormer, scenes: SceneBat
 
     0 for equal outputs, 1 for a student that always returns the mean of the teacher's output.
     """
-    scenes = student.transport.split(scenes).batch
+    scenes = student.symmetries.split(scenes).batch
     records = _record_attention(teacher, scenes)
     context = student.context(scenes)
     rotation = student.rotation(scenes)

@@ -117,7 +117,7 @@ def test_coverage_converges_to_the_covered_area() -> None:
 
 
 @pytest.mark.parametrize("samples", [2, 4])
-def test_rays_at_an_edge_get_the_light_of_the_surface_that_they_hit(samples: int) -> None:
+def test_rays_at_an_edge_get_the_lighting_of_the_surface_that_they_hit(samples: int) -> None:
     """A bright half plane before a dark wall: pixels at the edge mix both by the share of their rays."""
     bright, dark, right = 3.0, 0.25, 0.31
     triangles = torch.cat([half_plane(right, 2.0), half_plane(8.0, 5.0)])
@@ -130,7 +130,7 @@ def test_rays_at_an_edge_get_the_light_of_the_surface_that_they_hit(samples: int
     torch.testing.assert_close(red_radiance(image), share * bright + (1 - share) * dark, rtol=1e-5, atol=1e-5)
 
 
-def test_rays_at_a_concave_edge_get_the_light_of_their_own_plane() -> None:
+def test_rays_at_a_concave_edge_get_the_lighting_of_their_own_plane() -> None:
     """Floor and wall meet at an edge without a step in depth."""
     floor = torch.tensor([[-9.0, -0.4, -3.0], [9.0, -0.4, -3.0], [9.0, -0.4, -0.5], [-9.0, -0.4, -0.5]])
     wall = torch.tensor([[-9.0, 9.0, -3.0], [9.0, 9.0, -3.0], [9.0, -0.4, -3.0], [-9.0, -0.4, -3.0]])

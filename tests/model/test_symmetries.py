@@ -1,7 +1,7 @@
-"""Symmetries of light transport that hold for any weights.
+"""Symmetries of light transport, which hold for any weights.
 
 Channels apart: images equal those of three monochrome scenes, computed by the same weights with channels together.
-Relative light: images are linear in emission, and the unit of light matches a sum over all pairs of triangles.
+Relative light: images are linear in emission, and the unit matches a sum over all pairs of triangles.
 """
 
 import dataclasses
@@ -14,9 +14,9 @@ from rfcli.errors import InputError
 from rfcli.model import PRESETS, RenderFormer, SceneBatch
 from rfcli.model.batch import COLOURS
 from rfcli.model.config import RenderFormerConfig
-from rfcli.model.transport import (
+from rfcli.model.symmetries import (
     TYPICAL_LIGHT,
-    Transport,
+    LightSymmetries,
     average_channels,
     divide_emission,
     light_unit,
@@ -69,8 +69,8 @@ def test_channels_apart_equal_three_monochrome_images(scenes: int, attention: st
 
 
 @pytest.mark.parametrize("scenes", [1, 2])
-def test_channels_apart_with_first_hits_predict_the_light_of_three_monochrome_scenes(scenes: int) -> None:
-    """White diffuse surfaces show the incident light A, so the image is log10(1 + A), the quantity that is averaged."""
+def test_channels_apart_with_first_hits_predict_the_lighting_of_three_monochrome_scenes(scenes: int) -> None:
+    """The radiance of white diffuse surfaces is the lighting A, so the image is log10(1 + A), which is averaged."""
     together, apart = pair()
     batch = coloured(scenes)
     assert batch.material is not None
@@ -97,7 +97,7 @@ def test_permuting_channels_of_the_scene_permutes_those_of_the_image(visibility:
 
 
 @pytest.mark.parametrize("visibility", ["attention", "first-hit"])
-def test_scenes_known_to_be_monochrome_are_computed_once(visibility: str) -> None:
+def test_scenes_known_to_be_monochrome_are_one_network_input(visibility: str) -> None:
     _, apart = pair(visibility=visibility)
     unknown = monochrome(coloured(2), 1)
     known = dataclasses.replace(unknown, monochrome=True)
@@ -125,32 +125,32 @@ def test_channels_apart_needs_radiance_and_13_channels(changes: dict[str, object
 
 @pytest.mark.parametrize(("channels", "light"), [("together", "given"), ("apart", "given"), ("apart", "relative")])
 def test_split_and_merge_are_inverse(channels: str, light: str) -> None:
-    """If every computed scene predicted its own emission, the merged image would be the scenes' emission."""
-    transport = Transport(dataclasses.replace(SMALL, channels=channels, light=light))
+    """If the prediction for every network input were its emission, the merged image would be the scenes' emission."""
+    symmetries = LightSymmetries(dataclasses.replace(SMALL, channels=channels, light=light))
     batch = coloured(2)
-    computed = transport.split(batch)
-    assert computed.copies == transport.copies == (3 if channels == "apart" else 1)
-    assert (computed.unit is None) == (light == "given")
-    emission = torch.log10(1 + computed.batch.constant_material()[..., 10:])
-    merged = transport.merge(emission[:, None], computed)  # one view, an image of 1 x N pixels
+    inputs = symmetries.split(batch)
+    assert inputs.copies == symmetries.copies == (3 if channels == "apart" else 1)
+    assert (inputs.unit is None) == (light == "given")
+    emission = torch.log10(1 + inputs.batch.constant_material()[..., 10:])
+    merged = symmetries.merge(emission[:, None], inputs)  # one view, an image of 1 x N pixels
     assert batch.material is not None
     torch.testing.assert_close(merged[:, 0], torch.log10(1 + batch.material[..., 10:]), rtol=1e-5, atol=1e-6)
 
 
 def test_published_settings_change_nothing() -> None:
-    transport, batch = Transport(RenderFormerConfig()), coloured(2)
-    computed = transport.split(batch)
-    assert computed.batch is batch
-    assert computed.unit is None
+    symmetries, batch = LightSymmetries(RenderFormerConfig()), coloured(2)
+    inputs = symmetries.split(batch)
+    assert inputs.batch is batch
+    assert inputs.unit is None
     image = torch.rand(2, 4, 4, 3)
-    assert transport.merge(image, computed) is image
-    assert computed.repeat_views(image, 2) is image
+    assert symmetries.merge(image, inputs) is image
+    assert inputs.repeat_views(image, 2) is image
 
 
 def test_views_are_repeated_in_the_order_of_the_copies() -> None:
     """[B V] views -> [S V]: all views of the first copy of the first scene come first."""
-    computed = Transport(dataclasses.replace(SMALL, channels="apart")).split(coloured(2))
-    assert computed.repeat_views(torch.tensor([0, 1, 10, 11]), 2).tolist() == [0, 1] * 3 + [10, 11] * 3
+    inputs = LightSymmetries(dataclasses.replace(SMALL, channels="apart")).split(coloured(2))
+    assert inputs.repeat_views(torch.tensor([0, 1, 10, 11]), 2).tolist() == [0, 1] * 3 + [10, 11] * 3
 
 
 def test_average_channels_matches_a_loop() -> None:
@@ -182,7 +182,7 @@ def with_scaled_emission(batch: SceneBatch, factor: float) -> SceneBatch:
 
 
 def reference_unit(batch: SceneBatch, scene: int) -> Tensor:
-    """The unit of light [3] of one scene, in float64, by a sum over all pairs of triangles."""
+    """The unit [3] of one scene, in float64, by a sum over all pairs of triangles."""
     triangles, material = (x[scene][batch.mask[scene]].double() for x in (batch.triangles, batch.constant_material()))
     areas = [torch.linalg.norm(torch.linalg.cross(t[1] - t[0], t[2] - t[0])) / 2 for t in triangles]
     centroids = [t.mean(0) for t in triangles]
@@ -262,12 +262,12 @@ def test_channels_without_light_are_black() -> None:
 
 
 def test_monochrome_scene_in_training_is_one_channel_of_the_scene_with_colours() -> None:
-    """Training computes single channels of a scene; rendering computes all three."""
+    """In training the input is a single channel of a scene; rendering uses all three."""
     apart = small_model(light="relative", channels="apart")
     batch = three_lights()
     assert batch.material is not None
     batch.material[..., 3:6] = 0
-    whole = Transport(apart.config).split(batch)
+    whole = LightSymmetries(apart.config).split(batch)
     assert whole.unit is not None
     assert whole.copies == 3
     assert len(whole.unit) == len(whole.batch.mask) == 6
@@ -276,11 +276,11 @@ def test_monochrome_scene_in_training_is_one_channel_of_the_scene_with_colours()
         material[..., 0:3] = material[..., channel, None]
         material[..., 10:] = material[..., 10 + channel, None]
         single = dataclasses.replace(batch, material=material, monochrome=True)
-        computed = Transport(apart.config).split(single)
-        assert computed.unit is not None
-        assert computed.copies == 1
-        torch.testing.assert_close(computed.unit, whole.unit[channel::3])
-        torch.testing.assert_close(computed.batch.constant_material(), whole.batch.constant_material()[channel::3])
+        inputs = LightSymmetries(apart.config).split(single)
+        assert inputs.unit is not None
+        assert inputs.copies == 1
+        torch.testing.assert_close(inputs.unit, whole.unit[channel::3])
+        torch.testing.assert_close(inputs.batch.constant_material(), whole.batch.constant_material()[channel::3])
         torch.testing.assert_close(
             radiance(apart, single)[..., 0], radiance(apart, batch)[..., channel], rtol=1e-3, atol=1e-4
         )
