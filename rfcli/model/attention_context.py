@@ -1,8 +1,11 @@
-"""The attention context of a batch: which keys are real, which ones emit light, and how much each key weighs.
+"""The attention context of a batch: which keys are real, which ones emit light, and the weight of each key.
 
-Plain softmax gives every triangle the same weight, so a finer tessellation of the same surfaces changes the result.
-With a triangle's area as its weight, sums over keys are quadratures of integrals over the surfaces, whose values do
-not depend on the tessellation. Registers and emitters keep weight 1, so that no number of other keys outweighs them.
+The config field `key_weight` chooses the factor of each key's exponential in softmax. Plain softmax (count) weighs all
+triangles equally, so a finer tessellation of the same surfaces changes the result. With a triangle's area as its weight
+(area), sums over keys are quadratures of integrals over the surfaces, whose values do not depend on the tessellation.
+Areas are divided by the total area of the triangles that do not emit: all of them together have weight 1. Each register
+and each emitter has weight 1 too, as much as all other triangles together, so that no number of triangles outweighs it.
+With equal weights that sum to 1 (normalised), only the number of triangles is compensated, not their sizes.
 """
 
 from dataclasses import replace
@@ -14,8 +17,8 @@ from rfcli.attention import Context
 from rfcli.model.batch import SceneBatch, triangle_areas
 from rfcli.model.config import RenderFormerConfig
 
-MIN_WEIGHT = 1e-9  # of a key, so that a degenerate triangle has a finite logarithm
-COLOUR_SCALE = 0.5  # makes black and white differ as much as two points a quarter of the scene apart
+MIN_WEIGHT = 1e-9  # smallest weight of a key: the logarithm of a degenerate triangle's weight stays finite
+COLOUR_SCALE = 0.5  # black and white surfaces differ as much as points 0.87 apart (0.5 sqrt(3), world units)
 
 
 def key_context(batch: SceneBatch, config: RenderFormerConfig) -> Context:
@@ -34,7 +37,7 @@ def key_context(batch: SceneBatch, config: RenderFormerConfig) -> Context:
 
 
 def with_features(context: Context, batch: SceneBatch) -> Context:
-    """The context with the features by which a mechanism may pool triangles."""
+    """The context with the features that mechanisms use to pool triangles."""
     return replace(context, features=surface_features(batch, context.registers))
 
 
@@ -42,7 +45,8 @@ def log_key_weight(kind: str, batch: SceneBatch, registers: int) -> Tensor | Non
     """Natural logarithms of the weights of all keys.
 
     Args:
-        kind: count (1 for each), normalised (1 / number of triangles) or area (share of the surface area).
+        kind: count, normalised or area; normalised weighs a triangle by 1 / number of triangles, area by its share of
+            the surface area, both among real triangles that do not emit. All other keys weigh 1.
         batch: B scenes of N triangles.
         registers: Number of register tokens in front of the triangles.
 
@@ -51,13 +55,13 @@ def log_key_weight(kind: str, batch: SceneBatch, registers: int) -> Tensor | Non
     """
     if kind == "count":
         return None
-    pooled = batch.mask & ~batch.emitters
+    weighted = batch.mask & ~batch.emitters
     if kind == "normalised":
-        share = 1 / pooled.sum(1, keepdim=True).clamp_min(1).float().expand(pooled.shape)
+        share = 1 / weighted.sum(1, keepdim=True).clamp_min(1).float().expand(weighted.shape)
     else:
         area = triangle_areas(batch.triangles)
-        share = area / (area * pooled).sum(1, keepdim=True).clamp_min(MIN_WEIGHT)
-    log_share = share.clamp_min(MIN_WEIGHT).log().masked_fill(~pooled, 0.0)
+        share = area / (area * weighted).sum(1, keepdim=True).clamp_min(MIN_WEIGHT)
+    log_share = share.clamp_min(MIN_WEIGHT).log().masked_fill(~weighted, 0.0)
     return torch.nn.functional.pad(log_share, (registers, 0))
 
 

@@ -28,7 +28,7 @@ def pixel_rays(fov: Tensor, resolution: int) -> Tensor:
 
 
 def patches(per_pixel: Tensor, patch: int) -> Tensor:
-    """Images cut into patches of pixels: [V, H, W, C] -> [V, (H / patch) (W / patch), C patch^2].
+    """Cuts images into patches of pixels: [V, H, W, C] -> [V, M, C patch^2], M = (H / patch) (W / patch).
 
     The values of a patch have the order (channel, row, column).
     """
@@ -36,7 +36,7 @@ def patches(per_pixel: Tensor, patch: int) -> Tensor:
 
 
 def to_camera(points: Tensor, c2w: Tensor) -> Tensor:
-    """World points in each camera's space: points [B, N, 3], c2w [B, V, 4, 4] -> [B, V, N, 3].
+    """Transforms points from world space to each camera's space: points [B, N, 3], c2w [B, V, 4, 4] -> [B, V, N, 3].
 
     Rotated first and translated second, as in the official models: NeRF encodings of high frequency depend on the
     rounding of this sum.
@@ -46,5 +46,5 @@ def to_camera(points: Tensor, c2w: Tensor) -> Tensor:
 
 
 def to_world(directions: Tensor, c2w: Tensor) -> Tensor:
-    """Directions from camera to world space: directions [V, H, W, 3], c2w [V, 4, 4] -> [V, H, W, 3]."""
+    """Rotates directions from camera to world space: directions [V, H, W, 3], c2w [V, 4, 4] -> [V, H, W, 3]."""
     return torch.einsum("vij,vhwj->vhwi", c2w[:, :3, :3], directions)

@@ -24,7 +24,7 @@ tags: [renderformer, neural-rendering, global-illumination]
 ---
 # RenderFormer checkpoint
 """
-MECHANISM = ".multihead_attn.mechanism."  # in the names of tensors that belong to an attention mechanism
+MECHANISM = ".multihead_attn.mechanism."  # part of the names of an attention mechanism's tensors
 
 
 def save_checkpoint(model: RenderFormer, directory: Path, card: str | None = None) -> None:
@@ -102,7 +102,7 @@ def read_checkpoint(directory: Path, weights: str = WEIGHTS) -> RenderFormer:
     except SafetensorError as error:
         raise InputError(f"{path} is not a readable safetensors file ({error}); copy it again.") from None
     width = tuple(state["tri_token"].shape[-1:]) if "tri_token" in state else (config.latent_dim,)
-    if width != (config.latent_dim,):  # before a model of that width is built
+    if width != (config.latent_dim,):  # checked before a model of the config's width is built
         raise InputError(
             f"{path}: tensor 'tri_token' is {list(state['tri_token'].shape)}, but its {CONFIG} requires "
             f"{[1, 1, config.latent_dim]}; the two do not belong together."

@@ -63,7 +63,7 @@ def reconfigured(model: RenderFormer, **fields: Any) -> RenderFormer:
         A model on the same device, in eval mode.
 
     Raises:
-        InputError: A value is not possible.
+        InputError: A value is not supported, or fields contradict each other.
     """
     return _with_weights(model, dataclasses.replace(model.config, **fields))
 
@@ -90,8 +90,8 @@ def untrained_warning(trained_with: str, attention: str) -> str | None:
 def deepened(model: RenderFormer, layers: int) -> RenderFormer:
     """A copy of a trained model with more view-independent layers, which renders the same images until trained.
 
-    New layers are copies of old ones whose residual branches end in zeros, so that they add nothing at first (block
-    expansion: Wu et al., LLaMA Pro, arXiv 2401.02415). Each old layer is followed by its share of the new ones.
+    New layers are copies of old ones whose residual branches end in zero weights, so that they add nothing at first
+    (block expansion: Wu et al., LLaMA Pro, arXiv 2401.02415). New layers are distributed evenly behind the old ones.
 
     Args:
         model: The trained model, unchanged.
@@ -101,7 +101,7 @@ def deepened(model: RenderFormer, layers: int) -> RenderFormer:
         A model on the same device, in eval mode.
 
     Raises:
-        InputError: The model has as many layers already, or `layers` is too large.
+        InputError: `layers` is not more than the model has, or above MAX_LAYERS.
     """
     old = model.config.num_layers
     if not old < layers <= MAX_LAYERS:

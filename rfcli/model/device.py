@@ -7,13 +7,13 @@ import torch
 
 from rfcli.errors import InputError
 
-PROBE_SIZE = 256  # side of the matrices of a first, quick measurement
-PRODUCT_SIZE = {"cpu": 1024, "cuda": 4096}  # on a GPU a smaller product takes no longer than its launch
+PROBE_SIZE = 256  # side of the matrices of the first, quick measurement
+PRODUCT_SIZE = {"cpu": 1024, "cuda": 4096}  # side of those of the second; smaller products on a GPU time its launch
 MIN_SPEEDUP = 1.5  # bf16 must be faster by this factor to be worth its rounding
 
 
 def pick_device(device: str) -> torch.device:
-    """The device of that name.
+    """Chooses a device by name.
 
     Args:
         device: "cpu", "cuda", "mps", or "auto" for CUDA if available, else Apple's GPU, else the CPU.
@@ -58,8 +58,8 @@ def synchronized_time(device: torch.device) -> float:
 def fastest_precision(device: torch.device) -> torch.dtype:
     """bfloat16 if a matrix product in it is clearly faster than in float32, else float32.
 
-    Processors differ a hundredfold in bf16, so it is measured. A small product is timed first: where bf16 is emulated,
-    that takes milliseconds and the large product would take seconds.
+    The speed of bf16 varies 100-fold between processors, so it is measured. A small product is timed first: where bf16
+    is emulated it takes milliseconds, and the large product would take seconds.
     """
     if device.type not in PRODUCT_SIZE or _bf16_speedup(PROBE_SIZE, device) < 1 / MIN_SPEEDUP:
         return torch.float32

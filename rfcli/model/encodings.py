@@ -13,7 +13,7 @@ Rotation = tuple[Tensor, Tensor]  # cosines and sines [..., N, D / 2]
 
 
 def nerf_encoding(x: Tensor, frequencies: int) -> Tensor:
-    """Numbers with their sines and cosines at F frequencies 2^0 .. 2^(F - 1).
+    """Appends the sines and cosines of numbers at F frequencies 2^0 .. 2^(F - 1).
 
     Mildenhall et al., NeRF, arXiv 2003.08934, section 5.1.
 

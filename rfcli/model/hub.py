@@ -16,8 +16,8 @@ def load(name: str, device: str = "auto") -> RenderFormer:
     """Loads a model with the attention mechanism it was trained with; see `rfcli.load_model`.
 
     Args:
-        name: As for `locate`.
-        device: auto, cpu, cuda or mps.
+        name: See `locate`.
+        device: "auto", "cpu", "cuda" or "mps".
 
     Returns:
         The model, in eval mode.

@@ -17,8 +17,8 @@ from rfcli.model.config import RenderFormerConfig
 from rfcli.model.encodings import Rotation, rotate
 from rfcli.model.fused_ops import rms_norm_for_training
 
-LAYER_EPS = 1e-6  # of norms inside the layers of both transformers
-# Of norms after the encoders: torch's defaults, as in the official models.
+LAYER_EPS = 1e-6  # epsilon of norms inside the layers of both transformers
+# Epsilon of norms after the encoders: torch's defaults, as in the official models.
 ENCODER_EPS = {"rms_norm": torch.finfo(torch.float32).eps, "layer_norm": 1e-5, "none": 0.0}
 
 
@@ -64,7 +64,7 @@ _NORMS: dict[str, type[RMSNorm] | type[LayerNorm]] = {"rms_norm": RMSNorm, "laye
 
 
 class FeedForward(nn.Module):
-    """Position-wise feed-forward layer, dim -> hidden -> dim; a subclass defines the hidden activations."""
+    """Token-wise feed-forward layer, dim -> hidden -> dim; a subclass defines the hidden activations."""
 
     def __init__(self, dim: int, hidden: int, bias: bool, dropout: float) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class FeedForward(nn.Module):
         return out
 
 
-class SwiGLU(FeedForward):
+class SwiGLUFeedForward(FeedForward):
     """w2(silu(w1 x) * w3 x) (Shazeer, arXiv 2002.05202)."""
 
     def __init__(self, dim: int, hidden: int, bias: bool, dropout: float) -> None:
@@ -96,7 +96,7 @@ class SwiGLU(FeedForward):
         return F.silu(gate, inplace=True).mul_(self.w3(x))  # the gate is not needed again
 
 
-class GELU(FeedForward):
+class GELUFeedForward(FeedForward):
     """w2(gelu(w1 x)) with gelu(x) = x Phi(x), Phi exact, not its tanh approximation (Hendrycks, arXiv 1606.08415)."""
 
     def hidden(self, x: Tensor) -> Tensor:
@@ -111,7 +111,7 @@ def add_feed_forward(x: Tensor, norm: nn.Module, feed_forward: nn.Module, dropou
     return chunked(lambda part: [x[:, part] + dropout(feed_forward(norm(x[:, part])))], x)[0]
 
 
-FEED_FORWARD: dict[str, type[FeedForward]] = {"swiglu": SwiGLU, "gelu": GELU}
+FEED_FORWARD: dict[str, type[FeedForward]] = {"swiglu": SwiGLUFeedForward, "gelu": GELUFeedForward}
 
 
 class LayerParts:
@@ -154,15 +154,15 @@ def merge_heads(x: Tensor) -> Tensor:
 
 
 def rotate_part(x: Tensor, rotation: Rotation | None, part: slice) -> Tensor:
-    """The tokens x [B, H, n, D] in the slice `part` of a sequence, rotated by that slice of its rotation."""
+    """Rotates the tokens x [B, H, n, D] of the slice `part` of a sequence by that slice of its rotation."""
     return rotate(x, None if rotation is None else (rotation[0][:, part], rotation[1][:, part]))
 
 
 class SelfAttention(nn.Module):
-    """Projections, QK norm over the full width and RoPE around any mechanism `(q, k, v, context) -> out`.
+    """Projections, QK norm over the full width and RoPE around any attention mechanism.
 
     The norm before the projections is an argument of the methods: it is applied chunk by chunk, so that the normalised
-    tokens of a long scene never exist all at once.
+    tokens of all triangles are not in memory at the same time.
     """
 
     def __init__(
@@ -192,7 +192,7 @@ class SelfAttention(nn.Module):
         return self.projected(self._attended(x, norm, rotation, context))
 
     def _attended(self, x: Tensor, norm: nn.Module, rotation: Rotation | None, context: Context) -> Tensor:
-        """[B, H, N, D] the mechanism's output; mechanisms with an output buffer write it into the memory of q."""
+        """[B, H, N, D] the mechanism's output; mechanisms that take an output buffer write it into the memory of q."""
         q, k, v = self.queries_keys_values(x, norm, rotation)
         buffer = {"out": q} if self.takes_output_buffer else {}
         return self.mechanism(q, k, v, context, **buffer)  # type: ignore[no-any-return]
@@ -227,17 +227,17 @@ class CrossAttention(nn.Module):
         return chunked(project, tokens)
 
     def forward(self, x: Tensor, k: Tensor, v: Tensor, rotation: Rotation | None, context: Context) -> Tensor:
-        """Attends from the queries of B V sequences to the keys of B sequences.
+        """Attends from the queries of S V sequences to the keys of S sequences.
 
         Args:
-            x: [B V, M, C]; V consecutive sequences share their keys.
-            k: [B, H, N, D], or [B V, H, N, D] if each sequence has its own keys.
-            v: Likewise.
-            rotation: Of the queries, [B V, M, D / 2].
-            context: Of the keys.
+            x: [S V, M, C]; V consecutive sequences share their keys.
+            k: Keys [S, H, N, D], or [S V, H, N, D] if each sequence has its own.
+            v: Values of the same shape.
+            rotation: Cosines and sines [S V, M, D / 2] of the queries.
+            context: Attention context of the keys.
 
         Returns:
-            [B V, M, C].
+            [S V, M, C].
         """
         q = rotate(split_heads(self.q_norm(self.q_proj(x)), self.heads), rotation)
         views = len(x) // len(k)
@@ -249,8 +249,8 @@ class CrossAttention(nn.Module):
 def run_layer(layer: nn.Module, recompute: bool, *inputs: Any) -> Tensor:
     """Calls `layer(*inputs)`, optionally with activation checkpointing.
 
-    With `recompute` only the inputs are kept, and backward runs the layer a second time; outputs, gradients and dropout
-    are the same (Chen et al., Training Deep Nets with Sublinear Memory Cost, arXiv 1604.06174).
+    With `recompute` only the inputs are saved, and backward runs the layer a second time; outputs, gradients and
+    dropout are the same (Chen et al., Training Deep Nets with Sublinear Memory Cost, arXiv 1604.06174).
     """
     if not (recompute and torch.is_grad_enabled()):
         return layer(*inputs)  # type: ignore[no-any-return]

@@ -62,8 +62,8 @@ class TriangleTokens(nn.Module):
 class TokenPositions(nn.Module):
     """An encoding of the vertex positions that is added to the tokens.
 
-    RoPE gives attention only positions of keys relative to queries, and none to values. Without this encoding, the
-    direction to a light could only be inferred from the attention weights.
+    RoPE encodes only positions of keys relative to queries, and nothing in the values. Without this encoding, the
+    direction to an emitter could only be inferred from the attention weights.
     """
 
     def __init__(self, dim: int, frequencies: int) -> None:
@@ -79,7 +79,7 @@ class TokenPositions(nn.Module):
 
 
 def encode_surface(encoder: nn.Linear, batch: SceneBatch, config: RenderFormerConfig) -> Tensor:
-    """[B, N, C] embedding of every triangle's material: a linear map of its 13 x P x P texture values.
+    """[B, N, C] embedding of every triangle's material: a linear map W of its 13 x P x P texture values.
 
     Emission enters as log10(1 + e), or unchanged if the model was trained on LDR images. A constant material m over the
     triangular mask of the texture needs no texture: W (m x mask) = (W . mask) m, a map of 13 numbers in place of
