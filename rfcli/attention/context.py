@@ -1,4 +1,4 @@
-"""Properties of the tokens that an attention mechanism may use besides q, k and v."""
+"""Properties of the tokens, given to an attention mechanism together with q, k and v."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +13,15 @@ class Context:
 
     Attributes:
         key_mask: [B, N] bool, True = a real token, False = padding; None = all are real. Each row has a real token.
-        registers: Number of register tokens R, which are the first of the N; the others are triangles.
+        registers: Number of register tokens: learned tokens in front of the triangle tokens.
         emitters: [B, N] bool, True = a triangle that emits light; None = unknown.
-        log_weight: [B, N] natural logarithm of the weight of each key in the sums of softmax; None = all weigh 1.
-        features: [B, N, F] properties by which triangles may be clustered: position (3), then others such as normal
-            and colour, scaled so that a difference of 1 counts as much as half the extent of the scene; None = unknown.
-        plan: What the mechanism's `plan(context)` has returned; None = nothing.
+        log_weight: [B, N] natural logarithm of the weight of each key in the sums of softmax; None = all weights are 1.
+        features: [B, N, A] surface features, by which triangles may be clustered: position (3) in world units, then
+            others such as normal and albedo, of which a difference of 1 is as large as a distance of half the extent
+            of the scene; None = unknown.
+        plan: The result of the mechanism's `plan(context)`; None = nothing.
         group: Processes (of torch.distributed) over which the sequence is distributed: the N tokens are those of one
-            process, the keys those of all; None = one process. For mechanisms with `splits_over_processes`.
+            process, and the keys are those of all; None = one process. For mechanisms with `splits_over_processes`.
     """
 
     key_mask: Tensor | None = None
@@ -39,7 +40,7 @@ class Context:
         return weight.masked_fill(~self.key_mask, float("-inf"))
 
     def exact_mask(self, batch: int, tokens: int, device: torch.device) -> Tensor:
-        """[B, N] bool, the keys that a mechanism should not approximate: real registers and emitters."""
+        """[B, N] bool, the exact keys, which a mechanism should not approximate: real registers and emitters."""
         exact = torch.zeros(batch, tokens, dtype=torch.bool, device=device)
         if self.emitters is not None:
             exact |= self.emitters

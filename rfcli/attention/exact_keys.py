@@ -1,15 +1,15 @@
 """Exact keys of linear attention: registers and emitters, whose softmax kernel is not approximated.
 
-A kernel of features distinguishes keys only as far as the features do. That is too little for the few keys that matter
-most: a light is one key among thousands, and whether a point receives its light decides the image. So the kernel is
+Keys with similar features get similar weights. This is too coarse for a few important keys: an emitter is one key among
+thousands, and its visibility decides whether a point is lit. So the output is
 
-    out_i = (sum_f phi_f(q_i) S_f + sum_e exp(q_i . k_e / sqrt(D)) w_e v_e) / (the same with 1 in place of v)
+    out_i = (sum_f phi_f(q_i) S_f + sum_e exp(q_i . k_e / sqrt(D)) w_e v_e) / (the same with v = 1)
 
-with exact keys e of weight w_e. Each is one more feature, which no other key has; the sums S_f are over all other keys.
-Cost O(N E D) time for E exact keys.
+with exact keys e of weight w_e, and sums S_f over all other keys. An exact key is computed as an additional feature,
+which is zero for all other keys. Time O(N E D) for E exact keys.
 
-Learned features approximate the softmax kernel up to a factor e^b per head, which is learned too: the weight of all
-other keys relative to the exact ones.
+Learned features approximate the softmax kernel up to a factor e^b per head. The balance b of a head is learned; it sets
+the weight of all other keys relative to the exact ones.
 """
 
 from dataclasses import dataclass
@@ -21,37 +21,37 @@ from torch import Tensor
 
 from rfcli.attention.context import Context
 
-SLOT_MULTIPLE = 8  # exact keys are padded to a multiple of this number: products of such widths are faster
-INITIAL_LOG_SCALE = 1.0  # b before training: right for logits with a standard deviation of 1.4
-LOG_SCALE_RATE = 10.0  # b changes by more than weights do at the same learning rate
+KEY_MULTIPLE = 8  # exact keys are padded to a multiple of this number; matrix products of such widths are faster
+INITIAL_BALANCE = 1.0  # b before training: correct for normally distributed logits of standard deviation 1.4
+BALANCE_RATE = 10.0  # factor of the parameter: b changes faster than other weights at the same learning rate
 
 
 @dataclass(frozen=True)
 class ExactKeys:
-    """E exact keys per scene: k, v [B, H, E, D]; log_weight [B, E], -inf in slots that a scene leaves empty."""
+    """E exact keys per scene: k, v [B, H, E, D]; log_weight [B, E], -inf for padding."""
 
     k: Tensor
     v: Tensor
     log_weight: Tensor
 
 
-def log_scale(balance: Tensor) -> Tensor:
-    """[H, 1, 1] the log scale b of each head, from the learned parameter `balance` [H]."""
-    return (INITIAL_LOG_SCALE + LOG_SCALE_RATE * balance)[:, None, None]
+def head_balance(parameter: Tensor) -> Tensor:
+    """The balance b [H, 1, 1] of each head, from the learned parameter [H], which starts at 0."""
+    return (INITIAL_BALANCE + BALANCE_RATE * parameter)[:, None, None]
 
 
 def split_exact_keys(k: Tensor, v: Tensor, context: Context) -> tuple[ExactKeys | None, Tensor | None]:
     """Separate the exact keys from k, v [B, H, N, D].
 
-    Returns them (of all processes of `context.group`), None if there are none, and the log weights [B, N] of all keys
-    for the sums over features: -inf for padding and exact keys; None = all weigh 1.
+    Returns two values: the exact keys of all processes of `context.group`, None if there are none; and the log weights
+    [B, N] for the sums over features, -inf for padding and exact keys, None if all weights are 1.
     """
     bias = context.key_bias()
     exact = context.exact_mask(k.shape[0], k.shape[2], k.device)
     largest = exact.sum(1).amax()
     if context.group is not None:
         dist.all_reduce(largest, dist.ReduceOp.MAX, context.group)
-    if not (count := -(-int(largest) // SLOT_MULTIPLE) * SLOT_MULTIPLE):
+    if not (count := -(-int(largest) // KEY_MULTIPLE) * KEY_MULTIPLE):
         return None, bias
     bias = torch.zeros_like(exact, dtype=torch.float32) if bias is None else bias.float()
     exact_bias = torch.where(exact, bias, float("-inf"))
@@ -64,7 +64,7 @@ def split_exact_keys(k: Tensor, v: Tensor, context: Context) -> tuple[ExactKeys 
 
 
 def _gather_from_processes(keys: ExactKeys, count: int, group: Any) -> ExactKeys:
-    """The exact keys of all processes; each sends `count` slots, the maximum over processes."""
+    """The exact keys of all processes. Each sends `count` of them, the maximum over processes, with padding."""
     missing = count - keys.k.shape[2]
     pad = torch.nn.functional.pad
     own = (

@@ -2,12 +2,13 @@
 
     out_i = sum_f phi_f(q_i) S_f / sum_f phi_f(q_i) z_f,   S_f = sum_j phi_f(k_j) v_j,   z_f = sum_j phi_f(k_j)
 
-Features are given as logarithms, since their values may differ by factors of e^100 and more. S and z are relative to
-exp(M_f), the largest value of feature f over all keys, and M_f is added to the log features of the queries. This is
-exact: nothing overflows, and no epsilon hides small features. Any factor of a single query cancels in the fraction.
-Exact keys (`rfcli.attention.exact_keys`) are further features with S = v, z = 1 and M = 0.
+Features are given as logarithms, since their values may differ by factors of e^100 and more. S and z are divided by
+exp(l_f), the largest value of feature f over all keys, and l_f is added to the log features of the queries. The result
+is the same, nothing overflows, and no epsilon is needed, which would exceed small features. Multiplying all features of
+a query by the same factor does not change its output, since the factor cancels in the fraction.
+Exact keys (`rfcli.attention.exact_keys`) are additional features with S = v, z = 1 and l = 0.
 
-Cost O(N m D) time; O(chunk m) memory besides q, k, v and out.
+Time O(N m D) for m features; memory O(chunk m) besides q, k, v and out.
 """
 
 import math
@@ -19,10 +20,10 @@ import torch.distributed as dist
 from torch import Tensor
 
 CHUNK = 512  # tokens whose features are in memory at once: a few MB, and products large enough to run at full speed
-ONES = 8  # columns of z next to S, all equal: products of a multiple of 8 columns are 10 % faster than of one more
+ONES = 8  # equal columns of z next to S: products of D + 8 columns are 10 % faster than of D + 1
 LOG2_E = math.log2(math.e)
 
-# [B, H, n, D] -> [B, H, n, m], logarithms of the m features of n tokens, in new memory that the caller may overwrite
+# [B, H, n, D] -> [B, H, n, m]: logarithms of the m features of n tokens, in new memory that the caller may overwrite
 LogFeatures = Callable[[Tensor], Tensor]
 
 
@@ -37,21 +38,22 @@ def attend_by_features(
     group: Any = None,
     exact_values: Tensor | None = None,
 ) -> Tensor:
-    """Linear attention of q [B, H, M, D] to k, v [B, H, N, D] -> [B, H, M, D].
+    """Linear attention.
 
     Args:
-        q: Queries.
-        k: Keys.
-        v: Values.
-        query_features: Log features of queries: m, followed by the logits of the E exact keys if there are any.
-        key_features: Log features of keys, m.
-        bias: [B, N] log weights of the keys, -inf for padding and exact keys; None = all weigh 1.
+        q: Queries [B, H, Q, D].
+        k: Keys [B, H, N, D].
+        v: Values [B, H, N, D].
+        query_features: The m log features of queries, followed by the logits of the E exact keys if there are any.
+        key_features: The m log features of keys.
+        bias: [B, N] log weights of the keys, -inf for padding and exact keys; None = all weights are 1.
         out: Memory for the result, used if gradients are disabled; may be `q`.
-        group: Processes, each with its own q, k and v, whose keys are summed; without gradients. None = one process.
+        group: Processes, each with its own q, k and v: queries attend to the keys of all. Without gradients. None = one
+            process.
         exact_values: [B, H, E, D] values of the exact keys; None = there are none.
 
     Returns:
-        [B, H, M, D].
+        [B, H, Q, D].
     """
     sums, largest = _sum_over_keys(k, v, key_features, bias)
     if group is not None:
@@ -63,7 +65,7 @@ def attend_by_features(
 
 
 def _sum_over_keys(k: Tensor, v: Tensor, log_features: LogFeatures, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-    """S_f with z_f as last columns [B, H, m, D + 8], relative to exp(M_f), and M_f [B, H, m]."""
+    """S_f with z_f as last columns [B, H, m, D + 8], divided by exp(l_f), and l_f [B, H, m]."""
     sums, largest = None, None
     for start in range(0, k.shape[2], CHUNK):
         part = slice(start, start + CHUNK)
@@ -73,7 +75,7 @@ def _sum_over_keys(k: Tensor, v: Tensor, log_features: LogFeatures, bias: Tensor
         if sums is None or largest is None:
             largest = exponent.new_full((*exponent.shape[:2], exponent.shape[-1]), float("-inf"))
             sums = exponent.new_zeros(*largest.shape, v.shape[-1] + ONES)
-        # The maximum is only a unit: the result does not depend on it, so it needs no gradient.
+        # The result does not depend on l_f, so l_f needs no gradient.
         updated = torch.maximum(largest, exponent.detach().amax(2))
         reference = updated.masked_fill(updated == float("-inf"), 0.0)  # only padding so far
         weights = _exp_(exponent.sub_(reference[:, :, None]))
@@ -96,9 +98,9 @@ def _with_ones(v: Tensor) -> Tensor:
 
 
 def _sum_over_processes(sums: Tensor, largest: Tensor, group: Any) -> tuple[Tensor, Tensor]:
-    """S_f, z_f and M_f over the keys of all processes.
+    """S_f, z_f and l_f over the keys of all processes.
 
-    One reduction for the maxima and one for the sums: m (D + 9) numbers per head, independent of the number of keys.
+    One reduction for the maxima and one for the sums: m (D + 9) numbers per head, for any number of keys.
     """
     common = largest.clone()
     dist.all_reduce(common, dist.ReduceOp.MAX, group)
@@ -109,7 +111,7 @@ def _sum_over_processes(sums: Tensor, largest: Tensor, group: Any) -> tuple[Tens
 
 
 def _attend_to_sums(q: Tensor, sums: Tensor, largest: Tensor, log_features: LogFeatures, out: Tensor | None) -> Tensor:
-    """The fraction for every query. q [B, H, M, D] -> [B, H, M, D]."""
+    """The fraction for every query. q [B, H, Q, D] -> [B, H, Q, D]."""
 
     def fraction(part: Tensor) -> tuple[Tensor, Tensor]:
         exponent = log_features(part).add_(largest[:, :, None])
@@ -121,6 +123,6 @@ def _attend_to_sums(q: Tensor, sums: Tensor, largest: Tensor, log_features: LogF
     if torch.is_grad_enabled():
         return torch.cat([torch.div(*fraction(part)) for part in parts], 2)
     out = torch.empty_like(q, memory_format=torch.contiguous_format) if out is None else out
-    for part, place in zip(parts, torch.split(out, CHUNK, 2), strict=True):
-        torch.div(*fraction(part), out=place)
+    for part, result in zip(parts, torch.split(out, CHUNK, 2), strict=True):
+        torch.div(*fraction(part), out=result)
     return out

@@ -1,15 +1,15 @@
-"""Hedgehog attention: linear attention with learned features that are as peaked as softmax.
+"""Hedgehog attention: linear attention with learned features, whose weights can be as peaked as those of softmax.
 
     phi(x) = [softmax(W x), softmax(-W x)],   W [D, D] per head, one for queries and one for keys
 
-(Zhang et al., arXiv 2402.04347); `rfcli.attention.feature_sums` computes the sums over features. W starts as the
-identity, is trained to imitate the layers of a softmax model, and then with the whole model.
+(Zhang et al., arXiv 2402.04347). `rfcli.attention.feature_sums` computes the sums over features. W starts as the
+identity. It is trained first to reproduce the layers of a softmax model, then with the whole model.
 
 The paper uses these features for all keys. Here registers and emitters are exact keys (`rfcli.attention.exact_keys`),
-and the kernel of all other keys is e^b D / 2 phi(q) . phi(k). The factor D / 2 sets the unit: features that do not
-distinguish any keys have phi(q) . phi(k) = 2 / D, where the softmax kernel is about e^b. Each head learns its b.
+and the kernel of all other keys is e^b D / 2 phi(q) . phi(k) with the learned balance b of the head. The factor D / 2
+is a normalisation: uniform features have phi(q) . phi(k) = 2 / D, so that their kernel is e^b.
 
-Cost O(N (D + E) D) time for E registers and emitters.
+Time O(N (D + E) D) for E registers and emitters.
 """
 
 import math
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from rfcli.attention.context import Context
-from rfcli.attention.exact_keys import ExactKeys, log_scale, split_exact_keys
+from rfcli.attention.exact_keys import ExactKeys, head_balance, split_exact_keys
 from rfcli.attention.feature_sums import LogFeatures, attend_by_features
 from rfcli.attention.layer import AttentionLayer
 from rfcli.attention.mechanism import LayerSpec
@@ -32,7 +32,7 @@ class Hedgehog(AttentionLayer):
         super().__init__(spec)
         self.query_map = nn.Parameter(torch.eye(spec.head_dim).repeat(spec.heads, 1, 1))
         self.key_map = nn.Parameter(torch.eye(spec.head_dim).repeat(spec.heads, 1, 1))
-        self.balance = nn.Parameter(torch.zeros(spec.heads))  # [H], b of each head by `log_scale`
+        self.balance = nn.Parameter(torch.zeros(spec.heads))  # [H], see `head_balance`
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context, out: Tensor | None = None) -> Tensor:
         """q, k, v [B, H, N, D] -> [B, H, N, D] in the dtype of q; computed in float32 or float64."""
@@ -44,8 +44,8 @@ class Hedgehog(AttentionLayer):
             q, k, v = q.to(wide), k.to(wide), v.to(wide)
             exact, bias = split_exact_keys(k, v, context)
             if exact is not None:
-                scale = log_scale(self.balance.to(wide)) + math.log(q.shape[-1] / 2)
-                query_features = partial(features_and_logits, query_features, scale, exact)
+                log_factor = head_balance(self.balance.to(wide)) + math.log(q.shape[-1] / 2)
+                query_features = partial(features_and_logits, query_features, log_factor, exact)
             return attend_by_features(
                 q,
                 k,
@@ -65,10 +65,11 @@ def log_softmax_features(weight: Tensor, x: Tensor) -> Tensor:
     return torch.cat([projected.log_softmax(-1), (-projected).log_softmax(-1)], -1)
 
 
-def features_and_logits(features: LogFeatures, scale: Tensor, exact: ExactKeys, x: Tensor) -> Tensor:
-    """[B, H, n, D] -> [B, H, n, 2D + E], log features of queries, then the logits of the exact keys minus `scale`.
+def features_and_logits(features: LogFeatures, log_factor: Tensor, exact: ExactKeys, x: Tensor) -> Tensor:
+    """[B, H, n, D] -> [B, H, n, 2D + E], log features of queries, then the logits of the exact keys minus log_factor.
 
-    scale [H, 1, 1]: log of the factor of the features' kernel, which is divided out of the whole fraction.
+    log_factor [H, 1, 1]: log(e^b D / 2). The features lack this factor of their kernel; numerator and denominator are
+    divided by it, so it is subtracted from the logits instead.
     """
-    logits = x @ exact.k.mT * x.shape[-1] ** -0.5 + exact.log_weight.to(x)[:, None, None] - scale
+    logits = x @ exact.k.mT * x.shape[-1] ** -0.5 + exact.log_weight.to(x)[:, None, None] - log_factor
     return torch.cat([features(x), logits], -1)

@@ -14,7 +14,7 @@ class AttentionLayer(nn.Module):
     A subclass implements `forward`, and the other methods if the mechanism uses them.
 
     Args:
-        spec: The place of the layer in the model.
+        spec: The position of the layer in the model, and its shape.
     """
 
     def __init__(self, spec: LayerSpec) -> None:
@@ -39,21 +39,21 @@ class AttentionLayer(nn.Module):
         raise NotImplementedError
 
     def plan(self, context: Context) -> Any:
-        """Precompute per scene, once for all layers; the result becomes `context.plan`.
+        """Precompute data of a batch, once for all layers; the result becomes `context.plan`.
 
-        The model calls the first layer's method.
+        The model calls this method of the first layer, before the first layer's `forward`.
 
         Args:
             context: Properties of the tokens, `features` included.
 
         Returns:
-            Whatever the layers need; None = nothing.
+            Any object that the layers use; None = nothing.
         """
         return None
 
     def redraw(self, seed: int) -> None:
-        """Draw new random features, if the layer has any; called from time to time during training.
+        """Draw new random features, if the layer has any; called every 200 steps in the first half of training.
 
         Args:
-            seed: Of the model; each layer adds its own index.
+            seed: The same for all layers of a model; the layer adds `spec.index`.
         """

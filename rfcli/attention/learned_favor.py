@@ -1,20 +1,22 @@
-"""FAVOR+ with learned directions and exact registers and emitters: what `rf finetune --performer` trains.
+"""FAVOR+ with learned directions and exact registers and emitters: the features of `rf finetune --performer`.
 
-    K(q, k) = e^b / m sum_f exp(u_f . q' - |q'|^2 / 2) exp(w_f . k' - |k'|^2 / 2),   x' = x / (2 D^(1/4))
+    K(q, k) = e^b / m sum_f exp(r_f . q' - |q'|^2 / 2) exp(s_f . k' - |k'|^2 / 2),   x' = x / (2 D^(1/4))
 
-with m directions u for queries and w for keys. They start as the random directions of FAVOR+
-(`rfcli.attention.performer`), are trained to imitate the layers of a softmax model, and then with the whole model.
-Three differences to FAVOR+ make training fast; each was measured on the layers of a trained model, without training:
+with m directions r for queries and s for keys. They start as the random directions of FAVOR+ (`rfcli.attention.favor`).
+They are trained first to reproduce the layers of a softmax model, then with the whole model.
 
-- Registers and emitters are exact keys (`rfcli.attention.exact_keys`): few keys matter as much as lights.
-- Logits are divided by four. Where logits reach 9 and more, hardly any random direction has a large product with both a
-  query and the keys of its largest weights, and the estimate is mostly noise, worse than the mean of all values.
-- The factor e^b of each head is the weight of all other keys relative to the exact ones. The smoother kernel
-  underestimates it: by exp(s^2 (1 - 1/16) / 2) for keys whose logits have variance s^2.
+Three differences from FAVOR+ shorten training (measured in README.md in this folder):
+
+- Registers and emitters are exact keys (`rfcli.attention.exact_keys`), since emitters matter more than other keys.
+- Logits are divided by four. FAVOR+ estimates exp(logit) by an average over random directions. For logits of 9 and
+  more, few of the m directions contribute to the average, and its error is larger than that of uniform weights.
+- Each head has a learned balance b, which sets the weight of all other keys relative to the exact ones. It compensates
+  for the division by four, which makes the kernel smaller, by exp(15 var / 32) on average for normally distributed
+  logits of variance var.
 
 Learned exponential features are also part of Hedgehog (Zhang et al., arXiv 2402.04347).
 
-Cost O(N (m + E) D) time for E registers and emitters.
+Time O(N (m + E) D) for E registers and emitters.
 """
 
 import math
@@ -24,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from rfcli.attention.context import Context
-from rfcli.attention.exact_keys import ExactKeys, log_scale, split_exact_keys
+from rfcli.attention.exact_keys import ExactKeys, head_balance, split_exact_keys
 from rfcli.attention.feature_sums import attend_by_features
 from rfcli.attention.layer import AttentionLayer
 from rfcli.attention.mechanism import LayerSpec
@@ -36,18 +38,18 @@ GAIN = 0.5  # factor of queries and of keys: logits are a quarter of those of so
 class LearnedFavor(AttentionLayer):
     """Linear attention with m = `features` learned features per head; registers and emitters are exact.
 
-    seed: of the initial directions.
+    `seed` sets the initial directions.
     """
 
     def __init__(self, spec: LayerSpec, features: int, seed: int = 0) -> None:
         super().__init__(spec)
         generator = torch.Generator().manual_seed(seed + spec.index)
         drawn = [orthogonal_gaussian(features, spec.head_dim, generator) for _ in range(spec.heads)]
-        # Stored with a length of about 1, which suits the learning rate of the other weights.
+        # Stored with norms of about 1: of the scale of the other weights, for which the learning rate is chosen.
         directions = torch.stack(drawn) * spec.head_dim**-0.5
         self.query_directions = nn.Parameter(directions)  # [H, m, D]
         self.key_directions = nn.Parameter(directions.clone())
-        self.balance = nn.Parameter(torch.zeros(spec.heads))  # [H], b of each head by `log_scale`
+        self.balance = nn.Parameter(torch.zeros(spec.heads))  # [H], see `head_balance`
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context, out: Tensor | None = None) -> Tensor:
         """q, k, v [B, H, N, D] -> [B, H, N, D] in the dtype of q; computed in float32 or float64."""
@@ -61,9 +63,9 @@ class LearnedFavor(AttentionLayer):
             exact, bias = split_exact_keys(k, v, context)
             query_features = partial(torch.matmul, other=query_directions)
             if exact is not None:
-                scale = log_scale(self.balance.to(wide)) - math.log(query_directions.shape[-1])
+                log_factor = head_balance(self.balance.to(wide)) - math.log(query_directions.shape[-1])
                 products = append_keys(query_directions, exact.k)
-                query_features = partial(query_features_and_logits, products, scale, exact)
+                query_features = partial(query_features_and_logits, products, log_factor, exact)
             return attend_by_features(
                 q,
                 k,
@@ -78,7 +80,7 @@ class LearnedFavor(AttentionLayer):
 
 
 def log_key_features(directions: Tensor, x: Tensor) -> Tensor:
-    """[B, H, n, D] -> [B, H, n, m], w . x' - |x'|^2 / 2. directions [H, D, m], divided by 2 D^(1/4)."""
+    """[B, H, n, D] -> [B, H, n, m], s . x' - |x'|^2 / 2. directions [H, D, m]: s / (2 D^(1/4))."""
     return (x @ directions).sub_(half_squared_norm(x))
 
 
@@ -87,14 +89,14 @@ def append_keys(directions: Tensor, keys: Tensor) -> Tensor:
     return torch.cat([directions.expand(len(keys), -1, -1, -1), keys.mT * keys.shape[-1] ** -0.5], -1)
 
 
-def query_features_and_logits(products: Tensor, scale: Tensor, exact: ExactKeys, x: Tensor) -> Tensor:
+def query_features_and_logits(products: Tensor, log_factor: Tensor, exact: ExactKeys, x: Tensor) -> Tensor:
     """[B, H, n, D] -> [B, H, n, m + E], log features of queries, then the logits of the exact keys.
 
-    products: from `append_keys`. The features lack the factors exp(-|x'|^2 / 2) and exp(scale), scale [H, 1, 1]; these
-    are divided out of the whole fraction, so they are subtracted from the logits instead.
+    products: see `append_keys`. log_factor [H, 1, 1]: log(e^b / m). The features lack this factor and exp(-|x'|^2 / 2);
+    numerator and denominator are divided by both, so their logarithms are subtracted from the logits instead.
     """
     exponents = x @ products
-    exponents[..., -exact.k.shape[2] :] += exact.log_weight.to(x)[:, None, None] + (half_squared_norm(x) - scale)
+    exponents[..., -exact.k.shape[2] :] += exact.log_weight.to(x)[:, None, None] + (half_squared_norm(x) - log_factor)
     return exponents
 
 

@@ -19,7 +19,7 @@ class Option:
     Attributes:
         name: Name of the keyword argument; `feature_map` becomes `--feature-map` on the command line.
         kind: Type of the value: int, float or str.
-        default: Value that the layer receives where none is given.
+        default: Value if none is given.
         help: Help text, one sentence.
         minimum: Smallest value allowed; None = no limit. Numbers only.
         maximum: Largest value allowed; None = no limit. Numbers only.
@@ -54,13 +54,13 @@ class Option:
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """The place of an attention layer in the model; the first argument of its constructor.
+    """The position of an attention layer in the model, and its shape; the first argument of its constructor.
 
     Attributes:
         heads: Number of heads H.
         head_dim: Channels per head D.
         index: Number of the layer within its stage, from 0; makes random seeds differ between layers.
-        frequencies: Number of RoPE frequencies F that rotate queries and keys; 0 = no RoPE, None = unknown.
+        frequencies: Number F of RoPE frequencies that rotate queries and keys; 0 = no RoPE, None = unknown.
     """
 
     heads: int
@@ -100,9 +100,9 @@ class Mechanism:
         """Create a layer.
 
         Args:
-            spec: The place of the layer in the model.
-            options: Options by name; those that are not given have their declared default. The layer may accept
-                further keyword arguments that are not declared, such as `seed`.
+            spec: The position of the layer in the model, and its shape.
+            options: Options by name, with their declared defaults if not given. They may include arguments of the
+                layer that are not declared as options, such as `seed`.
 
         Returns:
             The layer, with new parameters.

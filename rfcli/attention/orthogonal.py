@@ -9,15 +9,15 @@ from torch import Tensor
 
 
 def orthogonal_gaussian(rows: int, dim: int, generator: torch.Generator) -> Tensor:
-    """[rows, dim] float32 on the CPU; up to rounding the same on every machine for the same generator state."""
+    """[rows, dim] float32 on the CPU; equal up to rounding on all machines for equal states of the generator."""
     blocks = []
     for start in range(0, rows, dim):
         gaussian = torch.randn(dim, dim, generator=generator, dtype=torch.float64)
         q, r = torch.linalg.qr(gaussian)
-        # The sign convention of QR prefers some rotations; with the signs of r's diagonal, q is uniform (Haar).
+        # Without the signs of r's diagonal, q would not be distributed uniformly over all rotations (Haar measure).
         blocks.append((q * r.diagonal().sign()).T[: rows - start])
     directions = torch.cat(blocks)
-    # The norms of independent Gaussian vectors make each row exactly Gaussian.
+    # Norms of independent Gaussian vectors, so that each row is distributed as a Gaussian vector.
     norms = torch.randn(rows, dim, generator=generator, dtype=torch.float64).norm(dim=1)
     scaled: Tensor = directions * norms[:, None]
     return scaled.float()

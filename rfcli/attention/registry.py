@@ -12,8 +12,8 @@ from rfcli.errors import InputError
 if TYPE_CHECKING:
     from rfcli.attention.layer import AttentionLayer
 
-ENTRY_POINT_GROUP = "rfcli.attention"  # NAME = "package.module:mechanism", which is a Mechanism called NAME
-SOFTMAX = "sdpa"  # exact attention: the default, and what the others approximate and are compared with
+ENTRY_POINT_GROUP = "rfcli.attention"  # NAME = "package.module:variable"; the variable is a Mechanism called NAME
+SOFTMAX = "sdpa"  # exact softmax attention, the default; named after torch's scaled_dot_product_attention
 
 OWN_MECHANISMS = (
     Mechanism(
@@ -25,7 +25,7 @@ OWN_MECHANISMS = (
     ),
     Mechanism(
         name="performer",
-        layer="rfcli.attention.performer:performer_layer",
+        layer="rfcli.attention.favor:performer_layer",
         summary="Linear attention with exponential features; registers and emitters are attended exactly.",
         cost="N",
         needs_training=True,
@@ -54,11 +54,20 @@ OWN_MECHANISMS = (
     Mechanism(
         name="nearfar",
         layer="rfcli.attention.nearfar:NearFar",
-        summary="Softmax over a fixed number of keys per query: near triangles, and clusters of far ones.",
+        summary="Softmax over near triangles, clusters of far ones, registers and emitters.",
         cost="N",
         needs_training=False,
         takes_output_buffer=True,
-        options=(Option("keys", int, 1024, "Keys per query: 512 draft, 2048 fine.", minimum=1, maximum=1 << 16),),
+        options=(
+            Option(
+                "keys",
+                int,
+                1024,
+                "Triangles and clusters per query, besides registers and emitters; 512 draft, 2048 fine.",
+                minimum=1,
+                maximum=1 << 16,
+            ),
+        ),
     ),
 )
 _OWN = {mechanism.name: mechanism for mechanism in OWN_MECHANISMS}
@@ -111,7 +120,7 @@ def _load(point: EntryPoint) -> Mechanism:
     where = f"attention '{point.name}' ({point.value})"
     try:
         found = point.load()
-    except Exception as error:  # whatever the other package raises
+    except Exception as error:  # the other package may raise any exception
         raise InputError(f"{where} cannot be loaded ({error}); update or remove the package.") from error
     if not isinstance(found, Mechanism) or found.name != point.name:
         raise InputError(f"{where} is not a Mechanism called '{point.name}'; update or remove the package.")

@@ -1,8 +1,10 @@
 """Exact softmax attention by the kernels of torch.
 
-    out_i = sum_j softmax_j(q_i . k_j / sqrt(D) + b_j) v_j          b_j = log weight of key j, -inf for padding
+    out_i = sum_j softmax_j(q_i . k_j / sqrt(D) + log w_j) v_j
 
-Cost O(N^2 D) time, O(N) memory (flash attention on CPU and CUDA).
+with the weight w_j of key j, which is 0 for padding. `sdpa` abbreviates scaled_dot_product_attention, torch's function.
+
+Time O(N^2 D), memory O(N) (flash attention on CPU and CUDA).
 Vaswani et al., Attention Is All You Need, arXiv 1706.03762; Dao et al., FlashAttention, arXiv 2205.14135.
 """
 
@@ -17,7 +19,7 @@ class SoftmaxAttention(AttentionLayer):
     """Softmax attention; no parameters."""
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
-        """q [B, H, M, D], k, v [B, H, N, D] -> [B, H, M, D]; `context` describes the N keys."""
+        """q [B, H, Q, D], k, v [B, H, N, D] -> [B, H, Q, D]; `context` describes the N keys."""
         bias = context.key_bias()
         mask = None if bias is None else bias[:, None, None, :].to(q.dtype)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)

@@ -1,4 +1,4 @@
-"""Exact registers and emitters next to learned features of all other keys."""
+"""Exact registers and emitters, with learned features for all other keys."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def test_registers_and_emitters_alone_equal_softmax(name: str) -> None:
 
 
 def test_emitter_with_large_logits_is_attended_exactly() -> None:
-    """Its logit is 20, which random features hardly resolve."""
+    """Its logit is 20, for which random features have a large error."""
     q, k, v = sequence(1, 1, 500, 64)
     direction = torch.nn.functional.normalize(torch.ones(64, dtype=torch.float64), dim=0)
     q = q * 0.3 + direction * 10

@@ -1,4 +1,4 @@
-"""A mechanism of another package is treated as our own everywhere, with no change in rfcli."""
+"""A mechanism of another package works everywhere like our own, with no change in rfcli."""
 
 import json
 import os
@@ -65,7 +65,7 @@ broken = mean_attention:broken
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A package as pip leaves it: modules, and a .dist-info folder with its entry points."""
+    """A package as pip installs it: modules, and a .dist-info folder with its entry points."""
     folder = tmp_path_factory.mktemp("packages")
     (folder / "mean_attention").mkdir()
     (folder / "mean_attention" / "__init__.py").write_text(DECLARATION)
@@ -91,7 +91,7 @@ def softmax_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_rf(package: Path, folder: Path, arguments: Sequence[object]) -> subprocess.CompletedProcess[str]:
-    """`rf` in a process of its own, where the package is installed."""
+    """Run `rf` in its own process, in which the package is installed."""
     program = [sys.executable, "-c", "from rfcli.cli.app import main; main()"]
     paths = os.pathsep.join([str(package), str(Path(__file__).parents[2])])
     return subprocess.run(
@@ -137,7 +137,7 @@ def test_model_renders_with_it() -> None:
 
 
 def test_help_shows_its_options(package: Path, tmp_path: Path) -> None:
-    """Names that the command or another mechanism has get the mechanism's name in front."""
+    """An option whose name is already in use gets the mechanism's name as a prefix."""
     help_text = run_rf(package, tmp_path, ["render", "--help"]).stdout
     assert "--gain" in help_text
     assert "Factor of the mean. (mean; default: 1.0)" in help_text
@@ -171,7 +171,7 @@ def test_render_warns_until_finetune_has_trained_it(package: Path, softmax_model
 
 
 @pytest.mark.slow
-def test_bench_has_its_rows_and_marks_its_images_as_untrained(
+def test_bench_measures_it_and_marks_its_images_as_untrained(
     package: Path, softmax_model: Path, tmp_path: Path
 ) -> None:
     scene = write_dataset(tmp_path / "data", 1) / "scenes" / "000000.h5"

@@ -16,7 +16,7 @@ from tests.support.attention_scenes import padded_context, random_context, seque
 SHAPES = [(1, 1, 1, 32), (1, 3, 17, 64), (2, 2, 130, 96), (3, 1, 257, 128)]
 LONG = (1, 1, 5000, 32)
 FAVOR = ("performer", {"feature_map": "favor"})
-POOLING = ("nearfar", {"keys": 12})  # few keys, so that near-far attention pools in small scenes too
+POOLING = ("nearfar", {"keys": 12})  # few keys, so that near-far attention pools small scenes too
 LAYERS = [*((name, {}) for name in names()), FAVOR, POOLING]
 every_layer = pytest.mark.parametrize(
     ("name", "options"), LAYERS, ids=["-".join(map(str, [name, *options.values()])) for name, options in LAYERS]
@@ -49,7 +49,7 @@ def test_equals_dense_float64_reference(name: str, options: Options, padded: boo
 @every_layer
 def test_equals_reference_for_5000_tokens(name: str, options: Options, padded: bool) -> None:
     if name == "performer":
-        options = {**options, "features": 4}  # the reference sums N x N x features numbers
+        options = {**options, "features": 4}  # the reference sums N x N x m numbers
     assert_equals_reference(name, options, LONG, padded)
 
 
@@ -162,13 +162,12 @@ def test_output_buffer_may_be_the_queries(name: str, options: Options) -> None:
     with torch.no_grad():
         found = layer(buffer, k, v, context, out=buffer)
     assert torch.allclose(found.where(real, 0), expected.where(real, 0), rtol=1e-5, atol=1e-6)
-    pools = (
-        name != "nearfar" or options
-    )  # by default near-far attention computes 900 tokens exactly, without the buffer
-    assert (found.data_ptr() == buffer.data_ptr()) == bool(pools)
+    # With default options near-far attention computes 900 tokens exactly, without the buffer.
+    uses_buffer = name != "nearfar" or bool(options)
+    assert (found.data_ptr() == buffer.data_ptr()) == uses_buffer
     unchanged = q.clone()
     layer(q.requires_grad_(), k, v, context, out=q)
-    assert torch.equal(q, unchanged)  # gradients need them
+    assert torch.equal(q, unchanged)  # the backward pass needs the queries
 
 
 @pytest.mark.parametrize("scale", [0.0, 60.0])

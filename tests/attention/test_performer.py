@@ -9,14 +9,14 @@ from rfcli.attention.orthogonal import orthogonal_gaussian
 from tests.support.attention_reference import dense_softmax
 
 
-def short_vectors(tokens: int, seed: int) -> list[torch.Tensor]:
+def random_sequence(tokens: int, seed: int) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     return [torch.randn(1, 1, tokens, 64, generator=generator) for _ in range(3)]
 
 
-def test_error_falls_with_the_root_of_the_number_of_features() -> None:
-    """16 times more random features, about 4 times less error."""
-    q, k, v = short_vectors(200, 0)
+def test_error_is_proportional_to_inverse_square_root_of_features() -> None:
+    """16 times as many random features give about a quarter of the error."""
+    q, k, v = random_sequence(200, 0)
     q, k = 0.4 * q, 0.4 * k
     exact = dense_softmax(q, k, v, None)
 
@@ -29,7 +29,7 @@ def test_error_falls_with_the_root_of_the_number_of_features() -> None:
 
 
 def test_result_does_not_depend_on_the_chunk_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    q, k, v = short_vectors(CHUNK + 77, 1)
+    q, k, v = random_sequence(CHUNK + 77, 1)
     mask = torch.ones(1, CHUNK + 77, dtype=torch.bool)
     mask[:, :CHUNK] = False  # only padding in the first chunk
     layer = create("performer", 1, 64, feature_map="favor")

@@ -14,8 +14,8 @@ from torch import Tensor
 
 import rfcli
 from rfcli.attention import AttentionLayer, Context, LayerSpec
+from rfcli.attention.favor import log_features
 from rfcli.attention.orthogonal import orthogonal_gaussian
-from rfcli.attention.performer import log_features
 from rfcli.model import RenderFormer, convert
 from tests.benchmarks.side_by_side import write_figure
 

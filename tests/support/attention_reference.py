@@ -13,7 +13,7 @@ from rfcli.attention.nearfar.plan import BLOCK, ScenePlan
 def reference(
     name: str, options: dict[str, Any], layer: AttentionLayer, q: Tensor, k: Tensor, v: Tensor, context: Context
 ) -> Tensor:
-    """What a layer of mechanism `name`, created with `options`, should return; q, k, v [B, H, N, D] in float64."""
+    """The output of a layer of mechanism `name` with `options`; q, k, v [B, H, N, D] in float64."""
     if name == "sdpa":
         return dense_softmax(q, k, v, context.key_bias())
     if name == "performer" and options.get("feature_map") == "favor":
@@ -38,7 +38,7 @@ def dense_softmax(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tenso
 def dense_favor(q: Tensor, k: Tensor, v: Tensor, directions: Tensor, bias: Tensor | None) -> Tensor:
     """The FAVOR+ kernel sum_f phi_f(q_i) phi_f(k_j) as an N x N matrix of logarithms, then normalised.
 
-    Nothing is factored, so nothing depends on the order of sums or on running maxima.
+    The kernel is not factored, so the result does not depend on the order of sums or on running maxima.
     """
     scale = q.shape[-1] ** -0.25
     log_q = torch.einsum("bhid,hfd->bhif", q * scale, directions) - (q * scale).square().sum(-1, keepdim=True) / 2
@@ -50,15 +50,15 @@ def dense_favor(q: Tensor, k: Tensor, v: Tensor, directions: Tensor, bias: Tenso
 
 
 def sum_over_features(log_q: Tensor, log_k: Tensor) -> Tensor:
-    """log sum_f exp(log_q + log_k) [B, H, N, N], a few queries at a time: each takes N x features numbers."""
+    """log sum_f exp(log_q + log_k) [B, H, N, N], a few queries at a time: a query needs N x m numbers."""
     parts = log_q.split(max(1, 2**23 // log_k[0, 0].numel()), 2)
     return torch.cat([torch.logsumexp(part[:, :, :, None] + log_k[:, :, None], -1) for part in parts], 2)
 
 
 def dense_learned(q: Tensor, k: Tensor, v: Tensor, layer: AttentionLayer, context: Context) -> Tensor:
-    """Softmax over b - log m + log sum_f exp(u_f . q' + w_f . k' - |q'|^2 / 2 - |k'|^2 / 2).
+    """Softmax over b - log m + log sum_f exp(r_f . q' + s_f . k' - |q'|^2 / 2 - |k'|^2 / 2).
 
-    x' = x / (2 D^(1/4)); u, w the layer's rows times sqrt(D); b = 1 + 10 balance. Exact keys: q . k / sqrt(D).
+    x' = x / (2 D^(1/4)); r, s: the layer's directions times sqrt(D); b = 1 + 10 balance. Exact keys: q . k / sqrt(D).
     """
     scale, root = q.shape[-1] ** -0.25 / 2, q.shape[-1] ** 0.5
     log_q, log_k = (
@@ -98,7 +98,7 @@ def softmax_with_exact_keys(kernel: Tensor, q: Tensor, k: Tensor, v: Tensor, con
 
 
 def dense_near_far(q: Tensor, k: Tensor, v: Tensor, context: Context, frequencies: int) -> Tensor:
-    """Softmax of each query over the keys of its block in the plan; every cluster is summed anew."""
+    """Softmax of each query over the keys of its block in the plan; clusters are computed from their triangles."""
     bias = context.key_bias()
     exact = dense_softmax(q, k, v, bias)
     if context.plan is None:
@@ -111,7 +111,7 @@ def dense_near_far(q: Tensor, k: Tensor, v: Tensor, context: Context, frequencie
             continue
         out = torch.zeros_like(q[scene]).index_copy(1, plan.exact, exact[scene][:, plan.exact])
         table = _keys(k[scene], v[scene], log_weight[scene].double(), plan)
-        for block, rows in enumerate(plan.rows.tolist()):
+        for block, rows in enumerate(plan.key_rows.tolist()):
             used = [row for row in rows if row < len(table)]
             tokens = plan.order[block * BLOCK : min((block + 1) * BLOCK, plan.count)]
             out = out.index_copy(1, tokens, _attend(q[scene][:, tokens], [table[row] for row in used], frequencies))
@@ -120,9 +120,9 @@ def dense_near_far(q: Tensor, k: Tensor, v: Tensor, context: Context, frequencie
 
 
 def members(plan: ScenePlan) -> list[list[int]]:
-    """The tokens of every row of the plan's table: nodes level by level, each level but the root's of even length."""
+    """The tokens of every row of the key table: nodes by level, each level except the root's of even length."""
     tokens = plan.order[: plan.count].tolist()
-    rows, size, nodes = [], plan.smallest, len(plan.order) // plan.smallest
+    rows, size, nodes = [], plan.leaf_size, len(plan.order) // plan.leaf_size
     while True:
         nodes += nodes % 2 if nodes > 1 else 0
         rows += [tokens[i * size : (i + 1) * size] for i in range(nodes)]
@@ -159,7 +159,7 @@ def _keys(k: Tensor, v: Tensor, log_weight: Tensor, plan: ScenePlan) -> list[Key
 
 
 def _attend(q: Tensor, keys: list[Key | None], frequencies: int) -> Tensor:
-    """q [H, n, D] of a block over some keys; the squares of the queries are replaced by their mean."""
+    """Attention of the queries q [H, n, D] of a block to some keys; squared queries are replaced by their mean."""
     assert all(key is not None for key in keys)
     log_weight, mean, variance, value = (
         torch.stack(part, -2 if part[0].dim() else 0) for part in zip(*keys, strict=True)

@@ -31,5 +31,5 @@ def padded_context(batch: int, tokens: int, seed: int = 0) -> Context:
 
 
 def with_plan(layer: AttentionLayer, context: Context) -> Context:
-    """The context with the plan that the layer makes of it."""
+    """The context with the layer's plan."""
     return dataclasses.replace(context, plan=layer.plan(context))

@@ -1,17 +1,21 @@
 """The key table: mean key, variances, log weight and mean value of every node, for one layer and head.
 
-For a cluster of keys k_j with weights w_j of sum W, mean k and variance S,
+For a cluster of keys k_j of weights w_j, let w be the sum of the weights, and k and var the weighted mean and the
+variances of the keys. Then
 
-    sum_j w_j exp(q . k_j / sqrt(D)) ~ W exp(q . k / sqrt(D) + q^2 . S / (2 D))
+    sum_j w_j exp(q . k_j / sqrt(D)) ~ w exp(q . k / sqrt(D) + q^2 . var / (2 D))
 
-to second order, and exactly for normally distributed keys; the value of the cluster is the mean of its values. So a row
-of the table is [k, S, log W, mean of v]. From the smallest nodes up, nodes are merged in pairs: if a is the left one's
-share of the weight, means become a left + (1 - a) right, and the variance gains a (1 - a) (left - right)^2 of the keys.
+to second order, and exactly for normally distributed keys. The value of the cluster is the weighted mean of its values.
+So a row of the table is [k, var, log w, mean of v]: C = D + G + 1 + D columns.
 
-Variances are averaged over groups of channels, which is as accurate as one per channel and costs a sixth. RoPE rotates
-pair c F + f of a head's channels by coordinate c = 0 .. 8 (three vertices of x, y, z) times frequency f, see
-`rfcli.model.encodings`. One group holds the channels of one frequency and one axis, which the three vertices of a
-triangle rotate alike; the last group holds the channels that are not rotated.
+Leaves are pooled from their triangles; then nodes are merged in pairs up to the root. If a is the left child's share of
+the weight, a mean becomes a left + (1 - a) right, and the variances gain a (1 - a) (left - right)^2, with left and
+right the mean keys.
+
+Variances are averaged over G groups of channels, which is as accurate as one per channel and takes a sixth of the time.
+RoPE rotates pair c F + f of a head's channels by coordinate c = 0 .. 8 (x, y, z of three vertices) times frequency f
+of F, see `rfcli.model.encodings`. A group holds the channels of one frequency and one axis, which the three vertices of
+a triangle rotate alike. The last group holds the channels that are not rotated.
 """
 
 from collections.abc import Iterator
@@ -21,12 +25,12 @@ from torch import Tensor
 
 from rfcli.attention.nearfar.plan import ScenePlan
 
-COORDINATES, AXES = 9, 3
-PLACES_AT_ONCE = 4096  # bounds memory
+COORDINATES, AXES = 9, 3  # that rotate the channels of a triangle: x, y, z of three vertices
+SLOTS_AT_ONCE = 4096  # bounds memory
 
 
 def channel_groups(head_dim: int, frequencies: int) -> Tensor:
-    """[D, G = 3 F + 1], 1 where a channel belongs to a group, else 0; channels i and i + D / 2 are a pair."""
+    """[D, G], 1 where a channel belongs to a group, else 0; G = 3 F + 1. Channels i and i + D / 2 are a pair."""
     pair = torch.arange(head_dim // 2)
     coordinate, frequency = pair // max(frequencies, 1), pair % max(frequencies, 1)
     rotated = frequency * AXES + coordinate % AXES
@@ -35,14 +39,14 @@ def channel_groups(head_dim: int, frequencies: int) -> Tensor:
 
 
 def key_table(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, out: Tensor | None = None) -> Tensor:
-    """The table [M + E + 1, D + G + 1 + D]: the nodes, the exact tokens, and an empty row for unused slots.
+    """The table [M + E + 1, C]: the nodes, the exact tokens, and an empty row for padding.
 
-    k, v [T, D] of one head; groups [D, G]. out: the result of an earlier call with this plan, to be overwritten.
+    k, v [N, D] of one head; groups [D, G]. out: the table of another head with the same plan, which is overwritten.
     """
     dim, width = groups.shape
     table = k.new_zeros(len(plan.log_weight), dim + width + 1 + dim) if out is None else out
-    for places in _chunks(plan):
-        _pool(k, v, plan, groups, places, table[_nodes(places, plan)])
+    for slots in _chunks(plan):
+        _pool(k, v, plan, groups, slots, table[_leaves(slots, plan)])
     for below, above, share in zip(plan.levels[:-1], plan.levels[1:], plan.left_shares, strict=True):
         merge_pairs(table[below], share, groups, table[above][: len(share)])
     _copy_tokens(k, v, plan.exact, table[plan.nodes : -1])
@@ -53,15 +57,15 @@ def key_table(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, out: Tensor
 def key_table_gradient(
     gradient: Tensor, table: Tensor, k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of k and v [T, D] from that of their table, which is overwritten."""
+    """Gradients of k and v [N, D] from the gradient of their table. `gradient` is modified in place."""
     dk, dv, dim = torch.zeros_like(k), torch.zeros_like(v), k.shape[1]
     levels = list(zip(plan.levels[:-1], plan.levels[1:], plan.left_shares, strict=True))
     for below, above, share in reversed(levels):
         gradient[below] += merge_pairs_gradient(gradient[above][: len(share)], table[below], share, groups)
-    for places in _chunks(plan):
-        filled = slice(0, max(0, plan.count - places.start))
-        tokens = plan.order[places]
-        dkeys, dvalues = _pool_gradient(gradient[_nodes(places, plan)], k.index_select(0, tokens), plan, groups, places)
+    for slots in _chunks(plan):
+        filled = slice(0, max(0, plan.count - slots.start))
+        tokens = plan.order[slots]
+        dkeys, dvalues = _pool_gradient(gradient[_leaves(slots, plan)], k.index_select(0, tokens), plan, groups, slots)
         dk.index_add_(0, tokens[filled], dkeys[filled])
         dv.index_add_(0, tokens[filled], dvalues[filled])
     dk.index_add_(0, plan.exact, gradient[plan.nodes : -1, :dim])
@@ -70,7 +74,7 @@ def key_table_gradient(
 
 
 def merge_pairs(nodes: Tensor, share: Tensor, groups: Tensor, out: Tensor) -> None:
-    """Merge nodes 2i and 2i + 1 of [2n, C] into row i of `out`. share [n, 1] of the left one; groups [D, G]."""
+    """Merge rows 2i and 2i + 1 of nodes [2n, C] into row i of out [n, C]. share [n, 1] of the left one."""
     dim, width = groups.shape
     share = share.to(nodes)
     left, right = nodes[0::2], nodes[1::2]
@@ -80,7 +84,7 @@ def merge_pairs(nodes: Tensor, share: Tensor, groups: Tensor, out: Tensor) -> No
 
 
 def merge_pairs_gradient(gradient: Tensor, nodes: Tensor, share: Tensor, groups: Tensor) -> Tensor:
-    """The gradient [2n, C] of `nodes` from that of the merged nodes [n, C]."""
+    """The gradient [2n, C] of `nodes` from the gradient [n, C] of the merged nodes."""
     dim, width = groups.shape
     share = share.to(nodes)
     result = torch.empty_like(nodes)
@@ -95,21 +99,21 @@ def merge_pairs_gradient(gradient: Tensor, nodes: Tensor, share: Tensor, groups:
     return result
 
 
-def _pool(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, places: slice, out: Tensor) -> None:
-    """Pool some places into their smallest nodes, rows of `out`.
+def _pool(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, slots: slice, out: Tensor) -> None:
+    """Pool the triangles of some slots into their leaves, the rows of out [n, C].
 
-    Variances are differences of second moments: half as many passes over the keys as merging in pairs, and keys are
-    small enough for its rounding errors.
+    A variance is the mean square minus the squared mean. This takes half as many passes over the keys as merging in
+    pairs; its rounding errors are negligible, since keys are normalised.
     """
-    tokens = plan.order[places]
-    if plan.smallest == 1:
+    tokens = plan.order[slots]
+    if plan.leaf_size == 1:
         _copy_tokens(k, v, tokens, out)
         return
     dim, width = groups.shape
-    shares = plan.place_shares[places].to(k).view(-1, 1, plan.smallest)
+    shares = plan.slot_shares[slots].to(k).view(-1, 1, plan.leaf_size)
 
     def mean(x: Tensor) -> Tensor:
-        return torch.bmm(shares, x.view(-1, plan.smallest, dim))[:, 0]
+        return torch.bmm(shares, x.view(-1, plan.leaf_size, dim))[:, 0]
 
     keys = k.index_select(0, tokens)
     out[:, :dim] = mean(keys)
@@ -119,12 +123,12 @@ def _pool(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, places: slice, 
 
 
 def _pool_gradient(
-    gradient: Tensor, keys: Tensor, plan: ScenePlan, groups: Tensor, places: slice
+    gradient: Tensor, keys: Tensor, plan: ScenePlan, groups: Tensor, slots: slice
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of the keys [p, D] and values of some places from that of their smallest nodes."""
+    """Gradients of the keys and values [n, D] of n slots from the gradient of their leaves."""
     dim, width = groups.shape
-    shares = plan.place_shares[places].to(keys).view(-1, plan.smallest, 1)
-    keys = keys.view(-1, plan.smallest, dim)
+    shares = plan.slot_shares[slots].to(keys).view(-1, plan.leaf_size, 1)
+    keys = keys.view(-1, plan.leaf_size, dim)
     deviation = keys - (shares * keys).sum(1, keepdim=True)
     by_variance = 2 * gradient[:, dim : dim + width] @ _group_means(groups).T
     dkeys = deviation.mul_(by_variance[:, None]).add_(gradient[:, None, :dim]).mul_(shares)
@@ -132,21 +136,21 @@ def _pool_gradient(
 
 
 def _copy_tokens(k: Tensor, v: Tensor, tokens: Tensor, out: Tensor) -> None:
-    """Rows of single tokens, whose variances stay zero. out [n, D + G + 1 + D]."""
+    """Write keys and values of single tokens into out [n, C]; their variances stay zero."""
     dim = k.shape[1]
     out[:, :dim] = k.index_select(0, tokens)
     out[:, -dim:] = v.index_select(0, tokens)
 
 
 def _chunks(plan: ScenePlan) -> Iterator[slice]:
-    """All places, in chunks."""
-    for start in range(0, len(plan.order), PLACES_AT_ONCE):
-        yield slice(start, min(start + PLACES_AT_ONCE, len(plan.order)))
+    """All slots, in chunks."""
+    for start in range(0, len(plan.order), SLOTS_AT_ONCE):
+        yield slice(start, min(start + SLOTS_AT_ONCE, len(plan.order)))
 
 
-def _nodes(places: slice, plan: ScenePlan) -> slice:
-    """The smallest nodes of these places."""
-    return slice(places.start // plan.smallest, places.stop // plan.smallest)
+def _leaves(slots: slice, plan: ScenePlan) -> slice:
+    """The leaves of these slots."""
+    return slice(slots.start // plan.leaf_size, slots.stop // plan.leaf_size)
 
 
 def _group_means(groups: Tensor) -> Tensor:

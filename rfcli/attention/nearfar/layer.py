@@ -1,8 +1,9 @@
 """The layer of near-far attention: exact softmax for scenes of few triangles, blocks and their keys for others.
 
-Cost O(N K D) time. Memory besides q, k, v and out: 4 bytes per key and block for the plan, and for one head at a time a
-table of up to 32 K nodes (N / 64 beyond 2,000 triangles per key). Registers and emitters as queries attend to all N
-keys. Gradients are those of the sum as computed: the triangles of a cluster share theirs, unlike in softmax.
+Time O(N (K + E) D). Queries of the E registers and emitters attend to all N keys. Memory besides q, k, v and out:
+4 bytes per key and block for the plan, and the key table of one head at a time, which has up to 32 K nodes, or T / 64
+for more than 2,000 K triangles. Gradients are exact for the approximated sum: the triangles of a cluster share one
+gradient of their value, unlike in softmax.
 
 The design is our own. It is related to Barnes & Hut's trees of masses (Nature 324, 1986) and, for language, to
 Multipole Attention (Hooper et al., arXiv 2506.13059).
@@ -19,18 +20,18 @@ from rfcli.attention.nearfar.key_table import COORDINATES, channel_groups
 from rfcli.attention.nearfar.plan import ScenePlan, plan_scene
 from rfcli.attention.sdpa import SoftmaxAttention
 
-MAX_EXACT_PER_KEY = 2  # scenes of up to this number of triangles per key are computed exactly, which is no slower
+MAX_EXACT_PER_KEY = 2  # scenes of up to 2 K triangles are computed exactly, which is no slower
 PUBLISHED_FREQUENCIES = 6  # of RoPE, in the published models
 
 
 class NearFar(AttentionLayer):
-    """Softmax over K = `keys` keys per query, triangles and clusters of them; no parameters.
+    """Softmax over registers, emitters and K = `keys` triangles or clusters of triangles; no parameters.
 
-    If the number of RoPE frequencies is unknown, it is taken to be the published models' 6, or as many as fit.
+    If the number of RoPE frequencies is unknown, it is taken to be the published models' 6, or the largest that fits.
 
     Args:
-        spec: The place of the layer in the model.
-        keys: Number K of keys per query; scenes of up to 2 K triangles are computed exactly.
+        spec: The position of the layer in the model, and its shape.
+        keys: Number K of triangles and clusters per query. Scenes of up to 2 K triangles are computed exactly.
     """
 
     def __init__(self, spec: LayerSpec, keys: int) -> None:
@@ -60,7 +61,7 @@ class NearFar(AttentionLayer):
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context, out: Tensor | None = None) -> Tensor:
         """q, k, v [B, H, N, D] -> [B, H, N, D] in the dtype of q; computed in float32 or float64.
 
-        Raises ValueError for long sequences if the context has no plan.
+        Raises ValueError for more than 2 K tokens if the context has no plan.
         """
         plans, limit = context.plan, MAX_EXACT_PER_KEY * self.keys
         if plans is None and q.shape[2] > limit:
@@ -78,8 +79,8 @@ class NearFar(AttentionLayer):
                 attend_in_blocks(q, k.to(wide), v.to(wide), plans, groups, out)
         assert out is not None
         bias = context.key_bias()
-        for number, plan in enumerate(plans):
-            scene = slice(number, number + 1)
+        for index, plan in enumerate(plans):
+            scene = slice(index, index + 1)
             own = Context(log_weight=None if bias is None else bias[scene])
             if plan is None:
                 out[scene] = self.softmax(q[scene], k[scene], v[scene], own)

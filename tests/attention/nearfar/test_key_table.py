@@ -1,4 +1,4 @@
-"""The channel groups, against the rotations of the model's RoPE and against a plain enumeration."""
+"""The channel groups, compared with the rotations of the model's RoPE and with an enumeration."""
 
 import pytest
 import torch

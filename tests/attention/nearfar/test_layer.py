@@ -1,4 +1,4 @@
-"""Near-far attention against the softmax that it approximates."""
+"""Near-far attention compared with the softmax that it approximates."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from tests.support.attention_scenes import padded_context, random_context, seque
 
 
 def smooth_scene(tokens: int, dim: int = 64, noise: float = 0.3) -> tuple[Tensor, Tensor, Tensor, Context]:
-    """A sphere whose queries, keys and values follow position and normal, and emitters of large weight for all."""
+    """A sphere whose queries, keys and values are linear in position and normal, with emitters of large weight."""
     generator = torch.Generator().manual_seed(tokens)
 
     def normal(*shape: int) -> Tensor:
@@ -49,7 +49,7 @@ def test_deviation_falls_with_the_number_of_keys() -> None:
 @pytest.mark.parametrize("tokens", [4096, 16384])
 @pytest.mark.parametrize(("noise", "limit"), [(0.0, 1e-3), (0.3, 1.5e-2)])
 def test_default_keys_are_as_accurate_as_documented(tokens: int, noise: float, limit: float) -> None:
-    """On smooth surfaces, and with a random part per triangle that its features do not show."""
+    """Queries, keys and values depend on the surface features alone, or also on noise per triangle."""
     q, k, v, context = smooth_scene(tokens, noise=noise)
     q, k, v = q.float(), k.float(), v.float()
     layer = create("nearfar", heads=1, head_dim=64)
@@ -59,7 +59,7 @@ def test_default_keys_are_as_accurate_as_documented(tokens: int, noise: float, l
     assert (found - exact).square().mean() <= limit * exact.var()
 
 
-def test_deviation_hardly_grows_with_the_number_of_triangles() -> None:
+def test_deviation_less_than_doubles_with_four_times_the_triangles() -> None:
     assert deviation(256, 5000) < 2 * deviation(256, 1300)
 
 
@@ -68,7 +68,7 @@ def test_deviation_is_larger_if_emitters_are_pooled() -> None:
 
 
 def test_finer_tessellation_with_area_weights_is_as_accurate() -> None:
-    """Each triangle twice with half its weight: the same sums, and clusters of the same content."""
+    """Each triangle twice with half its weight: sums and clusters are the same."""
     q, k, v, context = smooth_scene(1300)
     layer = create("nearfar", heads=1, head_dim=64, keys=128)
     coarse = layer(q, k, v, with_plan(layer, context))
@@ -85,12 +85,12 @@ def test_finer_tessellation_with_area_weights_is_as_accurate() -> None:
 
 @pytest.mark.parametrize(("tokens", "keys"), [(700, 8), (1500, 40), (1300, 2), (2600, 1)])
 def test_large_clusters_equal_reference_with_gradients(tokens: int, keys: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Smallest nodes of 2 to 128 triangles, pooled in several chunks."""
-    monkeypatch.setattr("rfcli.attention.nearfar.key_table.PLACES_AT_ONCE", 256)
+    """Leaves of 2 to 128 triangles, pooled in several chunks."""
+    monkeypatch.setattr("rfcli.attention.nearfar.key_table.SLOTS_AT_ONCE", 256)
     q, k, v = (x.requires_grad_() for x in sequence(1, 2, tokens, 32))
     layer = create("nearfar", heads=2, head_dim=32, keys=keys)
     context = with_plan(layer, padded_context(1, tokens))
-    assert context.plan[0].smallest > 1
+    assert context.plan[0].leaf_size > 1
     found, expected = layer(q, k, v, context), dense_near_far(q, k, v, context, frequencies=1)
     real = context.key_mask[0]
     assert (found - expected)[:, :, real].abs().max() <= 1e-6 * expected.abs().max()

@@ -1,4 +1,4 @@
-"""The keys of each block, against a greedy descent with a priority queue."""
+"""The keys of each block, compared with a greedy descent that uses a priority queue."""
 
 import heapq
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rfcli.attention import Context, create
-from rfcli.attention.nearfar.plan import BLOCK, ScenePlan, smallest_size
+from rfcli.attention.nearfar.plan import BLOCK, ScenePlan, choose_leaf_size
 from tests.support.attention_reference import members
 from tests.support.attention_scenes import padded_context, random_context
 
@@ -20,7 +20,7 @@ def only_plan(context: Context, keys: int) -> ScenePlan:
 
 
 def keys_of_blocks(plan: ScenePlan) -> list[list[int]]:
-    return [[row for row in rows if row < plan.nodes + len(plan.exact)] for rows in plan.rows.tolist()]
+    return [[row for row in rows if row < plan.nodes + len(plan.exact)] for rows in plan.key_rows.tolist()]
 
 
 @pytest.mark.parametrize(("tokens", "keys"), CASES)
@@ -70,10 +70,10 @@ def test_keys_equal_those_of_a_greedy_descent(tokens: int, keys: int, weighted: 
 
         root = plan.nodes - 1
         queue, final = [(-score(root), len(sizes) - 1, root)], []
-        opened = 0
-        while queue and opened < keys - 1:
+        replaced = 0
+        while queue and replaced < keys - 1:
             _, level, row = heapq.heappop(queue)
-            opened += 1
+            replaced += 1
             left = starts[level - 1] + 2 * (row - starts[level])
             for child in (left, left + 1):
                 if level == 1 and rows[child]:
@@ -86,7 +86,7 @@ def test_keys_equal_those_of_a_greedy_descent(tokens: int, keys: int, weighted: 
 
 
 def level_sizes(plan: ScenePlan) -> tuple[list[int], list[int]]:
-    nodes = len(plan.order) // plan.smallest
+    nodes = len(plan.order) // plan.leaf_size
     sizes = [nodes + nodes % 2 if nodes > 1 else 1]
     while sizes[-1] > 1:
         half = sizes[-1] // 2
@@ -102,15 +102,15 @@ def test_each_scene_of_a_batch_has_its_own_plan_and_small_scenes_have_none() -> 
     assert plans[1] is None
     alone = only_plan(Context(features=context.features[2:]), 40)
     assert plans[2] is not None
-    assert torch.equal(plans[2].rows, alone.rows)
+    assert torch.equal(plans[2].key_rows, alone.key_rows)
     assert torch.equal(plans[2].order, alone.order)
 
 
 @pytest.mark.parametrize(
     ("count", "keys", "size"), [(2000, 1024, 1), (65536, 1024, 8), (65535, 1024, 4), (10**9, 1, 128)]
 )
-def test_smallest_nodes_grow_with_the_scene(count: int, keys: int, size: int) -> None:
-    assert smallest_size(count, keys) == size
+def test_leaves_grow_with_the_scene(count: int, keys: int, size: int) -> None:
+    assert choose_leaf_size(count, keys) == size
 
 
 def test_identical_triangles_have_a_valid_plan() -> None:

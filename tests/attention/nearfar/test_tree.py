@@ -1,4 +1,4 @@
-"""The order of a balanced tree, against a recursive implementation."""
+"""The order of a balanced tree, compared with a recursive implementation."""
 
 import pytest
 import torch
@@ -7,28 +7,30 @@ from torch import Tensor
 from rfcli.attention.nearfar.tree import balanced_order, sums_over_nodes
 
 
-def recursive_runs(points: Tensor, tokens: list[int], size: int, smallest: int) -> list[list[int]]:
-    """The smallest runs, left to right."""
-    if size == smallest or not tokens:
+def recursive_leaves(points: Tensor, tokens: list[int], size: int, leaf_size: int) -> list[list[int]]:
+    """The points of every leaf, left to right."""
+    if size == leaf_size or not tokens:
         return [tokens] if tokens else []
     chosen = points[tokens]
     axis = int((chosen.amax(0) - chosen.amin(0)).argmax())
     tokens = sorted(tokens, key=lambda token: float(points[token, axis]))
     half = size // 2
-    return recursive_runs(points, tokens[:half], half, smallest) + recursive_runs(points, tokens[half:], half, smallest)
+    return recursive_leaves(points, tokens[:half], half, leaf_size) + recursive_leaves(
+        points, tokens[half:], half, leaf_size
+    )
 
 
-@pytest.mark.parametrize(("count", "smallest"), [(1, 1), (5, 1), (8, 2), (100, 4), (129, 1), (1000, 128), (3, 16)])
-def test_runs_equal_those_of_the_recursive_reference(count: int, smallest: int) -> None:
+@pytest.mark.parametrize(("count", "leaf_size"), [(1, 1), (5, 1), (8, 2), (100, 4), (129, 1), (1000, 128), (3, 16)])
+def test_leaves_equal_those_of_recursive_reference(count: int, leaf_size: int) -> None:
     points = torch.rand(count, 6, generator=torch.Generator().manual_seed(count))
-    order = balanced_order(points, smallest).tolist()
+    order = balanced_order(points, leaf_size).tolist()
     assert sorted(order) == list(range(count))
-    size = smallest
+    size = leaf_size
     while size < count:
         size *= 2
-    expected = recursive_runs(points, list(range(count)), size, smallest)
-    runs = [order[start : start + smallest] for start in range(0, count, smallest)]
-    assert [sorted(run) for run in runs] == [sorted(run) for run in expected]
+    expected = recursive_leaves(points, list(range(count)), size, leaf_size)
+    found = [order[start : start + leaf_size] for start in range(0, count, leaf_size)]
+    assert [sorted(leaf) for leaf in found] == [sorted(leaf) for leaf in expected]
 
 
 @pytest.mark.parametrize("leaves", [1, 2, 3, 7, 16, 21])

@@ -1,11 +1,12 @@
-"""Performer attention: linear attention with the positive random features of FAVOR+, or with learned ones.
+"""FAVOR+: linear attention with positive random features; and the choice between it and learned features.
 
-    exp(q . k / sqrt(D)) = E_w[ phi_w(q) phi_w(k) ],   phi_w(x) = exp(w . x' - |x'|^2 / 2),   x' = x / D^(1/4)
+    exp(q . k / sqrt(D)) = E_r[ phi_r(q) phi_r(k) ],   phi_r(x) = exp(r . x' - |x'|^2 / 2),   x' = x / D^(1/4)
 
-with m random directions w, orthogonal in blocks (Choromanski et al., arXiv 2009.14794).
-`rfcli.attention.feature_sums` computes the sums over features, `rfcli.attention.learned_favor` learns the directions.
+with m random directions r, orthogonal in blocks (Choromanski et al., arXiv 2009.14794). The mechanism `performer` has
+these features with the option feature_map = favor, for all keys. Its default are learned features
+(`rfcli.attention.learned_favor`). `rfcli.attention.feature_sums` computes the sums over features.
 
-Cost O(N m D) time.
+Time O(N m D).
 """
 
 from functools import partial
@@ -30,7 +31,7 @@ def performer_layer(spec: LayerSpec, feature_map: str, **options: Any) -> Attent
 class Favor(AttentionLayer):
     """FAVOR+ with m = `features` random directions per head, for all keys.
 
-    seed: of the directions, which are stored in the checkpoint.
+    `seed` sets the directions, which are stored in the checkpoint.
     """
 
     directions: Tensor  # [H, m, D]
@@ -41,7 +42,7 @@ class Favor(AttentionLayer):
         self.redraw(seed)
 
     def redraw(self, seed: int) -> None:
-        """Draw new directions: a model trained with one fixed set adapts to the errors of that set."""
+        """Draw new directions: a model that is trained with one fixed set overfits to the errors of that set."""
         heads, features, head_dim = self.directions.shape
         generator = torch.Generator().manual_seed(seed + self.spec.index)
         drawn = [orthogonal_gaussian(features, head_dim, generator) for _ in range(heads)]
@@ -61,6 +62,6 @@ class Favor(AttentionLayer):
 
 
 def log_features(directions: Tensor, x: Tensor) -> Tensor:
-    """[B, H, n, D] -> [B, H, n, m], w . x' - |x'|^2 / 2. directions [H, D, m], divided by D^(1/4)."""
+    """[B, H, n, D] -> [B, H, n, m], r . x' - |x'|^2 / 2. directions [H, D, m]: r / D^(1/4)."""
     half_squared_norm: Tensor = 0.5 * x.shape[-1] ** -0.5 * x.square().sum(-1, keepdim=True)
     return (x @ directions).sub_(half_squared_norm)
