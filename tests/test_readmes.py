@@ -314,6 +314,15 @@ def test_architecture_lists_all_folders() -> None:
     assert set(listed) == {path.parent.name for path in ROOT.glob("rfcli/*/__init__.py")}
 
 
+def test_architecture_lists_the_imports_of_every_folder() -> None:
+    rows = re.findall(r"^\| .?`(\w+)/`.* \| ([^|]*)\|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    listed = {folder: set(re.findall(r"`(\w+)`", imports)) for folder, imports in rows if folder != "cli"}
+    for folder, imports in listed.items():
+        code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "rfcli" / folder).rglob("*.py"))
+        found = set(re.findall(r"^ *(?:from|import) rfcli\.(\w+)", code, re.MULTILINE))
+        assert imports == found - {folder, "errors"}, folder
+
+
 def test_workflow_calls_the_script() -> None:
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
     assert {"run": ".ci/run"}.items() <= workflow["jobs"]["checks"]["steps"][-1].items()

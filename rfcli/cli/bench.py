@@ -30,7 +30,11 @@ def bench(
     ] = None,
     mechanism_options: MechanismOptions = NONE_GIVEN,
     model: Annotated[
-        str, typer.Option(metavar="SIZE", help="Architecture: tiny, base, large, a checkpoint folder or a HF id.")
+        str,
+        typer.Option(
+            metavar="SIZE",
+            help="Preset tiny, base or large (swin-large of rf train), a checkpoint folder or a HF id.",
+        ),
     ] = "base",
     quality: Annotated[
         bool, typer.Option("--quality", help="Also render scenes with each mechanism, and score the pictures.")
@@ -83,7 +87,7 @@ def bench(
     Both the view-independent stage and whole renders are measured. Weights and triangles are random: cost depends on
     neither. Points that do not fit into the budget or into memory are extrapolated, drawn hollow and marked
     `measured: false`. An interrupted study resumes from its last point. Pictures are rendered by a trained model, the
-    bundled one or that of --model, within two fifths of the budget.
+    bundled tiny (not the preset) or that of --model, within two fifths of the budget.
 
     Example: rf bench --triangles 1k-64k --model base
     """

@@ -11,7 +11,7 @@ from rfcli.attention.nearfar.tree import balanced_order, sums_over_nodes
 
 BLOCK = 512  # queries that share their keys; blocks of 128 are no more accurate, and gather more keys in total
 MAX_LEAF_SIZE = 128  # triangles in a leaf, at most
-LEAVES_PER_KEY = 8  # at least this number of leaves per chosen node; finer ones would hardly ever be chosen
+LEAVES_PER_KEY = 8  # a leaf holds at most 1 / (8 K) of the triangles, or one; smaller leaves would rarely be keys
 FEATURE_WEIGHT = 0.25  # weight of the variance of normals and colours, relative to that of positions
 EPSILON = 1e-9
 KEY_MULTIPLE = 16  # keys per block are padded to a multiple of this; other widths are up to 10 % slower
