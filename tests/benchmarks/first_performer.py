@@ -1,9 +1,9 @@
 """Writes .github/pictures/first-performer.png: `python -m tests.benchmarks.first_performer`.
 
 It shows why images of the first Performer were black: scenes rendered by the path tracer, and by a trained model with
-softmax attention, with FAVOR+ as it is often implemented (an epsilon added to its features), with FAVOR+ as implemented here,
-with the learned `performer` after fine-tuning, and with near-far attention. The number is the PSNR against softmax, on
-clamp(log2(1 + radiance), 0, 1).
+softmax attention, with FAVOR+ as it is often implemented (an epsilon added to its features), with FAVOR+ as implemented
+here, with the learned `performer` after fine-tuning, and with near-far attention. The number is the PSNR against
+softmax, on clamp(log2(1 + radiance), 0, 1).
 """
 
 import argparse
