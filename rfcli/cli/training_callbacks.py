@@ -16,7 +16,7 @@ from rfcli.training.run import REPORT_EVERY
 if TYPE_CHECKING:
     from rfcli.training.validation import ImagePair, Validation
 
-GRID = "grid.png"  # truth beside prediction
+GRID = "grid.png"  # truth and prediction side by side
 TENSORBOARD = "tensorboard"  # folder
 GRID_COLUMNS = 4  # two pairs of truth and prediction
 
@@ -52,13 +52,13 @@ class GridCallbacks:
         self.path = out / GRID
 
     def on_step(self, step: int, losses: dict[str, float]) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def on_validation(self, step: int, validation: "Validation", images: "Sequence[ImagePair]") -> None:
         write_png(self.path, image_grid(images))
 
     def on_warning(self, message: str) -> None:
-        """Nothing."""
+        """Does nothing."""
 
 
 class TensorBoardCallbacks:
@@ -81,7 +81,7 @@ class TensorBoardCallbacks:
         self._write("validation", step, validation.as_dict())
 
     def on_warning(self, message: str) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def close(self) -> None:
         self._writer.close()
@@ -102,7 +102,7 @@ def summary_writer() -> Any:
 
 
 def image_grid(images: "Sequence[ImagePair]") -> Display:
-    """Truth and prediction of each view beside each other, uint8 [H, W, 3]."""
+    """Truth and prediction of each view side by side, uint8 [H, W, 3]."""
     return contact_sheet([to_display(image) for pair in images for image in pair], GRID_COLUMNS)
 
 

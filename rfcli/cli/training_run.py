@@ -50,7 +50,7 @@ def train_and_report(
         options: Options of the run.
         processes: The processes that train together; only the first prints.
         teacher: Softmax model for attention transfer.
-        dry_run: Only print what the run needs.
+        dry_run: Only print the time and memory that the run would take.
         tensorboard: Also write files for TensorBoard.
 
     Raises:
@@ -93,7 +93,7 @@ def train_and_report(
         return
     files = ["config.json", "model.safetensors", "README.md", HISTORY, GRID, BEST]
     files += [TENSORBOARD] if tensorboard else []
-    console.print(f"Model in {options.out}; truth beside prediction in {options.out / GRID}.")
+    console.print(f"Model in {options.out}; truth and prediction side by side in {options.out / GRID}.")
     console.receipt(
         device=str(next(model.parameters()).device),
         outputs=[options.out / name for name in files],
@@ -113,7 +113,7 @@ def train_and_report(
 
 
 def _describe(console: Console, model: RenderFormer, options: TrainOptions, data: TrainingData, padding: float) -> None:
-    """Print what is trained on what. padding: share of padding in the batches."""
+    """Print the model, the data and the padding. padding: share of padding in the batches."""
     parameters = sum(parameter.numel() for parameter in model.parameters())
     console.print(
         f"{parameters / 1e6:.1f} M parameters, attention {model.config.attention}; {len(data.train)} scenes to train "

@@ -39,7 +39,7 @@ class TrainingView:
                     self._add(line)
 
     def add_step(self, measured: dict[str, float]) -> None:
-        """Add a step. measured: what `Run.step` returned."""
+        """Add a step. measured: the result of `Run.step`."""
         self._times.append(time.monotonic())
         self._add(measured)
         self.last = measured

@@ -14,7 +14,7 @@ class TrainingCallbacks(Protocol):
 
         Args:
             step: Number of steps done.
-            losses: What `Run.step` returned.
+            losses: The result of `Run.step`.
         """
 
     def on_validation(self, step: int, validation: Validation, images: Sequence[ImagePair]) -> None:

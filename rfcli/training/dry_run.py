@@ -16,7 +16,7 @@ STEPS = 4  # per phase; the first of them warms up and is not timed
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run needs.
+    """Time and memory of a run.
 
     Attributes:
         parameters: Number of parameters of the model.

@@ -149,12 +149,12 @@ def _stage_norms(run: Run, recent: Sequence[dict[str, float]]) -> dict[str, floa
 
 
 def _phase_number(run: Run) -> dict[str, int]:
-    """The phase for the history, from 1, if the run has phases; its name in the file is older than the word."""
+    """The phase for the history, from 1, if the run has phases; its key `stage` is the former name of phases."""
     return {"stage": run.phase + 1} if run.options.phases else {}
 
 
 def _record(run: Run, step: int) -> dict[str, object]:
-    """What the model card says about the run."""
+    """The entries of the run in the model card."""
     data = {"sha256 of the data's manifest": run.data.sha256, "scenes": len(run.data.train)}
     progress = {"processes": run.processes.count, "steps done": step, "hours": round(run.seconds / 3600, 2)}
     perceptual = {"perceptual term": f"{PERCEPTUAL_WEIGHT} of {run.perceptual.description}"}

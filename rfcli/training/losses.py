@@ -14,7 +14,7 @@ from rfcli.training.transfer import transfer_loss
 PERCEPTUAL_WEIGHT = 0.05
 
 
-def rounds_views(device: str) -> bool:
+def reduced_precision_views(device: str) -> bool:
     """Whether training computes the view-dependent stage in reduced precision, too.
 
     On CPUs, where a small model has half of its products in that stage. On GPUs it stays in float32, as in the
@@ -65,7 +65,7 @@ def step_loss(
             loss = transfer_loss(model, teacher, batch.scenes)
             return {"loss": loss, "transfer": loss}
         tokens = model.view_independent(batch.scenes)
-    with torch.autocast(device, dtype=precision, enabled=rounded and rounds_views(device)):
+    with torch.autocast(device, dtype=precision, enabled=rounded and reduced_precision_views(device)):
         scenes = model.encode(batch.scenes, tokens.float())
         prediction = model.view_dependent(scenes, batch.c2w, batch.fov, resolution, batch.visible)
     terms = image_loss(prediction.float(), batch.truth, perceptual)

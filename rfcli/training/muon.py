@@ -22,7 +22,7 @@ MOMENTUM = 0.95
 NEWTON_SCHULZ_STEPS = 5
 QUINTIC = (3.4445, -4.7750, 2.0315)  # of the paper: steep at zero, and within 0.7..1.2 after the iterations
 UPDATE_RMS = 0.2  # of an update at learning rate 1; AdamW's are similar
-MAX_BATCH_NUMBERS = 1 << 24  # of the matrices in a batch; larger batches need more memory and are not faster
+MAX_BATCH_ELEMENTS = 1 << 24  # of the matrices in a batch; larger batches need more memory and are not faster
 
 
 def orthogonalised(matrices: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class Muon(torch.optim.Optimizer):
                     by_shape[matrix.shape].append(matrix)
             for shape, matrices in by_shape.items():
                 size = rate * UPDATE_RMS * max(shape) ** 0.5
-                count = max(1, MAX_BATCH_NUMBERS // shape.numel())
+                count = max(1, MAX_BATCH_ELEMENTS // shape.numel())
                 for batch in (matrices[start : start + count] for start in range(0, len(matrices), count)):
                     directions = torch.stack([gathered(self._direction(matrix)) for matrix in batch])
                     updates = orthogonalised(directions.float())

@@ -57,7 +57,8 @@ def option(
 class TrainOptions:
     """Options of a training run, by default one from scratch. Options of the command line are documented by their help.
 
-    Options that are not given never contradict those that are: they are chosen to fit. Two that are given can.
+    Options that are not given never contradict those that are: they are chosen to fit. Two given options can contradict
+    each other.
 
     Attributes:
         out: Folder of the run: model, best model, training states, history.

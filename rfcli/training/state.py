@@ -16,7 +16,7 @@ from rfcli.runtime.files import replacing
 from rfcli.training.options import TrainOptions
 
 STATES = "states"  # folder
-FORMER_STATE = "state.pt"  # of versions whose runs cannot be resumed; it must not be mistaken for no run
+FORMER_STATE = "state.pt"  # of former versions; their runs cannot be resumed, which is an error
 STORED_NAMES = {"phases": "stages"}  # of options, where a state file has another name than `TrainOptions`
 # Options that may differ between sessions of a run, since they do not change its result.
 FREE_OPTIONS = ("out", "keep", "save_minutes", "lpips_weights", "recompute", "shard")
@@ -88,7 +88,7 @@ def save_state(out: Path, state: TrainState, keep: int) -> Path:
 def read_state(out: Path, options: TrainOptions) -> TrainState | None:
     """The last state of the run in `out`; None if there is none.
 
-    Raises InputError if it cannot be read, or if the run has other options, of which it names the first.
+    Raises InputError if it cannot be read, or if the run has other options; the error names the first one.
     """
     found = states(out)
     if not found:

@@ -1,4 +1,4 @@
-"""Quality of a model on held-out scenes: numbers, and images beside the truth."""
+"""Quality of a model on held-out scenes: numbers, and images next to the truth."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -7,7 +7,7 @@ import torch
 
 from rfcli.metrics.perceptual import LPIPS, StructuralDistance
 from rfcli.metrics.similarity import log_radiance
-from rfcli.training.losses import PERCEPTUAL_WEIGHT, image_loss, rounds_views, step_loss
+from rfcli.training.losses import PERCEPTUAL_WEIGHT, image_loss, reduced_precision_views, step_loss
 from rfcli.training.scenes import collate
 from tests.support.lpips_backbone import write_backbone
 from tests.support.training_scenes import RESOLUTION, fresh_model, training_scene
@@ -67,7 +67,8 @@ def test_values() -> None:
 def test_stages_computed_in_bf16(gpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a CPU both stages, on a GPU only the first one. The loss is float32."""
     if gpu:
-        monkeypatch.setattr("rfcli.training.losses.rounds_views", lambda device: rounds_views("cuda"))
+        name = "rfcli.training.losses.reduced_precision_views"
+        monkeypatch.setattr(name, lambda device: reduced_precision_views("cuda"))
     model, batch = fresh_model(), collate([training_scene(0)], torch.device("cpu"))
     made: dict[str, set[torch.dtype]] = {"transformer": set(), "view_transformer": set()}
     for stage, dtypes in made.items():
