@@ -73,6 +73,7 @@ def points(out: Path, tag: str) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in read(out).Scalars(tag)]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_every_point_once(tmp_path: Path) -> None:
     """Killed at steps 3, whose state is not written, and 6; states are those of steps 2, 4 and 6."""
     whole, parts = train_options(tmp_path / "whole"), train_options(tmp_path / "parts")

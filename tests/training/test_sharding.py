@@ -151,6 +151,7 @@ def held_numbers(processes: Processes, out: Path) -> dict[str, tuple[int, int]]:
     }
 
 
+@pytest.mark.slow
 def test_each_process_holds_half_of_everything(tmp_path: Path) -> None:
     first, second = in_two_processes(held_numbers, tmp_path)
     parameters = sum(parameter.numel() for parameter in fresh_model().parameters())
