@@ -58,6 +58,13 @@ def finetune(
             help="relative: divide emission by the scene's amount of light. (default: that of the model)",
         ),
     ] = None,
+    direct: Annotated[
+        Literal["traced"] | None,
+        typer.Option(
+            rich_help_panel=MODEL,
+            help="traced: direct light by rays, the network learns the rest. (default: that of the model)",
+        ),
+    ] = None,
     training: dict[str, Any],
     tensorboard: TensorBoardFiles = False,
     dry_run: DryRun = False,
@@ -87,7 +94,7 @@ def finetune(
         from rfcli.attention import find_mechanism
         from rfcli.cli.training_run import train_and_report
         from rfcli.model import convert, load
-        from rfcli.model.conversion import deepened, reconfigured
+        from rfcli.model.conversion import deepened, reconfigured, with_traced_light
         from rfcli.runtime.processes import join
 
         processes = join()
@@ -97,6 +104,8 @@ def finetune(
         name = mechanism_options.implied(before) if given is None else given
         chosen = mechanism_options.of([name]).get(name, {})
         swapped, teacher = name != before, None
+        if direct == "traced" and model.config.direct != "traced":
+            model = with_traced_light(model)
         if layers is not None:
             if swapped:
                 raise InputError("--layers and another attention need a run each: first add layers, then replace it.")
@@ -117,6 +126,7 @@ def finetune(
             options = replace(options, transfer=options.steps // 3)
         description = f"{origin}, attention {name}" + (f", {layers} layers" if layers else "")
         description += (f", channels {channels}" if channels else "") + (f", light {light}" if light else "")
+        description += f", direct {direct}" if direct else ""
         options = replace(options, start=description)
         console.print(f"Starting from {origin}.")
         train_and_report(console, model, options, processes, teacher, dry_run=dry_run, tensorboard=tensorboard)

@@ -26,6 +26,7 @@ SUPPORTED: dict[str, tuple[Any, ...]] = {
     "visibility": ("attention", "first-hit"),
     "channels": ("together", "apart"),
     "light": ("given", "relative"),
+    "direct": ("network", "traced"),
 }
 
 # Fields that the official config.json does not have.
@@ -37,6 +38,7 @@ OWN_FIELDS = frozenset(
         "visibility",
         "channels",
         "light",
+        "direct",
         "token_position_freqs",
         "training_resolution",
     }
@@ -97,6 +99,8 @@ class RenderFormerConfig:
         channels: Red, green and blue are one network input (together) or one each (apart, `rfcli.model.symmetries`).
         light: The network is given the emission itself (given) or relative to the amount of light in the scene
             (relative, `rfcli.model.symmetries`), which needs first-hit visibility.
+        direct: Direct light is predicted by the network like all other light, or traced by rays, so that the network
+            predicts only indirect light (`rfcli.model.traced_light`); traced needs first-hit visibility.
         token_position_freqs: NeRF frequencies of vertex positions added to the triangle tokens, besides RoPE; None:
             not added.
         training_resolution: Side of the images of the last training phase, pixels; None: unknown.
@@ -150,6 +154,7 @@ class RenderFormerConfig:
     visibility: str = "attention"
     channels: str = "together"
     light: str = "given"
+    direct: str = "network"
     token_position_freqs: int | None = None
     training_resolution: int | None = None
 

@@ -79,6 +79,8 @@ def check_contradictions(config: "RenderFormerConfig") -> None:
         _check_radiance_only(config, "visibility = 'first-hit' needs radiance and 13-channel materials")
     elif config.light == "relative":
         raise InputError("config field light = 'relative' needs visibility = 'first-hit'.")
+    elif config.direct == "traced":
+        raise InputError("config field direct = 'traced' needs visibility = 'first-hit'.")
     if config.channels == "apart":
         _check_radiance_only(config, "channels = 'apart' needs radiance and 13-channel materials")
 

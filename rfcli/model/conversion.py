@@ -12,6 +12,7 @@ from rfcli.model.checkpoint import MECHANISM
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.config_checks import MAX_LAYERS
 from rfcli.model.renderformer import RenderFormer
+from rfcli.model.traced_light import TracedLightStage
 
 _LAYER = re.compile(r"transformer\.layers\.(\d+)\.(.+)")
 _BRANCH_ENDS = ("multihead_attn.out_proj.", "ffn.w2.")  # last tensors of a layer's residual branches
@@ -85,6 +86,28 @@ def untrained_warning(trained_with: str, attention: str) -> str | None:
     return (
         f"this model was trained with {trained_with}; with {attention} its images will be wrong until it is fine-tuned"
     )
+
+
+def with_traced_light(model: RenderFormer) -> RenderFormer:
+    """A copy of a trained model whose direct light is traced; its network is to be trained on the remaining light.
+
+    Args:
+        model: A trained model with first-hit visibility, unchanged.
+
+    Returns:
+        A model on the same device, in eval mode. The last layer of its pixel decoder, which predicted all light, is
+        new.
+
+    Raises:
+        InputError: The model has no first-hit visibility.
+    """
+    config = dataclasses.replace(model.config, direct="traced")
+    traced = RenderFormer(config).to(next(model.parameters()).device)
+    traced.load_state_dict(model.state_dict(), strict=False)
+    stage = traced.view_transformer
+    assert isinstance(stage, TracedLightStage)
+    stage.reset_light()
+    return traced.eval()
 
 
 def deepened(model: RenderFormer, layers: int) -> RenderFormer:

@@ -45,6 +45,7 @@ from rfcli.model.encodings import Rotation, rotation_by
 from rfcli.model.first_hit import FirstHitStage
 from rfcli.model.layers import run_layer
 from rfcli.model.symmetries import LightSymmetries
+from rfcli.model.traced_light import TracedLightStage
 from rfcli.model.triangle_tokens import TriangleTokens, token_vertices
 from rfcli.model.view_dependent import SceneEncoding, ViewDependentStage
 from rfcli.model.view_independent import ViewIndependentTransformer
@@ -55,10 +56,17 @@ if TYPE_CHECKING:
 MAX_LOG_RADIANCE = 38.0  # 10^x leaves float16 at x = 4.82 and float32 at 38.5
 
 
+def view_stage(config: RenderFormerConfig) -> type[ViewDependentStage]:
+    """The class of the view-dependent stage of a config."""
+    if config.direct == "traced":
+        return TracedLightStage
+    return FirstHitStage if config.visibility == "first-hit" else ViewDependentStage
+
+
 class RenderFormer(TriangleTokens):
     """The network. Its parameters have the published names, so official checkpoints load without conversion.
 
-    Fields of the config that differ from the published values replace a part: `visibility` the view-dependent stage,
+    Fields of the config that differ from the published values replace a part: `visibility` and `direct` the stage,
     `channels` and `light` the symmetries, `attention` the mechanism of the view-independent layers.
 
     Args:
@@ -68,8 +76,7 @@ class RenderFormer(TriangleTokens):
     def __init__(self, config: RenderFormerConfig) -> None:
         super().__init__(config)
         self.transformer = ViewIndependentTransformer(config)
-        stage = FirstHitStage if config.visibility == "first-hit" else ViewDependentStage
-        self.view_transformer = stage(config)
+        self.view_transformer = view_stage(config)(config)
         self.symmetries = LightSymmetries(config)
 
     def forward(

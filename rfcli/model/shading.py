@@ -120,7 +120,7 @@ def average_shared(values: Tensor, point: Tensor) -> Tensor:
     return (sums * share[:, None]).index_select(0, index).view(values.shape)
 
 
-def average_subpixels(log_lighting: Tensor, surface: SurfaceHits, samples: int) -> Tensor:
+def average_subpixels(log_lighting: Tensor, surface: SurfaceHits, samples: int, direct: Tensor | None = None) -> Tensor:
     """Antialiasing: the mean radiance of samples x samples rays through each pixel.
 
     Lighting is the expensive part. It is predicted for the first ray of each pixel; every other ray takes the lighting
@@ -132,6 +132,7 @@ def average_subpixels(log_lighting: Tensor, surface: SurfaceHits, samples: int) 
         log_lighting: [V, H, H, 6] log10(1 + x) of the lighting at the first ray of each pixel, from `PixelDecoder`.
         surface: Surfaces seen by all rays, H samples along a side.
         samples: Rays along a side of a pixel.
+        direct: [V, H samples, H samples, 6] lighting to add at every ray; None for none.
 
     Returns:
         [V, H, H, 3] log10(1 + mean radiance).
@@ -145,6 +146,8 @@ def average_subpixels(log_lighting: Tensor, surface: SurfaceHits, samples: int) 
                 seen = surface.subsample(samples, row, column)
                 pixel = _most_similar_pixel(first, seen, row > 0, column > 0)
                 ray_lighting = lighting.flatten(0, 2)[pixel]
+            if direct is not None:
+                ray_lighting = ray_lighting + direct[:, row::samples, column::samples]
             ray_radiance = radiance(ray_lighting, seen.material)
             total = ray_radiance if total is None else total + ray_radiance
     assert total is not None

@@ -192,11 +192,16 @@ def surface_hits(scenes: SceneBatch, hits: FirstHits, directions: Tensor) -> Sur
     return SurfaceHits(
         triangle=triangle,
         weights=hits.barycentric,
-        material=F.embedding(_flat_index(triangle, scenes.mask), scenes.constant_material().flatten(0, 1)) * seen,
+        material=lookup(scenes.constant_material(), triangle) * seen,
         normal=torch.where(facing_away, -normal, normal),
         to_camera=-F.normalize(directions, dim=-1),
         offset=directions * hits.depth[..., None],
     )
+
+
+def lookup(of_triangles: Tensor, triangle: Tensor) -> Tensor:
+    """[V, H, H, C] values of triangles [V, H, H] from a table [B, N, C], V / B views of each of B scenes."""
+    return F.embedding(_flat_index(triangle, of_triangles), of_triangles.flatten(0, 1))
 
 
 def interpolate(at_vertices: Tensor, triangle: Tensor, weights: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from torch import nn
 
 from rfcli.model import RenderFormer, RenderFormerConfig
 from rfcli.model.first_hit import FirstHitStage
+from rfcli.model.traced_light import TracedLightStage
 
 STD = 0.02  # of learned tokens, and of the last layer, whose output is then close to its bias
 INITIAL_LIGHT = 0.5  # log10(1 + light) predicted by the untrained pixel decoder: about the mean of well-lit scenes
@@ -44,4 +45,6 @@ def new_model(config: RenderFormerConfig, seed: int) -> RenderFormer:
             assert light.bias is not None
             nn.init.normal_(light.weight, std=STD)
             nn.init.constant_(light.bias, math.log(math.expm1(INITIAL_LIGHT)))  # softplus of this is INITIAL_LIGHT
+        if isinstance(model.view_transformer, TracedLightStage):
+            model.view_transformer.reset_light()
     return model

@@ -67,7 +67,7 @@ def step_loss(
         tokens = model.view_independent(batch.scenes)
     with torch.autocast(device, dtype=precision, enabled=rounded and reduced_precision_views(device)):
         scenes = model.encode(batch.scenes, tokens.float())
-        prediction = model.view_dependent(scenes, batch.c2w, batch.fov, resolution, batch.visible)
+        prediction = model.view_dependent(scenes, batch.c2w, batch.fov, resolution, batch.visible, batch.samples)
     terms = image_loss(prediction.float(), batch.truth, perceptual)
     return {"loss": terms.total, "log_l1": terms.log_l1, perceptual.name: terms.perceptual}
 

@@ -22,6 +22,7 @@ from rfcli.errors import InputError
 from rfcli.metrics.similarity import log_radiance
 from rfcli.model import RenderFormerConfig, SceneBatch
 from rfcli.model.cameras import to_camera
+from rfcli.model.rendering import SUBPIXEL_SAMPLES
 from rfcli.model.visibility import visible_triangles
 from rfcli.training.phases import Phase
 
@@ -91,8 +92,9 @@ class TrainingBatch:
         c2w: [B, V, 4, 4] camera poses.
         fov: [B, V] fields of view in degrees.
         truth: [B, V, H, H, 3] log10(1 + radiance).
-        visible: [B, V, H, H] int64 index of the triangle that each pixel sees, -1 for none; None if the model does not
-            use it.
+        visible: [B, V, H samples, H samples] int64 index of the triangle that each ray hits, -1 for none; None if the
+            model does not use it.
+        samples: Rays along a side of a pixel.
     """
 
     scenes: SceneBatch
@@ -100,6 +102,7 @@ class TrainingBatch:
     fov: Tensor
     truth: Tensor
     visible: Tensor | None
+    samples: int = 1
 
 
 def collate(scenes: Sequence[TrainingScene], device: torch.device, monochrome: bool = False) -> TrainingBatch:
@@ -123,7 +126,9 @@ def collate(scenes: Sequence[TrainingScene], device: torch.device, monochrome: b
     mask = (torch.arange(largest) < lengths[:, None]).to(device)
     batch = SceneBatch(padded("triangles"), padded("vn"), mask, material=padded("material"), monochrome=monochrome)
     visible = stack("visible").long() if scenes[0].visible is not None else None
-    return TrainingBatch(batch, stack("c2w"), stack("fov"), log_radiance(stack("images").float()), visible)
+    images = stack("images").float()
+    samples = 1 if visible is None else visible.shape[-1] // images.shape[-2]
+    return TrainingBatch(batch, stack("c2w"), stack("fov"), log_radiance(images), visible, samples)
 
 
 def read_dataset(folder: Path, phases: Sequence[Phase], config: RenderFormerConfig, current: int = 0) -> TrainingData:
@@ -253,7 +258,9 @@ def read_scenes(
             continue
         scene = at_resolution(sample, resolution)
         if config.visibility == "first-hit":
-            scene = replace(scene, visible=seen_by_pixels(scene, resolution))
+            # With a single ray per pixel, the loss of traced light would mostly be aliasing.
+            samples = SUBPIXEL_SAMPLES if config.direct == "traced" else 1
+            scene = replace(scene, visible=seen_by_pixels(scene, resolution * samples))
         scenes.append(scene)
     return scenes, faults
 

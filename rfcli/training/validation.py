@@ -64,7 +64,8 @@ def validate(model: RenderFormer, scenes: list[TrainingScene], resolution: int) 
 def predict(model: RenderFormer, scene: TrainingScene, resolution: int) -> tuple[Tensor, Tensor]:
     """Prediction and truth, log10(1 + radiance) [V, H, H, 3] in float32."""
     batch = collate([scene], next(model.parameters()).device)
-    prediction = model(batch.scenes, batch.c2w, batch.fov, resolution, batch.visible)
+    scenes = model.encode(batch.scenes, model.view_independent(batch.scenes))
+    prediction = model.view_dependent(scenes, batch.c2w, batch.fov, resolution, batch.visible, batch.samples)
     return prediction[0].float(), batch.truth[0]
 
 
