@@ -111,13 +111,13 @@ def _collect(
     group[sample] = lamp
     group = np.unique(group, return_inverse=True)[1].reshape(-1)
     scale = np.maximum(total, 1e-300)[:, None]
-    position, normal = position / scale, normal / scale
+    centroid, mean_normal = position / scale, normal / scale
     gauss = np.flatnonzero(large)  # each of these samples is a single piece
     owner = np.concatenate([np.flatnonzero(~large), np.repeat(gauss, 3)]).astype(np.int64)
-    points = np.concatenate([position[~large], (GAUSS_POINTS @ pieces[gauss]).reshape(-1, 3)])
+    points = np.concatenate([centroid[~large], (GAUSS_POINTS @ pieces[gauss]).reshape(-1, 3)])
     return LightSamples(
         position=torch.from_numpy(points.astype(np.float32)),
-        normal=torch.from_numpy(normal[owner].astype(np.float32)),
+        normal=torch.from_numpy(mean_normal[owner].astype(np.float32)),
         point_area=torch.from_numpy((total[owner] / np.where(large[owner], 3, 1)).astype(np.float32)),
         point_sample=torch.from_numpy(owner),
         area=torch.from_numpy(total.astype(np.float32)),

@@ -14,7 +14,7 @@ from rfcli.synth.candidates import RejectedError
 from rfcli.synth.random_scene import MAX_CANDIDATES, SceneOptions, candidate_scene
 
 PREVIEW_RESOLUTION = 32
-MIN_BRIGHTNESS = 0.02  # mean of log10(1 + radiance) over an image
+MIN_BRIGHTNESS = 0.012  # mean of log10(1 + radiance) over an image
 MIN_CONTRAST = 0.008  # standard deviation of the same
 
 Images = npt.NDArray[np.float32]
