@@ -149,7 +149,12 @@ COMPATIBLE = re.compile(
 )
 INCOMPATIBLE = re.compile(r"\bA?GPL|Proprietary|Commercial|SSPL|CC-BY-NC", re.IGNORECASE)
 # Licences of packages without this metadata, from their project pages.
-KNOWN_LICENCES = {"openexr": "BSD-3-Clause", "pyglet": "BSD-3-Clause", "cuda-toolkit": "see NVIDIA"}
+KNOWN_LICENCES = {
+    "openexr": "BSD-3-Clause",
+    "embreex": "BSD-2-Clause",
+    "pyglet": "BSD-3-Clause",
+    "cuda-toolkit": "see NVIDIA",
+}
 # NVIDIA's libraries come with CUDA builds of torch: free of charge, but not free software. They are no part of rf, and
 # CPU builds of torch do not need them.
 NVIDIA = re.compile(r"nvidia-|cuda-")

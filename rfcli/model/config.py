@@ -269,6 +269,7 @@ TINY = RenderFormerConfig(
     visibility="first-hit",
     channels="apart",
     light="relative",
+    direct="traced",
     token_position_freqs=2,
     vn_pe_num_freqs=1,
 )

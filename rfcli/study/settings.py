@@ -65,7 +65,8 @@ def stage_only(config: RenderFormerConfig) -> RenderFormerConfig:
         view_transformer_n_layers=1,
         use_dpt_decoder=False,
         visibility="attention",
-        light="given",  # relative light needs first hits
+        light="given",  # relative and traced light need first hits
+        direct="network",
     )
 
 

@@ -23,7 +23,7 @@ TINY = PRESETS["tiny"]
 TRIALS: dict[str, tuple[RenderFormerConfig, Literal["muon", "adamw"], float]] = {
     "tiny": (TINY, "muon", LEARNING_RATE),
     "visibility attention": (
-        replace(TINY, visibility="attention", channels="together", light="given"),
+        replace(TINY, visibility="attention", channels="together", light="given", direct="network"),
         "muon",
         LEARNING_RATE,
     ),

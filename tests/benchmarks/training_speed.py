@@ -73,6 +73,7 @@ TINY = replace(
     visibility="attention",
     channels="together",
     light="given",
+    direct="network",
     key_weight="count",
     token_position_freqs=None,
 )

@@ -61,6 +61,7 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
         "layers": ["0", "x", "3", "4", "257"],
         "channels": ["three", "", "rgb"],
         "light": ["dim", "", "1"],
+        "direct": ["network", "", "rays"],
         "from": ["absent", "", "./absent"],
         "transfer": ["-1", "x"],
         "freeze": ["rays", ""],
