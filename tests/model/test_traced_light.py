@@ -84,7 +84,7 @@ def direct_only(model: RenderFormer, scene: TriangleScene, resolution: int = 32)
 
 
 def test_a_trained_model_gets_traced_light() -> None:
-    model = rfcli.load_model("tiny", device="cpu")
+    model = small_model()
     traced = with_traced_light(model)
     assert traced.config.direct == "traced"
     assert model.config.direct == "network"
