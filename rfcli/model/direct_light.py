@@ -53,14 +53,18 @@ class SurfacePoints:
 
 
 def light_visibility(
-    points: SurfacePoints, lights: LightSamples, caster: RayCaster, extent: float, samples: int
+    points: SurfacePoints,
+    lights: LightSamples,
+    caster: RayCaster,
+    extent: float,
+    samples: int,
+    penumbra_rays: int = PENUMBRA_RAYS,
 ) -> Tensor:
     """The share of each light sample that each point sees.
 
     The first ray of each pixel traces one shadow ray to each sample, and its answer holds for the whole pixel where the
     rays of the pixel see one flat surface. Other pixels trace a shadow ray for each of their rays. Where a lamp is
-    neither entirely visible nor entirely hidden in a pixel and its eight neighbours, more shadow rays follow: about
-    PENUMBRA_RAYS per pixel and lamp.
+    neither entirely visible nor entirely hidden in a pixel and its eight neighbours, more shadow rays follow.
 
     Args:
         points: Points of one scene.
@@ -68,6 +72,7 @@ def light_visibility(
         caster: Traces rays through the scene.
         extent: Size of the scene, which scales the offset of rays from their surfaces.
         samples: s, rays along a side of a pixel.
+        penumbra_rays: Shadow rays per pixel and lamp where the lamp is partly visible, about.
 
     Returns:
         [V, H s, H s, K] from 0 to 1.
@@ -90,7 +95,7 @@ def light_visibility(
     groups = lights.group.numpy()
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)
-        more = max(1, -(-PENUMBRA_RAYS // (samples**2 * len(members))) - 1)
+        more = max(1, -(-penumbra_rays // (samples**2 * len(members))) - 1)
         partial = _partly_visible(visible[:, members], traced[:, members], shape, samples)
         rows = np.flatnonzero(partial & tracer.lit)
         for member in members if len(rows) else ():

@@ -18,7 +18,9 @@ from rfcli.scene.geometry import triangle_areas
 Floats = npt.NDArray[np.float64]
 
 MAX_SAMPLES = 24  # of a scene
-MAX_RELATIVE_SIZE = 0.4  # longest edge of a sample over its distance from the nearest surface, while samples are left
+MAX_RELATIVE_SIZE = 0.4  # longest edge of a sample over its distance from near surfaces, while samples are left
+NEAR_SHARE = 0.1  # of the surfaces; their largest distance counts, so that a ceiling behind a panel does not
+MAX_DISTANCE_POINTS = 4096
 ONE_POINT_SIZE = 0.1  # relative size up to which a sample is shaded by a single point
 GAUSS_POINTS = np.array([(4, 1, 1), (1, 4, 1), (1, 1, 4)]) / 6  # barycentric; exact for quadratic functions
 PATTERNS = 16  # sets of shadow points; the 4 x 4 pixels of a tile have one each, so that their errors differ
@@ -163,24 +165,22 @@ def _connected(pieces: Floats) -> npt.NDArray[np.int64]:
 
 
 def _surface_points(triangles: npt.NDArray[np.float32]) -> Floats:
-    """Points on surfaces by which distances to them are estimated: vertices, edge midpoints and centroids."""
+    """Points on surfaces by which distances to them are estimated: some vertices, edge midpoints and centroids."""
     t = triangles.astype(np.float64)
-    return np.concatenate([t.reshape(-1, 3), (t[:, [1, 2, 0]] + t).reshape(-1, 3) / 2, t.mean(1)])
+    points = np.concatenate([t.reshape(-1, 3), (t[:, [1, 2, 0]] + t).reshape(-1, 3) / 2, t.mean(1)])
+    return points[:: max(1, len(points) // MAX_DISTANCE_POINTS)]
 
 
 def _cut(pieces: Floats, surfaces: Floats) -> tuple[Floats, npt.NDArray[np.int64], Floats]:
     """Emitters cut into quarters, the largest ones first: the pieces, their sources, and their relative sizes."""
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(surfaces) if len(surfaces) else None
     queue: list[tuple[float, int, int, Floats]] = []
     for number, piece in enumerate(pieces):
-        heapq.heappush(queue, (-_relative_size(piece, tree), number, number, piece))
+        heapq.heappush(queue, (-_relative_size(piece, surfaces), number, number, piece))
     count = len(queue)
     while queue and len(queue) + 3 <= MAX_SAMPLES and -queue[0][0] > MAX_RELATIVE_SIZE:
         _, _, source, piece = heapq.heappop(queue)
         for part in _quarters(piece):
-            heapq.heappush(queue, (-_relative_size(part, tree), count, source, part))
+            heapq.heappush(queue, (-_relative_size(part, surfaces), count, source, part))
             count += 1
     queue.sort(key=lambda entry: (entry[2], entry[1]))
     sources = np.array([entry[2] for entry in queue], dtype=np.int64)
@@ -188,9 +188,12 @@ def _cut(pieces: Floats, surfaces: Floats) -> tuple[Floats, npt.NDArray[np.int64
     return (np.stack([entry[3] for entry in queue]) if queue else pieces), sources, size
 
 
-def _relative_size(piece: Floats, tree: "object | None") -> float:
+def _relative_size(piece: Floats, surfaces: Floats) -> float:
+    """Longest edge of an emitter over its distance from the nearest NEAR_SHARE of the surface points."""
     longest = float(np.linalg.norm(piece - piece[[1, 2, 0]], axis=1).max())
-    distance = 1.0 if tree is None else float(tree.query(piece.mean(0))[0])  # type: ignore[attr-defined]
+    if not len(surfaces):
+        return longest
+    distance = float(np.quantile(np.linalg.norm(surfaces - piece.mean(0), axis=1), NEAR_SHARE))
     return longest / max(distance, longest / 4, 1e-12)
 
 

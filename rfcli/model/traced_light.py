@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from rfcli.model.batch import COLOURS, EMISSION, ROUGHNESS, SceneBatch
 from rfcli.model.config import RenderFormerConfig
-from rfcli.model.direct_light import OFFSET, SurfacePoints, direct_light, light_visibility
+from rfcli.model.direct_light import OFFSET, PENUMBRA_RAYS, SurfacePoints, direct_light, light_visibility
 from rfcli.model.first_hit import FirstHitRays, FirstHitStage
 from rfcli.model.light_samples import light_samples
 from rfcli.model.shading import FEATURES, average_subpixels
@@ -35,6 +35,7 @@ MIN_ROUGHNESS = 0.0316  # its square is the path tracer's smallest GGX width
 MAX_LOG_LIGHTING = 3.0  # log10, of predicted light at mirrored points
 FADE = -2.0  # initial slope of the mirrored ray's share over the logarithm of roughness
 INITIAL_LIGHT = 0.05  # log10(1 + light) that a new network predicts: indirect light is dimmer than all light
+MIRRORED_PENUMBRA_RAYS = 16  # shadow rays of a mirrored point to a partly visible lamp
 MAX_DISTANCE = 10.0  # of a mirrored ray's hit, scene units
 
 
@@ -263,15 +264,15 @@ def _trace_scene(
     extent = float((surfaces.amax((0, 1)) - surfaces.amin((0, 1))).max())
     radiance = lights.radiance(material[:, EMISSION])
 
-    def light_at(seen: SurfacePoints, rays_per_pixel: int) -> Tensor:
-        visibility = light_visibility(seen, lights, caster, extent, rays_per_pixel)
+    def light_at(seen: SurfacePoints, rays_per_pixel: int, penumbra_rays: int) -> Tensor:
+        visibility = light_visibility(seen, lights, caster, extent, rays_per_pixel, penumbra_rays)
         light = direct_light(seen, lights, visibility, radiance)
         return rearrange(light, "v h w c q -> v h w (q c)")
 
-    direct = light_at(points, samples)
+    direct = light_at(points, samples, PENUMBRA_RAYS)
     hits, seen = _mirrored_points(points, samples, triangles, batch.vn[number, :count], material, caster, extent)
     triangle = torch.where(emitters[hits[0].clamp_min(0)], -1, hits[0])
-    return direct, triangle, hits[1], hits[2], light_at(seen, 1)
+    return direct, triangle, hits[1], hits[2], light_at(seen, 1, MIRRORED_PENUMBRA_RAYS)
 
 
 def _mirrored_points(
