@@ -23,7 +23,6 @@ from tests.support.training_datasets import write_dataset
 
 PROGRAM = [sys.executable, "-c", "from rfcli.cli.app import main; main()"]
 MAX_FILE_BYTES = 2000  # limit of the process that simulates a full disk
-many = pytest.param(50, marks=pytest.mark.long)
 
 
 def video(model: Path, scene: Path, folder: Path) -> list[str]:
@@ -56,8 +55,15 @@ def started(command: list[str], folder: Path) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("times", [2, many])
-@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("how", "times"),
+    [
+        (signal.SIGKILL, 2),
+        pytest.param(signal.SIGINT, 2, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, 50, marks=pytest.mark.long),
+        pytest.param(signal.SIGINT, 50, marks=pytest.mark.long),
+    ],
+)
 def test_a_stopped_video_resumes_to_the_same_bytes(
     model: Path,
     scene: Path,
@@ -76,7 +82,7 @@ def test_a_stopped_video_resumes_to_the_same_bytes(
         children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.send_signal(how)
         _, stderr = process.communicate(timeout=120)
-        if how == signal.SIGINT and process.returncode != 0:
+        if how == signal.SIGINT and process.returncode != 0 and "init_import_site" not in stderr:  # Python had started
             # in its first and last moments the signal itself ends the process, which a shell also reports as 130
             assert process.returncode in (130, -signal.SIGINT), stderr
             assert "Traceback" not in stderr
