@@ -134,6 +134,12 @@ def camera_tensors(scene: TriangleScene, device: str | torch.device = "cpu") -> 
     return torch.from_numpy(scene.c2w)[None].to(device), torch.from_numpy(scene.fov)[None].to(device)
 
 
+def face_normals(triangles: Tensor) -> Tensor:
+    """[N, 3, 3] vertex positions -> [N, 3] unit normals by the right-hand rule, float32; 0 without area."""
+    a, b, c = triangles.float().unbind(-2)
+    return torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=-1)
+
+
 def triangle_areas(triangles: Tensor) -> Tensor:
     """[..., 3, 3] vertex positions -> [...] areas, float32."""
     a, b, c = triangles.float().unbind(-2)

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from rfcli.model.batch import COLOURS, EMISSION, ROUGHNESS, SceneBatch
+from rfcli.model.batch import COLOURS, EMISSION, ROUGHNESS, SceneBatch, face_normals
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.direct_light import OFFSET, PENUMBRA_RAYS, SurfacePoints, direct_light, light_visibility
 from rfcli.model.first_hit import FirstHitRays, FirstHitStage
@@ -223,17 +223,19 @@ def trace_light(batch: SceneBatch, rays: FirstHitRays, c2w: Tensor) -> TracedLig
     parts = []
     for number in range(len(batch.mask)):
         of_scene = slice(number * views, (number + 1) * views)
-        points = _surface_points(batch, rays, c2w, number, of_scene)
+        normals = face_normals(batch.triangles[number])
+        points = _surface_points(batch, rays, c2w, number, of_scene, normals)
         count = int(batch.mask[number].sum())
-        parts.append(_trace_scene(batch, number, count, points, rays.samples))
+        parts.append(_trace_scene(batch, number, count, points, normals, rays.samples))
     return TracedLight(*(torch.stack(tensors) for tensors in zip(*parts, strict=True)))
 
 
-def _surface_points(batch: SceneBatch, rays: FirstHitRays, c2w: Tensor, number: int, views: slice) -> SurfacePoints:
-    """The seen points of one scene."""
+def _surface_points(
+    batch: SceneBatch, rays: FirstHitRays, c2w: Tensor, number: int, views: slice, normals: Tensor
+) -> SurfacePoints:
+    """The seen points of one scene, whose triangles have the unit normals [N, 3]."""
     surface = rays.surface
     triangle, cameras = surface.triangle[views], c2w[number, :, None, None, :3, 3]
-    normals = F.normalize(_face_normals(batch.triangles[number].float()), dim=-1)
     return SurfacePoints(
         position=surface.offset[views] + cameras,
         normal=surface.normal[views],
@@ -244,14 +246,8 @@ def _surface_points(batch: SceneBatch, rays: FirstHitRays, c2w: Tensor, number: 
     )
 
 
-def _face_normals(triangles: Tensor) -> Tensor:
-    a, b, c = triangles.unbind(-2)
-    normals: Tensor = torch.linalg.cross(b - a, c - a)
-    return normals
-
-
 def _trace_scene(
-    batch: SceneBatch, number: int, count: int, points: SurfacePoints, samples: int
+    batch: SceneBatch, number: int, count: int, points: SurfacePoints, normals: Tensor, samples: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The fields of `TracedLight` for one scene of `count` triangles."""
     triangles = batch.triangles[number, :count].float()
@@ -270,7 +266,9 @@ def _trace_scene(
         return rearrange(light, "v h w c q -> v h w (q c)")
 
     direct = light_at(points, samples, PENUMBRA_RAYS)
-    hits, seen = _mirrored_points(points, samples, triangles, batch.vn[number, :count], material, caster, extent)
+    hits, seen = _mirrored_points(
+        points, samples, triangles, batch.vn[number, :count], normals, material, caster, extent
+    )
     triangle = torch.where(emitters[hits[0].clamp_min(0)], -1, hits[0])
     return direct, triangle, hits[1], hits[2], light_at(seen, 1, MIRRORED_PENUMBRA_RAYS)
 
@@ -280,6 +278,7 @@ def _mirrored_points(
     samples: int,
     triangles: Tensor,
     vn: Tensor,
+    normals: Tensor,
     material: Tensor,
     caster: RayCaster,
     extent: float,
@@ -310,7 +309,7 @@ def _mirrored_points(
     met = SurfacePoints(
         position=position,
         normal=shading,
-        face_normal=F.normalize(_face_normals(triangles), dim=-1)[index],
+        face_normal=normals[index],
         to_camera=-direction,
         roughness=roughness,
         lit=hit & ~emits,

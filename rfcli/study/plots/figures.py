@@ -16,7 +16,7 @@ from rfcli.study.results.tables import Row
 SUFFIXES = (".png", ".svg")
 LABEL_GAP = 18.0  # pixels between the names of curves that end close together
 MAX_SECONDS_TICKS = 6  # of a panel of the quality figure
-BAR_SHIFT = 1.04  # factor between the bars of two mechanisms, so that none hides another
+BAR_SHIFT = 1.04  # horizontal factor between the error bars of two mechanisms, so that they do not overlap
 SERIES_TITLES = {
     "tessellated": "the same scenes, tessellated more finely",
     "detailed": "different scenes at each count, with more detail",
@@ -218,7 +218,7 @@ def _label_ends(axes: Any, rows: Sequence[Row], colours: dict[str, str], quantit
 
 
 def spread_out(heights: list[float], gap: float, top: float) -> list[float]:
-    """Heights moved up just enough that neighbours are `gap` apart, then down so that none is above `top`."""
+    """Heights of labels that do not overlap: raised to be at least `gap` apart, then lowered to at most `top`."""
     moved = list(heights)
     order = sorted(range(len(heights)), key=lambda index: heights[index])
     for lower, upper in pairwise(order):
