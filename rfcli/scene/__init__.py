@@ -3,7 +3,9 @@
 Importing this package does not import numpy; each name below is imported on first use.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rfcli.runtime.lazy_imports import lazy_attributes
 
 if TYPE_CHECKING:
     from rfcli.scene.backdrop import Up, place_on_backdrop
@@ -58,9 +60,4 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_attributes(__name__, _MODULES)

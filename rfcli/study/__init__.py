@@ -1,6 +1,8 @@
 """The study: time, memory and image quality against triangle count, for each attention mechanism."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rfcli.runtime.lazy_imports import lazy_attributes
 
 if TYPE_CHECKING:
     from rfcli.study.quality import QualityModel, quality_models
@@ -30,9 +32,5 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    from importlib import import_module  # the command line imports `plots.axes`, which must not import torch
-
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+# The command line imports `plots.axes`, which must not import torch
+__getattr__ = lazy_attributes(__name__, _MODULES)

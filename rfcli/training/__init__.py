@@ -3,8 +3,9 @@
 Importing this package does not import torch.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from rfcli.runtime.lazy_imports import lazy_attributes
 from rfcli.training.options import FinetuneOptions, TrainOptions
 from rfcli.training.phases import Phase
 
@@ -41,9 +42,4 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_attributes(__name__, _MODULES)

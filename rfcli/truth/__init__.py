@@ -3,7 +3,9 @@
 Each name below is imported on first use: the preview does not need Mitsuba, nor the path tracer OpenGL.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rfcli.runtime.lazy_imports import lazy_attributes
 
 if TYPE_CHECKING:
     from rfcli.truth.path_tracer import PathTracer
@@ -15,9 +17,4 @@ __all__ = ["PathTracer", "RasterPreview", "TruthRenderer"]
 _MODULES = {"PathTracer": "path_tracer", "RasterPreview": "raster_preview", "TruthRenderer": "renderer"}
 
 
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_attributes(__name__, _MODULES)

@@ -1,6 +1,8 @@
 """Plots of a study: figures, contact sheet and HTML report, drawn from its results."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rfcli.runtime.lazy_imports import lazy_attributes
 
 if TYPE_CHECKING:
     from rfcli.study.plots.figures import draw_comparison, draw_cost, draw_quality
@@ -18,9 +20,5 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    from importlib import import_module  # the command line imports `axes`, which must not import torch
-
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+# The command line imports `axes`, which must not import torch
+__getattr__ = lazy_attributes(__name__, _MODULES)

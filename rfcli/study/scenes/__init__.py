@@ -1,6 +1,8 @@
 """Scenes of a study: random triangles, and scenes tessellated or decimated to any triangle count."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rfcli.runtime.lazy_imports import lazy_attributes
 
 if TYPE_CHECKING:
     from rfcli.study.scenes.decimation import decimated
@@ -30,9 +32,5 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    from importlib import import_module  # meshes and the path tracer take seconds to import
-
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+# Meshes and the path tracer take seconds to import
+__getattr__ = lazy_attributes(__name__, _MODULES)
