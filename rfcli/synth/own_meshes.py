@@ -10,8 +10,8 @@ import trimesh
 
 from rfcli.errors import InputError
 from rfcli.scene.mesh import read_mesh
+from rfcli.scene.mesh_decimation import decimate
 from rfcli.synth.candidates import RejectedError, Split, split_of
-from rfcli.synth.shapes.budget import decimate
 
 OWN_SHARE = 0.5  # of the objects with enough faces
 MIN_OWN_FACES = 100  # below, a user's mesh would not be recognisable

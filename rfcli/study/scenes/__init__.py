@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from rfcli.runtime.lazy_imports import lazy_attributes
 
 if TYPE_CHECKING:
-    from rfcli.study.scenes.decimation import decimated
     from rfcli.study.scenes.own_scene import OwnScene, load_own_scene
     from rfcli.study.scenes.random_triangles import random_triangle_batch, random_triangle_camera
     from rfcli.study.scenes.series import SceneSeries, own_series, synthetic_series
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 __all__ = [
     "OwnScene",
     "SceneSeries",
-    "decimated",
     "load_own_scene",
     "own_series",
     "random_triangle_batch",
@@ -24,7 +22,6 @@ __all__ = [
 ]
 
 _MODULES = {
-    "decimated": "decimation",
     **dict.fromkeys(("OwnScene", "load_own_scene"), "own_scene"),
     **dict.fromkeys(("random_triangle_batch", "random_triangle_camera"), "random_triangles"),
     **dict.fromkeys(("SceneSeries", "own_series", "synthetic_series"), "series"),

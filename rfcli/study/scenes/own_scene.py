@@ -8,8 +8,8 @@ from typing import Any
 
 from rfcli.errors import InputError
 from rfcli.scene import MESH_SUFFIXES, TriangleScene, load, place_on_backdrop
+from rfcli.scene.decimation import decimated
 from rfcli.scene.limits import MAX_TRIANGLES
-from rfcli.study.scenes.decimation import decimated
 from rfcli.study.scenes.tessellation import tessellated
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import trimesh
 from skimage.measure import marching_cubes
 
-from rfcli.synth.shapes.budget import ROUNDING, decimate
+from rfcli.scene.mesh_decimation import ROUNDING, decimate
 from rfcli.synth.shapes.grid import Points
 
 GRID_CELLS = 40  # along the longest side

@@ -9,7 +9,7 @@ import trimesh
 from rfcli.errors import InputError
 from rfcli.scene import load, save
 from rfcli.study.scenes import load_own_scene
-from tests.study.scenes.test_decimation import SCENE, light, scene_of
+from tests.scene.test_decimation import SCENE, light, scene_of
 
 CORNELL_BOX = Path(__file__).parents[3] / "examples" / "cornell-box.json"
 

@@ -6,7 +6,7 @@ import pytest
 from rfcli.errors import InputError
 from rfcli.study.scenes import OwnScene, own_series, synthetic_series
 from rfcli.truth import PathTracer
-from tests.study.scenes.test_decimation import SCENE
+from tests.scene.test_decimation import SCENE
 
 
 def test_tessellated_scenes_share_one_traced_image_and_decimated_ones_do_not() -> None:

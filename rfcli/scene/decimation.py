@@ -9,10 +9,10 @@ import numpy.typing as npt
 import trimesh
 from scipy.spatial import cKDTree
 
-from rfcli.scene import TriangleScene
 from rfcli.scene.geometry import face_normals
+from rfcli.scene.mesh_decimation import decimate
 from rfcli.scene.shading import flat, shading_groups, smooth
-from rfcli.synth.shapes.budget import decimate
+from rfcli.scene.triangle_scene import TriangleScene
 
 Singles = npt.NDArray[np.float32]
 Arrays = tuple[Singles, Singles, Singles]  # corners, normals, material

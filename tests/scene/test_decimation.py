@@ -7,8 +7,8 @@ import pytest
 import trimesh
 
 from rfcli.scene import TriangleScene
+from rfcli.scene.decimation import decimated
 from rfcli.scene.geometry import face_normals, triangle_areas
-from rfcli.study.scenes import decimated
 
 RED, BLUE = (0.7, 0.1, 0.1), (0.1, 0.1, 0.7)
 
