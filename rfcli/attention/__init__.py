@@ -6,7 +6,7 @@ Importing this package does not import torch.
 from typing import TYPE_CHECKING, Any
 
 from rfcli.attention.mechanism import LayerSpec, Mechanism, Option
-from rfcli.attention.registry import SOFTMAX, create, find_mechanism, mechanisms, names
+from rfcli.attention.registry import SOFTMAX, WINDOW, create, find_mechanism, mechanisms, names
 
 if TYPE_CHECKING:
     from rfcli.attention.context import Context
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SOFTMAX",
+    "WINDOW",
     "AttentionLayer",
     "Context",
     "LayerSpec",

@@ -15,6 +15,7 @@ class Context:
         key_mask: [B, N] bool, True = a real token, False = padding; None = all are real. Each row has a real token.
         registers: Number of register tokens: learned tokens in front of the triangle tokens.
         emitters: [B, N] bool, True = a triangle that emits light; None = unknown.
+        summaries: [B, N] bool, True = a summary token, the mean of consecutive triangles; None = there are none.
         log_weight: [B, N] natural logarithm of the weight of each key in the sums of softmax; None = all weights are 1.
         features: [B, N, A] surface features, by which triangles may be clustered: position (3) in world units, then
             others such as normal and albedo, of which a difference of 1 is as large as a distance of half the extent
@@ -27,6 +28,7 @@ class Context:
     key_mask: Tensor | None = None
     registers: int = 0
     emitters: Tensor | None = None
+    summaries: Tensor | None = None
     log_weight: Tensor | None = None
     features: Tensor | None = None
     plan: Any = None
@@ -55,4 +57,6 @@ class Context:
         def rows(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor.repeat_interleave(times, 0)
 
-        return Context(rows(self.key_mask), self.registers, rows(self.emitters), rows(self.log_weight))
+        return Context(
+            rows(self.key_mask), self.registers, rows(self.emitters), rows(self.summaries), rows(self.log_weight)
+        )

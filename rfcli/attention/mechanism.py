@@ -61,12 +61,14 @@ class LayerSpec:
         head_dim: Channels per head D.
         index: Number of the layer within its stage, from 0; makes random seeds differ between layers.
         frequencies: Number F of RoPE frequencies that rotate queries and keys; 0 = no RoPE, None = unknown.
+        coordinates: Number of coordinates by which RoPE rotates: those of three vertices, or of one position.
     """
 
     heads: int
     head_dim: int
     index: int = 0
     frequencies: int | None = None
+    coordinates: int = 9
 
 
 @dataclass(frozen=True)

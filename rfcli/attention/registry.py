@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "rfcli.attention"  # NAME = "package.module:variable"; the variable is a Mechanism called NAME
 SOFTMAX = "sdpa"  # exact softmax attention, the default; named after torch's scaled_dot_product_attention
+WINDOW = "window"  # the attention of RenderFormer-V2
 
 OWN_MECHANISMS = (
     Mechanism(
@@ -65,6 +66,24 @@ OWN_MECHANISMS = (
                 1024,
                 "Triangles and clusters per query, besides registers and emitters; 512 draft, 2048 fine.",
                 minimum=1,
+                maximum=1 << 16,
+            ),
+        ),
+    ),
+    Mechanism(
+        name=WINDOW,
+        layer="rfcli.attention.window:WindowAttention",
+        summary="Softmax over neighbours along a Hilbert curve, registers, emitters and summaries.",
+        cost="N",
+        needs_training=True,
+        takes_output_buffer=True,
+        options=(
+            Option(
+                "half_window",
+                int,
+                256,
+                "Neighbours on either side along the curve that a triangle attends to.",
+                minimum=0,
                 maximum=1 << 16,
             ),
         ),

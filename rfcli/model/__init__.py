@@ -1,8 +1,9 @@
 """The network: its architecture, checkpoints and rendering."""
 
+from rfcli.model.architectures import PRESETS
 from rfcli.model.batch import SceneBatch
 from rfcli.model.checkpoint import read_checkpoint, save_checkpoint
-from rfcli.model.config import PRESETS, RenderFormerConfig
+from rfcli.model.config import RenderFormerConfig
 from rfcli.model.conversion import convert, reconfigured, with_attention
 from rfcli.model.device import pick_device
 from rfcli.model.hub import load

@@ -8,8 +8,6 @@ and each emitter has weight 1 too, as much as all other triangles together, so t
 With equal weights that sum to 1 (normalised), only the number of triangles is compensated, not their sizes.
 """
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -34,11 +32,6 @@ def key_context(batch: SceneBatch, config: RenderFormerConfig) -> Context:
         emitters=with_registers(batch.emitters, False),
         log_weight=log_key_weight(config.key_weight, batch, registers),
     )
-
-
-def with_features(context: Context, batch: SceneBatch) -> Context:
-    """The context with the features that mechanisms use to pool triangles."""
-    return replace(context, features=surface_features(batch, context.registers))
 
 
 def log_key_weight(kind: str, batch: SceneBatch, registers: int) -> Tensor | None:

@@ -1,6 +1,7 @@
 """Checkpoints in the official layout: a directory of config.json, model.safetensors and README.md.
 
-Nothing is ever unpickled.
+Checkpoints of RenderFormer-V2 may have a config.yaml instead, whose part `model_config` is the architecture. Nothing is
+ever unpickled.
 """
 
 import json
@@ -12,12 +13,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from rfcli.errors import InputError
+from rfcli.model.architectures import build
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.renderformer import RenderFormer
 from rfcli.runtime.files import replacing
 
 MAX_CONFIG_BYTES = 1_000_000
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+YAML_CONFIG, YAML_PART = "config.yaml", "model_config"
 DEFAULT_CARD = """---
 license: mit
 tags: [renderformer, neural-rendering, global-illumination]
@@ -48,8 +51,14 @@ def save_checkpoint(model: RenderFormer, directory: Path, card: str | None = Non
         path.write_text(DEFAULT_CARD if card is None else card, encoding="utf-8")
 
 
+def config_path(directory: Path) -> Path:
+    """The config of a checkpoint: config.yaml if there is no config.json, else config.json, even if it is missing."""
+    yaml_path = directory / YAML_CONFIG
+    return yaml_path if yaml_path.is_file() and not (directory / CONFIG).exists() else directory / CONFIG
+
+
 def read_config(path: Path) -> RenderFormerConfig:
-    """Reads a config.json.
+    """Reads a config.json or config.yaml, of RenderFormer or of RenderFormer-V2.
 
     Args:
         path: The file.
@@ -60,20 +69,29 @@ def read_config(path: Path) -> RenderFormerConfig:
     Raises:
         InputError: The file is missing, broken, or has unsupported values.
     """
+    import yaml
+
+    from rfcli.model.v2.config import RenderFormerV2Config, is_v2
+
+    is_yaml = path.suffix == Path(YAML_CONFIG).suffix
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise InputError(f"{path} is too large for a config; copy the checkpoint again.")
-        values = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = yaml.safe_load(text) if is_yaml else json.loads(text)
     except FileNotFoundError:
         raise InputError(f"{path} is missing; a checkpoint is a folder of {CONFIG} and {WEIGHTS}.") from None
     except InputError:
         raise
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid JSON ({error}); copy the checkpoint again.") from None
-    if not isinstance(values, dict):
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        kind = "YAML" if is_yaml else "JSON"
+        raise InputError(f"{path} is not valid {kind} ({error}); copy the checkpoint again.") from None
+    if isinstance(values, dict):
+        values = values.get(YAML_PART, values)
+    if not (isinstance(values, dict) and all(isinstance(name, str) for name in values)):
         raise InputError(f"{path} does not hold a JSON object; copy the checkpoint again.")
     try:
-        return RenderFormerConfig.from_dict(values)
+        return (RenderFormerV2Config if is_v2(values) else RenderFormerConfig).from_dict(values)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -91,7 +109,8 @@ def read_checkpoint(directory: Path, weights: str = WEIGHTS) -> RenderFormer:
     Raises:
         InputError: Files are missing, or the weights do not fit the config.
     """
-    config = read_config(directory / CONFIG)
+    config_file = config_path(directory)
+    config = read_config(config_file)
     path = directory / weights
     if path.is_dir():
         raise InputError(f"{path} is a folder; a checkpoint's weights are a file, so copy it again.")
@@ -104,24 +123,24 @@ def read_checkpoint(directory: Path, weights: str = WEIGHTS) -> RenderFormer:
     width = tuple(state["tri_token"].shape[-1:]) if "tri_token" in state else (config.latent_dim,)
     if width != (config.latent_dim,):  # checked before a model of the config's width is built
         raise InputError(
-            f"{path}: tensor 'tri_token' is {list(state['tri_token'].shape)}, but its {CONFIG} requires "
+            f"{path}: tensor 'tri_token' is {list(state['tri_token'].shape)}, but its {config_file.name} requires "
             f"{[1, 1, config.latent_dim]}; the two do not belong together."
         )
-    model = _architecture(config, directory / CONFIG)
+    model = _architecture(config, config_file)
     expected = model.state_dict()
     for name, tensor in expected.items():
         if name not in state:
             raise InputError(
-                f"{path} has no tensor '{name}', which its {CONFIG} requires; the two do not belong together."
+                f"{path} has no tensor '{name}', which its {config_file.name} requires; the two do not belong together."
             )
         if state[name].shape != tensor.shape:
             raise InputError(
-                f"{path}: tensor '{name}' is {list(state[name].shape)}, but its {CONFIG} requires "
+                f"{path}: tensor '{name}' is {list(state[name].shape)}, but its {config_file.name} requires "
                 f"{list(tensor.shape)}; the two do not belong together."
             )
     surplus = sorted(set(state) - set(expected))
     if surplus:
-        raise InputError(f"{path} holds a tensor '{surplus[0]}' that its {CONFIG} does not have; update rf.")
+        raise InputError(f"{path} holds a tensor '{surplus[0]}' that its {config_file.name} does not have; update rf.")
     for name, tensor in state.items():
         if not (tensor.is_floating_point() and bool(torch.isfinite(tensor.float()).all())):
             raise InputError(
@@ -136,7 +155,7 @@ def _architecture(config: RenderFormerConfig, path: Path) -> RenderFormer:
     """A model without values. Raises InputError if its mechanism refuses the config's options."""
     try:
         with torch.device("meta"):
-            return RenderFormer(config)
+            return build(config)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{path}: attention = '{config.attention}' with attention_options = {config.attention_options} cannot be "

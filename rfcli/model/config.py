@@ -1,6 +1,6 @@
-"""The architecture of a RenderFormer: the fields of the official config.json and our own; named presets.
+"""The architecture of a RenderFormer: the fields of the official config.json and our own; some architectures.
 
-Presets: base and swin-large, the published architectures; tiny, which a laptop can train; small, hours on a GPU.
+BASE and LARGE are the published ones; a laptop can train TINY; SMALL takes hours on a GPU.
 """
 
 import dataclasses
@@ -159,13 +159,23 @@ class RenderFormerConfig:
     training_resolution: int | None = None
 
     def __post_init__(self) -> None:
-        for name, values in SUPPORTED.items():
+        for name, values in self.supported.items():
             if getattr(self, name) not in values:
                 allowed = " or ".join(repr(value) for value in values)
                 raise InputError(f"config field {name} = {getattr(self, name)!r} is not supported; use {allowed}.")
         for field in dataclasses.fields(self):
             check_type(field.name, field.type, getattr(self, field.name))
         check_contradictions(self)
+
+    @property
+    def supported(self) -> dict[str, tuple[Any, ...]]:
+        """The implemented values of fields that have only some."""
+        return SUPPORTED
+
+    @property
+    def layer_options(self) -> dict[str, Any]:
+        """All options of the mechanism."""
+        return self.attention_options
 
     @property
     def head_dim(self) -> int:
@@ -178,14 +188,19 @@ class RenderFormerConfig:
         return self.view_transformer_latent_dim // self.view_transformer_n_heads
 
     @property
+    def rope_coordinates(self) -> int:
+        """Coordinates of a token by which RoPE rotates: those of its three vertices."""
+        return 9
+
+    @property
     def rope_dim(self) -> int:
-        """Channels rotated per vertex coordinate in the view-independent stage, with RoPE."""
+        """Channels rotated per coordinate in the view-independent stage, with RoPE."""
         return self.vertex_pe_num_freqs
 
     @property
     def view_rope_dim(self) -> int:
-        """Channels rotated per vertex coordinate in the view-dependent stage, whose heads may be narrower."""
-        return min(self.vertex_pe_num_freqs, self.view_head_dim // 18 * 2)
+        """Channels rotated per coordinate in the view-dependent stage, whose heads may be narrower."""
+        return min(self.rope_dim, self.view_head_dim // (2 * self.rope_coordinates) * 2)
 
     @property
     def image_channels(self) -> int:
@@ -222,7 +237,7 @@ class RenderFormerConfig:
 
         Our own fields are left out at their defaults, so that a model that uses none of them is an official checkpoint.
         """
-        default = RenderFormerConfig()
+        default = type(self)()
         return {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
@@ -287,5 +302,3 @@ SMALL = replace(
     dpt_features=48,
     dpt_out_channels=(32, 48, 96, 192),
 )
-
-PRESETS = {"tiny": TINY, "small": SMALL, "base": BASE, "swin-large": LARGE}

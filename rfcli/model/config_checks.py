@@ -64,10 +64,10 @@ def check_contradictions(config: "RenderFormerConfig") -> None:
         if getattr(config, name) > MAX_LAYERS:
             raise InputError(f"config field {name} = {getattr(config, name)} is too many; {MAX_LAYERS} at most.")
     _check_heads(config)
-    if config.pe_type == "rope":
-        _check_rope(config)
-    else:
+    if config.pe_type == "nerf":
         _check_nerf(config)
+    else:
+        _check_rope(config)
     if config.view_transformer_use_swin_attn and not config.view_transformer_include_self_attn:
         raise InputError(
             "config field view_transformer_use_swin_attn needs self-attention, but "
@@ -86,7 +86,7 @@ def check_contradictions(config: "RenderFormerConfig") -> None:
 
 
 def _check_heads(config: "RenderFormerConfig") -> None:
-    pairs = 2 if config.pe_type == "rope" else 1  # RoPE rotates pairs of channels
+    pairs = 1 if config.pe_type == "nerf" else 2  # RoPE rotates pairs of channels
     for dim, heads in (("latent_dim", "num_heads"), ("view_transformer_latent_dim", "view_transformer_n_heads")):
         width, n = getattr(config, dim), getattr(config, heads)
         if width % (pairs * n):
@@ -95,22 +95,21 @@ def _check_heads(config: "RenderFormerConfig") -> None:
 
 
 def _check_rope(config: "RenderFormerConfig") -> None:
-    wanted = config.vertex_pe_num_freqs
+    name = "vertex_pe_num_freqs" if config.pe_type == "rope" else "intra_rope_pe_num_freqs"
+    wanted, coordinates = config.rope_dim, config.rope_coordinates
     minimum = 2 if config.rope_double_max_freq else 4  # the highest frequency must be at least the lowest, which is 1
     for heads, width in (("num_heads", config.head_dim), ("view_transformer_n_heads", config.view_head_dim)):
-        if width < 9 * minimum:
+        if width < coordinates * minimum:
             raise InputError(
-                f"config field {heads} leaves heads of {width} channels; RoPE of nine coordinates needs {9 * minimum} "
-                "or more, so have fewer heads."
+                f"config field {heads} leaves heads of {width} channels; RoPE of {coordinates} coordinates needs "
+                f"{coordinates * minimum} or more, so have fewer heads."
             )
     if wanted % 2 or wanted < minimum:
-        raise InputError(
-            f"config field vertex_pe_num_freqs = {wanted} must be an even number of at least {minimum} for RoPE."
-        )
-    maximum = config.head_dim // 18 * 2
+        raise InputError(f"config field {name} = {wanted} must be an even number of at least {minimum} for RoPE.")
+    maximum = config.head_dim // (2 * coordinates) * 2
     if wanted > maximum:
         raise InputError(
-            f"config field vertex_pe_num_freqs = {wanted} rotates {9 * wanted} of only {config.head_dim} head "
+            f"config field {name} = {wanted} rotates {coordinates * wanted} of only {config.head_dim} head "
             f"channels; lower it to {maximum} or less."
         )
 

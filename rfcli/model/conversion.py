@@ -8,6 +8,7 @@ import torch
 
 from rfcli.attention import find_mechanism
 from rfcli.errors import InputError
+from rfcli.model.architectures import build
 from rfcli.model.checkpoint import MECHANISM
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.config_checks import MAX_LAYERS
@@ -129,7 +130,7 @@ def deepened(model: RenderFormer, layers: int) -> RenderFormer:
     old = model.config.num_layers
     if not old < layers <= MAX_LAYERS:
         raise InputError(f"`layers` {layers} must be more than the model's {old}, and at most {MAX_LAYERS}.")
-    deep = RenderFormer(dataclasses.replace(model.config, num_layers=layers)).to(next(model.parameters()).device)
+    deep = build(dataclasses.replace(model.config, num_layers=layers)).to(next(model.parameters()).device)
     sources = [new * old // layers for new in range(layers)]
     trained, state = model.state_dict(), deep.state_dict()
     for name, value in state.items():
@@ -149,7 +150,7 @@ def deepened(model: RenderFormer, layers: int) -> RenderFormer:
 def _with_weights(model: RenderFormer, config: RenderFormerConfig) -> RenderFormer:
     """A model of this config with the weights of `model`, except for those of attention mechanisms that differ."""
     same = (config.attention, config.attention_options) == (model.config.attention, model.config.attention_options)
-    copied = RenderFormer(config).to(next(model.parameters()).device)
+    copied = build(config).to(next(model.parameters()).device)
     weights = {name: value for name, value in model.state_dict().items() if same or MECHANISM not in name}
     missing = copied.load_state_dict(weights, strict=False).missing_keys
     assert all(MECHANISM in name for name in missing), missing

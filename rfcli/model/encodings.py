@@ -1,4 +1,4 @@
-"""Positional encodings: NeRF encodings of numbers, and RoPE rotations by vertex positions."""
+"""Positional encodings: NeRF encodings of numbers, and RoPE rotations by positions."""
 
 import math
 
@@ -51,21 +51,21 @@ def rope_frequencies(dim: int, double_max: bool) -> Tensor:
     return torch.exp2(torch.linspace(0.0, math.log2(highest), dim // 2, device="cpu"))
 
 
-def rope_rotation(vertices: Tensor, frequencies: Tensor, head_dim: int) -> Rotation:
-    """The rotation of a token's channel pairs by its nine vertex coordinates.
+def rope_rotation(coordinates: Tensor, frequencies: Tensor, head_dim: int) -> Rotation:
+    """The rotation of a token's channel pairs by its K coordinates.
 
     Pair c F + f is rotated by coordinate c times frequency f; the remaining pairs are not rotated. Su et al., RoFormer,
-    arXiv 2104.09864, with three vertices in place of one position.
+    arXiv 2104.09864, with the nine coordinates of three vertices, or the three of a centre, in place of one position.
 
     Args:
-        vertices: [..., 9].
-        frequencies: [F], with 9 F <= head_dim / 2.
+        coordinates: [..., K].
+        frequencies: [F], with K F <= head_dim / 2.
         head_dim: D.
 
     Returns:
         Cosines and sines [..., D / 2], float32.
     """
-    angles = rearrange(vertices.float()[..., None] * frequencies.float(), "... c f -> ... (c f)")
+    angles = rearrange(coordinates.float()[..., None] * frequencies.float(), "... c f -> ... (c f)")
     angles = torch.nn.functional.pad(angles, (0, head_dim // 2 - angles.shape[-1]))
     return angles.cos(), angles.sin()
 
@@ -102,9 +102,9 @@ class RopeFrequencies(nn.Module):
     @classmethod
     def of(cls, config: RenderFormerConfig, dim: int) -> "RopeFrequencies | None":
         """For a stage with `dim` rotated channels per coordinate; None if the config uses NeRF encodings instead."""
-        return cls(dim, config.rope_double_max_freq) if config.pe_type == "rope" else None
+        return None if config.pe_type == "nerf" else cls(dim, config.rope_double_max_freq)
 
 
-def rotation_by(rope: RopeFrequencies | None, vertices: Tensor, head_dim: int) -> Rotation | None:
-    """Cosines and sines [..., head_dim / 2] of vertices [..., 9]; None without RoPE."""
-    return None if rope is None else rope_rotation(vertices, rope.freqs, head_dim)
+def rotation_by(rope: RopeFrequencies | None, coordinates: Tensor, head_dim: int) -> Rotation | None:
+    """Cosines and sines [..., head_dim / 2] of coordinates [..., K]; None without RoPE."""
+    return None if rope is None else rope_rotation(coordinates, rope.freqs, head_dim)

@@ -31,7 +31,7 @@ In shapes of queries, keys and values, [B, H, N, D], H is the number of heads. "
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import torch
 from torch import Tensor
@@ -46,7 +46,7 @@ from rfcli.model.first_hit import FirstHitStage
 from rfcli.model.layers import run_layer
 from rfcli.model.symmetries import LightSymmetries
 from rfcli.model.traced_light import TracedLightStage
-from rfcli.model.triangle_tokens import TriangleTokens, token_vertices
+from rfcli.model.triangle_tokens import TriangleTokens
 from rfcli.model.view_dependent import SceneEncoding, ViewDependentStage
 from rfcli.model.view_independent import ViewIndependentTransformer
 
@@ -54,13 +54,6 @@ if TYPE_CHECKING:
     from rfcli.scene import TriangleScene
 
 MAX_LOG_RADIANCE = 38.0  # 10^x leaves float16 at x = 4.82 and float32 at 38.5
-
-
-def view_stage(config: RenderFormerConfig) -> type[ViewDependentStage]:
-    """The class of the view-dependent stage of a config."""
-    if config.direct == "traced":
-        return TracedLightStage
-    return FirstHitStage if config.visibility == "first-hit" else ViewDependentStage
 
 
 class RenderFormer(TriangleTokens):
@@ -75,9 +68,18 @@ class RenderFormer(TriangleTokens):
 
     def __init__(self, config: RenderFormerConfig) -> None:
         super().__init__(config)
-        self.transformer = ViewIndependentTransformer(config)
-        self.view_transformer = view_stage(config)(config)
+        self.transformer = self.triangle_stage_class(config)
+        self.view_transformer = self.view_stage_class(config)(config)
         self.symmetries = LightSymmetries(config)
+
+    triangle_stage_class: ClassVar[type[ViewIndependentTransformer]] = ViewIndependentTransformer
+
+    @staticmethod
+    def view_stage_class(config: RenderFormerConfig) -> type[ViewDependentStage]:
+        """The class of the view-dependent stage."""
+        if config.direct == "traced":
+            return TracedLightStage
+        return FirstHitStage if config.visibility == "first-hit" else ViewDependentStage
 
     def forward(
         self, batch: SceneBatch, c2w: Tensor, fov: Tensor, resolution: int, visible: Tensor | None = None
@@ -171,8 +173,8 @@ class RenderFormer(TriangleTokens):
 
     def rotation(self, batch: SceneBatch) -> Rotation | None:
         """RoPE's cosines and sines [S, R + N, D / 2] of the S network inputs in world space; None without RoPE."""
-        vertices = token_vertices(batch.triangles, batch.mask, self.config.num_register_tokens)
-        return rotation_by(self.transformer.rope_emb, vertices, self.config.head_dim)
+        positions = self.view_transformer.token_positions(batch)
+        return rotation_by(self.transformer.rope_emb, positions, self.config.head_dim)
 
     @overload
     def render(

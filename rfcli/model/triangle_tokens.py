@@ -125,10 +125,6 @@ def triangular_mask(patch: int) -> Tensor:
 def token_vertices(triangles: Tensor, mask: Tensor, registers: int) -> Tensor:
     """Vertex coordinates of all tokens; a register has all three vertices at the scene's centroid.
 
-    The centroid is the mean of all vertices, except for the 1e-5 that the official models add to the number of
-    triangles. It is summed over triangles first and corners second, as there: NeRF encodings of high frequency (2,048
-    radians per unit length) depend on the rounding of this sum.
-
     Args:
         triangles: [B, N, 3, 3].
         mask: [B, N], True for real triangles.
@@ -137,7 +133,16 @@ def token_vertices(triangles: Tensor, mask: Tensor, registers: int) -> Tensor:
     Returns:
         [B, R + N, 9].
     """
-    weight = mask.to(triangles.dtype) / (mask.sum(1, keepdim=True) + 1e-5)
-    corners = (weight[:, :, None, None] * triangles).sum(1)
-    front = corners.mean(1).repeat(1, 3)[:, None].expand(-1, registers, -1)
+    front = scene_centroid(triangles, mask).repeat(1, 3)[:, None].expand(-1, registers, -1)
     return torch.cat([front, triangles.flatten(2)], 1)
+
+
+def scene_centroid(triangles: Tensor, mask: Tensor) -> Tensor:
+    """[B, 3] mean of all vertices of real triangles.
+
+    Except for the 1e-5 that the official models add to the number of triangles. It is summed over triangles first and
+    corners second, as there: NeRF encodings of high frequency (2,048 radians per unit length) depend on the rounding of
+    this sum.
+    """
+    weight = mask.to(triangles.dtype) / (mask.sum(1, keepdim=True) + 1e-5)
+    return (weight[:, :, None, None] * triangles).sum(1).mean(1)

@@ -45,6 +45,7 @@ class SceneEncoding:
         batch: The B scenes.
         inputs: The S network inputs: one per scene, or one per scene and colour channel (`rfcli.model.symmetries`).
         tokens: [S, R + N, C'] output of the view-independent stage.
+        positions: [S, R + N, K] the tokens' coordinates in world space, by which RoPE rotates.
         context: Attention context of the tokens as keys.
         keys_values: k and v [S, H, R + N, D] of each layer, k rotated unless its rotation depends on the camera. None:
             each view computes them layer by layer, so that those of two layers are not in memory at the same time.
@@ -57,6 +58,7 @@ class SceneEncoding:
     batch: SceneBatch
     inputs: NetworkScenes
     tokens: Tensor
+    positions: Tensor
     context: Context
     keys_values: Sequence[Sequence[Tensor]] | None
     seen_tokens: Tensor | None = None
@@ -72,13 +74,13 @@ class Rays:
     Attributes:
         directions: [S V, H, H, 3] unit directions through the pixel centres.
         positions: [S V, M, 3] position of each ray token, for its positional encoding.
-        token_vertices: Vertices of the scene's tokens: [S, R + N, 9] in world space, or [S V, R + N, 9] in the space of
-            each camera.
+        token_positions: Coordinates of the scene's tokens: [S, R + N, K] in world space, or [S V, R + N, K] in the
+            space of each camera; K = 9, of three vertices, or 3, of a centre.
     """
 
     directions: Tensor
     positions: Tensor
-    token_vertices: Tensor
+    token_positions: Tensor
 
 
 class ViewDependentLayer(nn.Module):
@@ -155,9 +157,9 @@ class ViewDependentTransformer(nn.Module):
         """The layers, first to last."""
         return [cast(ViewDependentLayer, layer) for layer in self.layers]
 
-    def rotation(self, vertices: Tensor) -> Rotation | None:
-        """Cosines and sines [..., D / 2] of vertices [..., 9]; None without RoPE."""
-        return rotation_by(self.rope_emb, vertices, self.head_dim)
+    def rotation(self, coordinates: Tensor) -> Rotation | None:
+        """Cosines and sines [..., D / 2] of coordinates [..., K]; None without RoPE."""
+        return rotation_by(self.rope_emb, coordinates, self.head_dim)
 
 
 class ViewDependentStage(nn.Module):
@@ -199,13 +201,23 @@ class ViewDependentStage(nn.Module):
             tokens: [S, R + N, C'] output of the view-independent stage.
             keep_keys: Keep the keys and values of all view-dependent layers; saves time if there are several views.
         """
+        positions = self.token_positions(inputs.batch)
         return SceneEncoding(
             batch=batch,
             inputs=inputs,
             tokens=tokens,
-            context=key_context(inputs.batch, self.config),
-            keys_values=self._keys_values(tokens, inputs.batch) if keep_keys else None,
+            positions=positions,
+            context=self.key_context(inputs.batch),
+            keys_values=self._keys_values(tokens, positions) if keep_keys else None,
         )
+
+    def token_positions(self, batch: SceneBatch) -> Tensor:
+        """[S, R + N, 9] vertices of the tokens of S network inputs in world space."""
+        return token_vertices(batch.triangles, batch.mask, self.config.num_register_tokens)
+
+    def key_context(self, batch: SceneBatch) -> Context:
+        """The attention context of the tokens of S network inputs as keys."""
+        return key_context(batch, self.config)
 
     def rays(
         self, scene: SceneEncoding, c2w: Tensor, fov: Tensor, resolution: int, visible: Tensor | None, samples: int
@@ -234,15 +246,16 @@ class ViewDependentStage(nn.Module):
         patch = self.config.patch_size
         side = rays.directions.shape[1] // patch
         x = self.ray_tokens(scene, rays, side)
-        positions = rays.positions.repeat(1, 1, 3)  # the position of a patch as a triangle of three equal vertices
-        views = len(rays.token_vertices) // len(scene.tokens)  # V, or 1 in world space
+        # With vertices as coordinates, the position of a patch is a triangle of three equal vertices.
+        positions = rays.positions.repeat(1, 1, rays.token_positions.shape[-1] // 3)
+        views = len(rays.token_positions) // len(scene.tokens)  # V, or 1 in world space
         tokens, context = scene.tokens, scene.context.repeated(views)
         if self.nerf_positions:
             x = x + self._encode_positions(positions)
-            tokens = repeat(tokens, "b n c -> (b v) n c", v=views) + self._encode_positions(rays.token_vertices)
+            tokens = repeat(tokens, "b n c -> (b v) n c", v=views) + self._encode_positions(rays.token_positions)
         rotation = self.transformer.rotation(positions)
         rotate_keys = scene.keys_values is None or self.config.turn_to_cam_coord
-        key_rotation = self.transformer.rotation(rays.token_vertices) if rotate_keys else None
+        key_rotation = self.transformer.rotation(rays.token_positions) if rotate_keys else None
         outputs = []
         for index, layer in enumerate(self.transformer.layer_list()):
             kept = None if scene.keys_values is None else scene.keys_values[index]
@@ -281,21 +294,19 @@ class ViewDependentStage(nn.Module):
     def _rays(self, scene: SceneEncoding, c2w: Tensor, directions: Tensor, positions: Tensor) -> Rays:
         """Rays for the S network inputs from directions and positions [B V, ...] of the cameras of B scenes."""
         batch, inputs = scene.batch, scene.inputs
+        token_positions = scene.positions
         if self.config.turn_to_cam_coord:
-            corners = camera_space_triangles(batch, c2w)
-            vertices = token_vertices(corners, repeat_views(batch.mask, c2w), self.config.num_register_tokens)
-        else:
-            vertices = token_vertices(batch.triangles, batch.mask, self.config.num_register_tokens)
-        return Rays(*(inputs.repeat_views(x, len(batch.mask)) for x in (directions, positions, vertices)))
+            corners, mask = camera_space_triangles(batch, c2w), repeat_views(batch.mask, c2w)
+            vertices = token_vertices(corners, mask, self.config.num_register_tokens)
+            token_positions = inputs.repeat_views(vertices, len(batch.mask))
+        directions, positions = (inputs.repeat_views(x, len(batch.mask)) for x in (directions, positions))
+        return Rays(directions, positions, token_positions)
 
-    def _keys_values(self, tokens: Tensor, batch: SceneBatch) -> list[Sequence[Tensor]] | None:
+    def _keys_values(self, tokens: Tensor, positions: Tensor) -> list[Sequence[Tensor]] | None:
         """Keys and values of every layer; None if even the tokens they are computed from depend on the camera."""
         if self.nerf_positions:
             return None
-        rotation = None
-        if not self.config.turn_to_cam_coord:
-            vertices = token_vertices(batch.triangles, batch.mask, self.config.num_register_tokens)
-            rotation = self.transformer.rotation(vertices)
+        rotation = None if self.config.turn_to_cam_coord else self.transformer.rotation(positions)
         return [layer.keys_values(tokens, rotation) for layer in self.transformer.layer_list()]
 
     def _view_keys_values(

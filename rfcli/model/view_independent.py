@@ -6,7 +6,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from rfcli.attention import Context, LayerSpec, find_mechanism
-from rfcli.model.attention_context import with_features
+from rfcli.model.attention_context import surface_features
 from rfcli.model.batch import SceneBatch
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.encodings import RopeFrequencies, Rotation
@@ -20,9 +20,9 @@ class ViewIndependentLayer(nn.Module):
         super().__init__()
         dim, parts = config.latent_dim, LayerParts(config, config.view_indep_qk_norm)
         mechanism = find_mechanism(config.attention)
-        frequencies = config.rope_dim // 2 if config.pe_type == "rope" else 0
-        spec = LayerSpec(config.num_heads, config.head_dim, index, frequencies)
-        layer = mechanism.create_layer(spec, **config.attention_options)
+        frequencies = 0 if config.pe_type == "nerf" else config.rope_dim // 2
+        spec = LayerSpec(config.num_heads, config.head_dim, index, frequencies, config.rope_coordinates)
+        layer = mechanism.create_layer(spec, **config.layer_options)
         self.query_norm = parts.norm(dim)
         self.multihead_attn = SelfAttention(dim, config.num_heads, layer, parts, mechanism.takes_output_buffer)
         self.ffn_norm = parts.norm(dim)
@@ -60,5 +60,9 @@ class ViewIndependentTransformer(nn.Module):
 
     def with_plan(self, context: Context, batch: SceneBatch) -> Context:
         """The context with the triangles' surface features and the mechanism's plan, which all layers share."""
-        context = with_features(context, batch)
+        return self.planned(context, surface_features(batch, context.registers))
+
+    def planned(self, context: Context, features: Tensor) -> Context:
+        """The context with surface features [S, R + N, A] of the tokens and the mechanism's plan."""
+        context = replace(context, features=features)
         return replace(context, plan=self.attentions()[0].mechanism.plan(context))

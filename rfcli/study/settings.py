@@ -9,7 +9,8 @@ import torch
 
 from rfcli.attention import SOFTMAX, names
 from rfcli.errors import InputError
-from rfcli.model import PRESETS, RenderFormer, RenderFormerConfig
+from rfcli.model import PRESETS, RenderFormerConfig
+from rfcli.model.architectures import build
 from rfcli.model.checkpoint import CONFIG, read_config
 from rfcli.model.hub import locate
 from rfcli.model.sequence_parallel import mechanisms_over_processes
@@ -158,7 +159,7 @@ class StudySettings:
     def parameters(self) -> int:
         """Number of parameters of the whole model."""
         with torch.device("meta"):
-            return sum(parameter.numel() for parameter in RenderFormer(self.architecture()).parameters())
+            return sum(parameter.numel() for parameter in build(self.architecture()).parameters())
 
     def whole_model(self, attention: str) -> RenderFormerConfig:
         """The model's config with this mechanism."""

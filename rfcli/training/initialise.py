@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from rfcli.model import RenderFormer, RenderFormerConfig
+from rfcli.model.architectures import build
 from rfcli.model.first_hit import FirstHitStage
 from rfcli.model.traced_light import TracedLightStage
 
@@ -29,7 +30,7 @@ def new_model(config: RenderFormerConfig, seed: int) -> RenderFormer:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = RenderFormer(config)
+        model = build(config)
         depth = {"transformer": config.num_layers, "view_transformer": config.view_transformer_n_layers}
         for name, module in model.named_modules():
             if isinstance(module, nn.Linear):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rfcli.errors import InputError
 from rfcli.model import RenderFormer
+from rfcli.model.architectures import build
 
 
 def shard(model: RenderFormer, root: nn.Module) -> None:
@@ -83,7 +84,7 @@ def gathered_model(model: RenderFormer, keep: bool) -> RenderFormer | None:
     weights = gathered_values(model.state_dict(), keep)
     if not keep:
         return None
-    copy = RenderFormer(model.config)
+    copy = build(model.config)
     copy.load_state_dict(weights)
     return copy.to(parameter.device).train(model.training)
 

@@ -17,7 +17,8 @@ SHAPES = [(1, 1, 1, 32), (1, 3, 17, 64), (2, 2, 130, 96), (3, 1, 257, 128)]
 LONG = (1, 1, 5000, 32)
 FAVOR = ("performer", {"feature_map": "favor"})
 POOLING = ("nearfar", {"keys": 12})  # few keys, so that near-far attention pools small scenes too
-LAYERS = [*((name, {}) for name in names()), FAVOR, POOLING]
+NARROW = ("window", {"half_window": 5})  # narrower than the scenes
+LAYERS = [*((name, {}) for name in names()), FAVOR, POOLING, NARROW]
 every_layer = pytest.mark.parametrize(
     ("name", "options"), LAYERS, ids=["-".join(map(str, [name, *options.values()])) for name, options in LAYERS]
 )
@@ -180,7 +181,7 @@ def test_finite_for_identical_keys_and_for_logits_of_sixty(name: str, options: O
     context = with_plan(layer, random_context(1, 40))
     out = layer(q * factor, k * factor if scale else k[:, :, :1].expand_as(k), v, context)
     assert out.isfinite().all()
-    if not scale:
+    if not scale and (name, options) != NARROW:
         assert torch.allclose(out, v.mean(2, keepdim=True).expand_as(out), atol=1e-5)
 
 

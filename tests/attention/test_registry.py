@@ -13,8 +13,8 @@ from tests.support.model_scenes import small_model
 
 
 def test_own_mechanisms() -> None:
-    assert names() == ("sdpa", "performer", "hedgehog", "nearfar")
-    assert [name for name in names() if find_mechanism(name).needs_training] == ["performer", "hedgehog"]
+    assert names() == ("sdpa", "performer", "hedgehog", "nearfar", "window")
+    assert [name for name in names() if find_mechanism(name).needs_training] == ["performer", "hedgehog", "window"]
     assert [name for name in names() if find_mechanism(name).splits_over_processes] == ["performer", "hedgehog"]
 
 

@@ -170,7 +170,7 @@ TRAIN_CASES = [
 FINETUNE_CASES = [
     *extreme_cases(FinetuneOptions, without="overfit"),
     ["--performer"],
-    *(["--attention", name] for name in ("sdpa", "performer", "hedgehog", "nearfar")),
+    *(["--attention", name] for name in ("sdpa", "performer", "hedgehog", "nearfar", "window")),
     *mechanism_cases(),
     *(["--channels", value] for value in ("together", "apart")),
     *(["--light", value] for value in ("given", "relative")),

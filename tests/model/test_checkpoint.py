@@ -36,7 +36,7 @@ def test_files_of_a_checkpoint_have_the_same_permissions(folder: Path) -> None:
     assert len({path.stat().st_mode for path in folder.iterdir()}) == 1
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", [name for name in PRESETS if not name.startswith("v2")])
 def test_tensor_names_and_shapes_of_presets_are_stable(preset: str) -> None:
     """Published checkpoints and those written by earlier versions have to load (tests/golden/README.md)."""
     golden = json.loads((GOLDEN / "state-dict-names.json").read_text())

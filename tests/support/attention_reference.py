@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from rfcli.attention import AttentionLayer, Context
+from rfcli.attention.hilbert import hilbert_order
 from rfcli.attention.nearfar.plan import BLOCK, ScenePlan
 
 
@@ -22,6 +23,8 @@ def reference(
         return dense_learned(q, k, v, layer, context)
     if name == "hedgehog":
         return dense_hedgehog(q, k, v, layer, context)
+    if name == "window":
+        return dense_window(q, k, v, context, options.get("half_window", 256))
     assert name == "nearfar", f"write a reference of {name}"
     return dense_near_far(q, k, v, context, frequencies=min(6, q.shape[-1] // 18))
 
@@ -117,6 +120,28 @@ def dense_near_far(q: Tensor, k: Tensor, v: Tensor, context: Context, frequencie
             out = out.index_copy(1, tokens, _attend(q[scene][:, tokens], [table[row] for row in used], frequencies))
         scenes.append(out)
     return torch.stack(scenes)
+
+
+def dense_window(q: Tensor, k: Tensor, v: Tensor, context: Context, half_window: int) -> Tensor:
+    """Softmax under the N x N mask of the window along the Hilbert curve and of the sinks."""
+    assert context.features is not None
+    batch, tokens, _ = context.features.shape
+    real = torch.ones(batch, tokens, dtype=torch.bool) if context.key_mask is None else context.key_mask
+    sinks = torch.zeros_like(real) if context.emitters is None else context.emitters.clone()
+    sinks[:, : context.registers] = True
+    if context.summaries is not None:
+        sinks |= context.summaries
+    rank = torch.zeros(batch, tokens)
+    for scene in range(batch):
+        others = (real & ~sinks)[scene].nonzero()[:, 0]
+        rank[scene, others[hilbert_order(context.features[scene, others, :3])]] = torch.arange(float(len(others)))
+    near = (rank[:, :, None] - rank[:, None]).abs() <= half_window
+    seen = (near | sinks[:, :, None] | sinks[:, None]) & real[:, None]
+    seen |= torch.eye(tokens, dtype=torch.bool)  # padding sees itself, so that its rows are finite
+    logits = torch.einsum("bhid,bhjd->bhij", q, k) / q.shape[-1] ** 0.5
+    if context.log_weight is not None:
+        logits = logits + context.log_weight[:, None, None].to(logits)
+    return logits.masked_fill(~seen[:, None], float("-inf")).softmax(-1) @ v * real[:, None, :, None]
 
 
 def members(plan: ScenePlan) -> list[list[int]]:

@@ -13,9 +13,9 @@ the weight, a mean becomes a left + (1 - a) right, and the variances gain a (1 -
 right the mean keys.
 
 Variances are averaged over G groups of channels, which is as accurate as one per channel and takes a sixth of the time.
-RoPE rotates pair c F + f of a head's channels by coordinate c = 0 .. 8 (x, y, z of three vertices) times frequency f
-of F, see `rfcli.model.encodings`. A group holds the channels of one frequency and one axis, which the three vertices of
-a triangle rotate alike. The last group holds the channels that are not rotated.
+RoPE rotates pair c F + f of a head's channels by coordinate c (x, y, z of one position or of three vertices) times
+frequency f of F, see `rfcli.model.encodings`. A group holds the channels of one frequency and one axis, which the three
+vertices of a triangle rotate alike. The last group holds the channels that are not rotated.
 """
 
 from collections.abc import Iterator
@@ -25,16 +25,16 @@ from torch import Tensor
 
 from rfcli.attention.nearfar.plan import ScenePlan
 
-COORDINATES, AXES = 9, 3  # that rotate the channels of a triangle: x, y, z of three vertices
+AXES = 3  # x, y, z
 SLOTS_AT_ONCE = 4096  # bounds memory
 
 
-def channel_groups(head_dim: int, frequencies: int) -> Tensor:
+def channel_groups(head_dim: int, frequencies: int, coordinates: int) -> Tensor:
     """[D, G], 1 where a channel belongs to a group, else 0; G = 3 F + 1. Channels i and i + D / 2 are a pair."""
     pair = torch.arange(head_dim // 2)
     coordinate, frequency = pair // max(frequencies, 1), pair % max(frequencies, 1)
     rotated = frequency * AXES + coordinate % AXES
-    group = torch.where(pair < COORDINATES * frequencies, rotated, AXES * frequencies)
+    group = torch.where(pair < coordinates * frequencies, rotated, AXES * frequencies)
     return torch.nn.functional.one_hot(group, AXES * frequencies + 1).float().repeat(2, 1)
 
 

@@ -16,7 +16,7 @@ from rfcli.attention.context import Context
 from rfcli.attention.layer import AttentionLayer
 from rfcli.attention.mechanism import LayerSpec
 from rfcli.attention.nearfar.blocks import AttendInBlocks, attend_in_blocks
-from rfcli.attention.nearfar.key_table import COORDINATES, channel_groups
+from rfcli.attention.nearfar.key_table import channel_groups
 from rfcli.attention.nearfar.plan import ScenePlan, plan_scene
 from rfcli.attention.sdpa import SoftmaxAttention
 
@@ -38,7 +38,7 @@ class NearFar(AttentionLayer):
         super().__init__(spec)
         self.keys = keys
         self.softmax = SoftmaxAttention(spec)
-        largest = spec.head_dim // (2 * COORDINATES)
+        largest = spec.head_dim // (2 * spec.coordinates)
         self.frequencies = min(PUBLISHED_FREQUENCIES, largest) if spec.frequencies is None else spec.frequencies
         if self.frequencies > largest:
             raise ValueError(
@@ -69,7 +69,7 @@ class NearFar(AttentionLayer):
         if plans is None or all(plan is None for plan in plans):
             return self.softmax(q, k, v, context)  # type: ignore[no-any-return]
         wide = torch.float64 if q.dtype == torch.float64 else torch.float32
-        groups = channel_groups(q.shape[-1], self.frequencies).to(q.device, wide)
+        groups = channel_groups(q.shape[-1], self.frequencies, self.spec.coordinates).to(q.device, wide)
         with torch.autocast(q.device.type, enabled=False):
             if q.dtype != wide or torch.is_grad_enabled():
                 out = AttendInBlocks.apply(q.to(wide), k.to(wide), v.to(wide), plans, groups).to(q.dtype)

@@ -17,7 +17,8 @@ import torch
 import torch.distributed as dist
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from rfcli.model import RenderFormer, RenderFormerConfig, SceneBatch
+from rfcli.model import RenderFormerConfig, SceneBatch
+from rfcli.model.architectures import build
 from rfcli.model.batch import camera_tensors
 from rfcli.model.device import synchronize
 from rfcli.model.rendering import render_views
@@ -72,7 +73,7 @@ class PointWork:
     def __init__(self, point: Point) -> None:
         self.point, self.device = point, torch.device(point.device)
         torch.manual_seed(point.seed)
-        self.model = RenderFormer(point.config).eval().to(self.device)
+        self.model = build(point.config).eval().to(self.device)
         for attention in self.model.transformer.attentions():
             if point.kernel is not None:
                 attention.mechanism.forward = with_kernel(point.kernel, attention.mechanism.forward)  # type: ignore[method-assign]
