@@ -70,6 +70,11 @@ def with_options(sentence: str, options: Mapping[str, str]) -> str:
     return re.sub(r"`([^\W\d]\w*)`", lambda match: options.get(match[1], match[1]), sentence)
 
 
+def in_options(sentence: str) -> str:
+    """The sentence with the options of the running command in place of `arguments`."""
+    return with_options(sentence, _running.get())
+
+
 def failure_message(
     error: BaseException, command: str = "", options: Mapping[str, str] | None = None
 ) -> tuple[str, int]:

@@ -8,6 +8,7 @@ import typer
 
 import rfcli
 from rfcli.cli.console import Console
+from rfcli.cli.errors import in_options
 from rfcli.cli.mechanism_options import ATTENTION_NAMES, NONE_GIVEN, MechanismOptions, with_mechanism_options
 from rfcli.cli.options import (
     INPUT,
@@ -80,7 +81,10 @@ def render(
     ] = "4k",
     up: Annotated[
         Literal["auto", "y", "z"],
-        typer.Option(rich_help_panel=INPUT, help="Vertical axis of meshes; auto: y for .glb, else z."),
+        typer.Option(
+            rich_help_panel=INPUT,
+            help="Vertical axis of meshes; auto: y for glTF and .obj, else z; where a mesh tells, as it stands.",
+        ),
     ] = "auto",
     allow_outside: Annotated[
         bool,
@@ -193,7 +197,7 @@ def render(
         _, limit = triangle_range("--max-triangles", max_triangles)
         inputs = read_inputs(find_files(scenes), views, up, limit, allow_outside)
         for note in (note for item in inputs for note in item.notes):
-            console.print(note)
+            console.print(in_options(note))
         if save_scene and len(inputs) > 1:
             raise InputError(f"--save-scene {save_scene} takes one scene, not {len(inputs)}; render them one by one.")
         if show_scene:

@@ -48,7 +48,7 @@ __all__ = [
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 SCENE_SUFFIXES = (".json", *HDF5_SUFFIXES)
-MESH_SUFFIXES = (".obj", ".ply", ".glb", ".stl", ".off")
+MESH_SUFFIXES = (".obj", ".ply", ".glb", ".gltf", ".stl", ".off")
 
 _MODULES = {
     **dict.fromkeys(("Up", "place_on_backdrop"), "backdrop"),

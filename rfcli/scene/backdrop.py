@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import trimesh
 
 from rfcli.errors import InputError
-from rfcli.scene import MESH_SUFFIXES
+from rfcli.scene.formats.faces import outward_faces, welded_mesh
+from rfcli.scene.formats.read import read_contents
+from rfcli.scene.formats.upright import vertical_axis, with_z_up
 from rfcli.scene.geometry import face_normals, look_at
-from rfcli.scene.mesh import read_mesh, remesh
-from rfcli.scene.shading import smooth
+from rfcli.scene.mesh import remesh
+from rfcli.scene.shading import corner_normals, smooth
 from rfcli.scene.triangle_scene import (
     DIFFUSE,
     EMISSION,
@@ -54,17 +57,17 @@ def place_on_backdrop(path: Path, up: Up = "auto", max_triangles: int = 4096) ->
 
     Args:
         path: A mesh file.
-        up: Vertical axis of the mesh. "auto": y for .glb, as glTF specifies, and z for all others.
-        max_triangles: Limit for the whole scene; a mesh with more faces is decimated by quadric error.
+        up: Vertical axis of the mesh. "auto": y for glTF, as it specifies; y for .obj and z for others, unless the mesh
+            stands clearly better on the other one.
+        max_triangles: Limit for the whole scene; a mesh with more faces is decimated by quadric error, as far as it
+            can be.
 
     Returns:
         The scene, with notes.
 
     Raises:
-        InputError: The file cannot be read, or the mesh cannot be decimated to `max_triangles`.
+        InputError: The file cannot be read, or has no faces with an area.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such mesh; give a file that exists ({', '.join(MESH_SUFFIXES)}).")
     size, floor = BACKDROP_SIZE, FLOOR_HEIGHT
     surroundings = [
         (grid((size, 0, 0), (0, size, 0), (0, 0, floor)), material_row((0.6, 0.6, 0.58))),
@@ -74,12 +77,19 @@ def place_on_backdrop(path: Path, up: Up = "auto", max_triangles: int = 4096) ->
     budget = max_triangles - sum(len(triangles) for triangles, _ in surroundings)
     if budget < MIN_FACES:
         raise InputError(f"`max_triangles` {max_triangles} leaves {budget} for the mesh; give at least 1024.")
-    mesh, notes = within_budget(path, read_mesh(path), budget)
-    place_on_floor(mesh, z_up=up == "z" or (up == "auto" and path.suffix.lower() != ".glb"))
+    contents = read_contents(path)
+    axis, reason = vertical_axis(contents, path.suffix) if up == "auto" else (up, "")
+    contents = outward_faces(with_z_up(contents, axis), seen_from=np.subtract(CAMERA, TARGET))
+    notes = [f"{path}: {note}" for note in [*([reason] if reason else []), *contents.notes]]
+    if not contents.parts:
+        raise InputError(f"{path}: the mesh has no faces with an area; export it again.")
+    mesh, decimation = within_budget(path, welded_mesh(contents), budget)
+    notes += decimation
+    place_on_floor(mesh)
     shaded = smooth(mesh)
     parts = [(np.asarray(shaded.triangles), material_row((0.75, 0.6, 0.45))), *surroundings]
-    normals = [
-        np.asarray(shaded.vertex_normals[shaded.faces]),
+    normals: list[npt.NDArray[np.floating]] = [
+        corner_normals(shaded),
         *(np.repeat(face_normals(triangles)[:, None], 3, axis=1) for triangles, _ in surroundings),
     ]
     scene = TriangleScene(
@@ -93,33 +103,24 @@ def place_on_backdrop(path: Path, up: Up = "auto", max_triangles: int = 4096) ->
 
 
 def within_budget(path: Path, mesh: trimesh.Trimesh, budget: int) -> tuple[trimesh.Trimesh, list[str]]:
-    """The mesh with at most `budget` faces, and notes for the user.
-
-    Equal vertices are merged, faces without area removed, and faces wound outwards.
-    """
-    mesh.merge_vertices(merge_tex=True, merge_norm=True)
-    mesh.update_faces(mesh.nondegenerate_faces())
+    """The mesh with at most `budget` faces, or as few as decimation leaves, and notes for the user."""
     faces, notes = len(mesh.faces), []
-    if faces == 0:
-        raise InputError(f"{path}: the mesh has no faces with an area; export it again.")
     if faces > budget:
-        mesh = remesh(mesh, budget)
-        if len(mesh.faces) > budget:
-            raise InputError(
-                f"{path}: its {faces:,} faces can be decimated to {len(mesh.faces):,} only, as they share too few "
-                "vertices; raise `max_triangles` or simplify the mesh in another program."
+        fewer = remesh(mesh, budget)
+        if 0 < len(fewer.faces) <= budget:
+            mesh = fewer
+            notes.append(f"{path}: {faces:,} faces decimated to {len(mesh.faces):,}; at most {budget:,} fit.")
+        else:
+            notes.append(
+                f"{path}: the {faces:,} faces share too few vertices to be decimated to {budget:,}, all of them stay."
             )
-        notes.append(f"{path}: {faces:,} faces decimated to {len(mesh.faces):,}; at most {budget:,} fit.")
     elif faces < MIN_FACES:
         notes.append(f"{path}: the mesh has only {faces} faces, and models compute light per triangle; subdivide it.")
-    trimesh.repair.fix_normals(mesh)  # type: ignore[no-untyped-call]
     return mesh, notes
 
 
-def place_on_floor(mesh: trimesh.Trimesh, z_up: bool) -> None:
-    """Scale the mesh and move it to the centre of the floor, in place; without z_up, first rotate its +y to +z."""
-    if not z_up:
-        mesh.apply_transform(trimesh.transformations.rotation_matrix(np.pi / 2, [1, 0, 0]))  # type: ignore[no-untyped-call]
+def place_on_floor(mesh: trimesh.Trimesh) -> None:
+    """Scale the mesh and move it to the centre of the floor, in place."""
     low, high = mesh.bounds
     mesh.apply_translation([*-(low + high)[:2] / 2, -low[2]])
     radius = np.linalg.norm(mesh.vertices[:, :2], axis=1).max()

@@ -1,59 +1,32 @@
 """Meshes: read, normalised, remeshed and placed; faces keep the order of the file."""
 
-import codecs
 from pathlib import Path
 
 import fast_simplification
 import numpy as np
 import trimesh
 
-from rfcli.errors import InputError
-from rfcli.scene.mesh_size import check_count, check_mesh_size
+from rfcli.scene.formats.obj import read_obj
+from rfcli.scene.formats.read import READERS, check_mesh_file, checked
 from rfcli.scene.schema import Transform
-
-# Options of trimesh's readers. These formats are read without their material files, which could be any file.
-READ_OPTIONS = {".obj": {"skip_materials": True}, ".glb": {"skip_materials": True}, ".ply": {}, ".stl": {}, ".off": {}}
-ARCHIVE_SUFFIXES = (".zip", ".gz", ".bz2", ".tar", ".7z")  # a small archive can hold gigabytes
-MAX_VERTEX_COORDINATE = 1e9  # before placing: files in micrometres exist, larger values are garbage
 
 
 def read_mesh(path: Path) -> trimesh.Trimesh:
-    """Read a mesh file in any format of trimesh; quads and polygons become triangles.
+    """The surface of a mesh file; polygons become triangles; normals, colours and materials are not used.
 
     Vertices and faces are not merged: that would change the smoothing groups and the order of the faces.
-    Raises InputError if the file is missing, broken, an archive or too large (`rfcli.scene.limits`), has no faces, or
-    has vertices that are not finite.
+    Raises InputError as `rfcli.scene.formats.read.read_contents`.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such mesh; correct mesh_path, which is relative to the scene file.")
+    check_mesh_file(path)
     suffix = path.suffix.lower()
-    if suffix in ARCHIVE_SUFFIXES:
-        raise InputError(f"{path}: meshes are not read from archives; unpack it.")
-    check_mesh_size(path)
-    try:
-        if suffix in READ_OPTIONS:
-            with path.open("rb") as file:
-                if file.read(3) != codecs.BOM_UTF8:  # which editors on Windows write in front of text
-                    file.seek(0)
-                mesh = trimesh.load(file, file_type=suffix[1:], process=False, force="mesh", **READ_OPTIONS[suffix])
-        else:
-            mesh = trimesh.load(path, process=False, force="mesh")
-    except MemoryError:
-        raise
-    except Exception as error:  # trimesh's readers raise all kinds of errors
-        raise InputError(f"{path}: the mesh is broken or of an unknown format; export it again as .obj.") from error
-    if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
-        raise InputError(f"{path}: the mesh has no faces; export it again with triangles.")
-    check_count(path, len(mesh.faces))
-    if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
-        raise InputError(f"{path}: the mesh has faces whose vertices do not exist; export it again.")
-    if mesh.vertices.shape[1:] != (3,):
-        raise InputError(f"{path}: the mesh has vertices of {mesh.vertices.shape[-1]} coordinates; export it again.")
-    if not np.isfinite(mesh.vertices).all():
-        raise InputError(f"{path}: the mesh has vertices that are not finite numbers (NaN or infinity); repair it.")
-    if np.abs(mesh.vertices).max() > MAX_VERTEX_COORDINATE:
-        raise InputError(f"{path}: the mesh has vertices farther than {MAX_VERTEX_COORDINATE:g} from 0; scale it down.")
-    return mesh
+    contents = read_obj(path, materials=False) if suffix == ".obj" else READERS[suffix](path)
+    parts = checked(path, contents).parts
+    first = np.cumsum([0, *(len(part.vertices) for part in parts)])
+    return trimesh.Trimesh(
+        np.concatenate([part.vertices for part in parts]),
+        np.concatenate([part.faces + start for part, start in zip(parts, first, strict=False)]),
+        process=False,
+    )
 
 
 def normalize(mesh: trimesh.Trimesh) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import trimesh
 
+from rfcli.scene.geometry import face_normals
+
 CREASE = np.radians(30)  # neighbours whose normals differ by less are smoothed together
 LARGE_FACET = 0.1  # a coplanar region with more than this share of the area stays flat, whatever its neighbours
 
@@ -42,6 +44,20 @@ def smooth(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
     groups = [*connected, *facets, *np.flatnonzero(single)[:, None]]
     smoothed: trimesh.Trimesh = mesh.submesh(groups, only_watertight=False, append=True)  # type: ignore[assignment]
     return smoothed
+
+
+def corner_normals(mesh: trimesh.Trimesh) -> npt.NDArray[np.float64]:
+    """[F, 3, 3] unit vertex normals at the corners of each face.
+
+    Where those of the faces around a vertex cancel, the normal of the face itself; +z if it has no area either.
+    """
+    normals = np.array(mesh.vertex_normals[mesh.faces])
+    cancelled = ~(np.linalg.norm(normals, axis=-1) > 0.5)
+    if cancelled.any():
+        own = face_normals(np.asarray(mesh.triangles))
+        own[~own.any(axis=1)] = (0.0, 0.0, 1.0)
+        normals[cancelled] = np.repeat(own[:, None], 3, axis=1)[cancelled]
+    return normals
 
 
 def shading_groups(mesh: trimesh.Trimesh) -> Indices:

@@ -13,7 +13,7 @@ from rfcli.scene.limits import MAX_TRIANGLES
 from rfcli.scene.mesh import normalize, place, read_mesh, remesh
 from rfcli.scene.mesh_size import check_mesh_size
 from rfcli.scene.schema import Material, Object, Scene
-from rfcli.scene.shading import flat, separate_groups, shading_groups, smooth
+from rfcli.scene.shading import corner_normals, flat, separate_groups, shading_groups, smooth
 from rfcli.scene.triangle_scene import (
     DIFFUSE,
     EMISSION,
@@ -44,7 +44,7 @@ def triangulate(description: Scene, path: Path, allow_outside: bool = False) -> 
             raise InputError(f"{path}: cameras.{number}: {error}") from error
     return TriangleScene(
         triangles=np.concatenate([mesh.triangles for mesh in meshes]).astype(np.float32),
-        vn=np.concatenate([mesh.vertex_normals[mesh.faces] for mesh in meshes]).astype(np.float32),
+        vn=np.concatenate([corner_normals(mesh) for mesh in meshes]).astype(np.float32),
         material=np.concatenate(materials),
         c2w=np.stack(cameras).astype(np.float32),
         fov=np.array([camera.fov for camera in description.cameras], dtype=np.float32),

@@ -19,7 +19,11 @@ def mesh_triangles(scene: TriangleScene) -> np.ndarray:
 
 
 def written(path: Path, mesh: trimesh.Trimesh) -> Path:
-    mesh.export(path)
+    if path.suffix == ".gltf":  # several files
+        for name, content in mesh.export(file_type="gltf").items():
+            (path if name.endswith(".gltf") else path.parent / name).write_bytes(content)
+    else:
+        mesh.export(path)
     return path
 
 
@@ -33,7 +37,7 @@ def long_box() -> trimesh.Trimesh:
 @pytest.mark.parametrize("suffix", MESH_SUFFIXES)
 def test_each_format_is_upright_on_the_floor(tmp_path: Path, suffix: str) -> None:
     mesh = long_box()
-    if suffix == ".glb":  # glTF's y is up
+    if suffix in (".obj", ".glb", ".gltf"):  # of which y is up
         mesh.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, [1, 0, 0]))
     scene = place_on_backdrop(written(tmp_path / f"box{suffix}", mesh)).scene
     corners = mesh_triangles(scene).reshape(-1, 3)
@@ -66,14 +70,17 @@ def test_too_many_faces_are_decimated_with_a_note(tmp_path: Path) -> None:
     )
     radius = MESH_SIZE / 2
     assert ball.volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.02)
-    (note,) = placed.notes
+    up, note = placed.notes
+    assert "ball.ply: z is taken as up" in up
     assert "ball.ply: 20,480 faces decimated to" in note
 
 
 def test_only_coarse_meshes_have_a_note(tmp_path: Path) -> None:
-    (note,) = place_on_backdrop(written(tmp_path / "box.obj", trimesh.creation.box())).notes
+    _, note = place_on_backdrop(written(tmp_path / "box.obj", trimesh.creation.box())).notes
     assert "only 12 faces" in note
-    assert place_on_backdrop(written(tmp_path / "ball.obj", trimesh.creation.icosphere(3))).notes == ()
+    (up,) = place_on_backdrop(written(tmp_path / "ball.obj", trimesh.creation.icosphere(3))).notes
+    assert "ball.obj: y is taken as up, as usual in .obj files" in up
+    assert place_on_backdrop(tmp_path / "ball.obj", up="y").notes == ()
 
 
 def test_inward_faces_are_flipped_and_faces_without_area_removed(tmp_path: Path) -> None:
