@@ -12,51 +12,28 @@ with roughness, since a mirrored ray stands only for a narrow lobe.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from rfcli.model.batch import COLOURS, EMISSION, ROUGHNESS, SceneBatch, face_normals
+from rfcli.model.batch import COLOURS, ROUGHNESS, SceneBatch
 from rfcli.model.config import RenderFormerConfig
-from rfcli.model.direct_light import OFFSET, PENUMBRA_RAYS, SurfacePoints, direct_light, light_visibility
 from rfcli.model.first_hit import FirstHitRays, FirstHitStage
-from rfcli.model.light_samples import light_samples
+from rfcli.model.mirrored_rays import averaged
+from rfcli.model.scene_light import SceneLight, TracedLight
 from rfcli.model.shading import FEATURES, average_subpixels
+from rfcli.model.symmetries import NetworkScenes
 from rfcli.model.view_dependent import Rays, SceneEncoding
 from rfcli.model.visibility import interpolate, lookup
-from rfcli.scene.ray_casting import RayCaster, ray_caster
 
 MIN_ROUGHNESS = 0.0316  # its square is the path tracer's smallest GGX width
 MAX_LOG_LIGHTING = 3.0  # log10, of predicted light at mirrored points
 FADE = -2.0  # initial slope of the mirrored ray's share over the logarithm of roughness
 INITIAL_LIGHT = 0.05  # log10(1 + light) that a new network predicts: indirect light is dimmer than all light
-MIRRORED_PENUMBRA_RAYS = 16  # shadow rays of a mirrored point to a partly visible lamp
-MAX_DISTANCE = 10.0  # of a mirrored ray's hit, scene units
-
-
-@dataclass(frozen=True)
-class TracedLight:
-    """Direct light of B scenes seen by V cameras, H x H pixels of s x s rays; it depends on no parameter.
-
-    Attributes:
-        direct: [B, V, H s, H s, 6] D_A, then D_S, red, green and blue each.
-        mirror_triangle: [B, V, H, H] triangle that the mirrored ray of each pixel's first ray hits; -1 for none and
-            for emitters, whose reflection is in D_S.
-        mirror_barycentric: [B, V, H, H, 3] barycentric coordinates of that hit.
-        mirror_distance: [B, V, H, H] distance to it.
-        mirror_direct: [B, V, H, H, 6] direct light there, seen along the mirrored ray.
-    """
-
-    direct: Tensor
-    mirror_triangle: Tensor
-    mirror_barycentric: Tensor
-    mirror_distance: Tensor
-    mirror_direct: Tensor
 
 
 @dataclass(frozen=True)
@@ -128,6 +105,13 @@ class TracedLightStage(FirstHitStage):
         nn.init.zeros_(share.weight)
         nn.init.zeros_(share.bias)
 
+    def encode(
+        self, batch: SceneBatch, inputs: NetworkScenes, tokens: Tensor, keep_keys: bool = False
+    ) -> SceneEncoding:
+        """As with first hits, with the light samples and the ray casters of the scenes."""
+        lights = [SceneLight.of(batch, number) for number in range(len(batch.mask))]
+        return replace(super().encode(batch, inputs, tokens, keep_keys), lights=lights)
+
     def rays(
         self,
         scene: SceneEncoding,
@@ -151,8 +135,18 @@ class TracedLightStage(FirstHitStage):
         # Shadow rays need exact positions, and GGX lobes are narrower than the steps of bf16 cosines.
         with torch.autocast(c2w.device.type, enabled=False):
             rays = super().rays(scene, c2w, fov, resolution, visible, samples)
-            traced = trace_light(scene.batch, rays, c2w.float())
+            traced = self._traced(scene, rays, c2w.float())
         return TracedRays(**{f.name: getattr(rays, f.name) for f in fields(FirstHitRays)}, traced=traced)
+
+    def _traced(self, scene: SceneEncoding, rays: FirstHitRays, c2w: Tensor) -> TracedLight:
+        """The direct light and the mirrored rays of the cameras of all scenes."""
+        assert scene.lights is not None
+        parts = []
+        for number, light in enumerate(scene.lights):
+            views = slice(number * c2w.shape[1], (number + 1) * c2w.shape[1])
+            surface = rays.surface.map(lambda x, views=views: x[views])  # type: ignore[misc]
+            parts.append(light.trace(surface, rays.hits.seen[views], c2w[number, :, :3, 3], rays.samples))
+        return TracedLight(*(torch.stack([getattr(part, f.name) for part in parts]) for f in fields(TracedLight)))
 
     def head_output(self, scene: SceneEncoding, rays: Rays, features: Tensor) -> Tensor:
         """[S V, H, H, 6] log10(1 + x) of predicted and mirrored lighting, diffuse and specular."""
@@ -189,7 +183,9 @@ class TracedLightStage(FirstHitStage):
             rays.surface.subsample(rays.samples).material[..., ROUGHNESS].squeeze(-1), scenes
         )
         light: Tensor = self.mirror(features, direct, material, roughness, repeat(traced.mirror_distance))
-        return light
+        weights = rearrange(traced.mirror_weights, "b a t v h w -> (b v) a t h w")
+        weights = rearrange(inputs.repeat_views(weights, scenes), "v a t h w -> a t v h w")
+        return averaged(light, weights)
 
     def _per_input(self, scene: SceneEncoding, light: Tensor) -> Tensor:
         """[S V, H, H, 6] of light [B, V, H, H, 6]: the channels and the unit of each network input."""
@@ -205,113 +201,3 @@ class TracedLightStage(FirstHitStage):
 def _log_image(light: Tensor) -> Tensor:
     """[V, C, H, W] log10(1 + x) of light [V, H, W, C]."""
     return rearrange(torch.log10(1 + light), "v h w c -> v c h w")
-
-
-@torch.no_grad()
-def trace_light(batch: SceneBatch, rays: FirstHitRays, c2w: Tensor) -> TracedLight:
-    """Traces the direct light and the mirrored rays of B scenes.
-
-    Args:
-        batch: The scenes.
-        rays: First hits of V cameras of each.
-        c2w: [B, V, 4, 4] camera to world.
-
-    Returns:
-        The light, on the device of the batch.
-    """
-    views = c2w.shape[1]
-    parts = []
-    for number in range(len(batch.mask)):
-        of_scene = slice(number * views, (number + 1) * views)
-        normals = face_normals(batch.triangles[number])
-        points = _surface_points(batch, rays, c2w, number, of_scene, normals)
-        count = int(batch.mask[number].sum())
-        parts.append(_trace_scene(batch, number, count, points, normals, rays.samples))
-    return TracedLight(*(torch.stack(tensors) for tensors in zip(*parts, strict=True)))
-
-
-def _surface_points(
-    batch: SceneBatch, rays: FirstHitRays, c2w: Tensor, number: int, views: slice, normals: Tensor
-) -> SurfacePoints:
-    """The seen points of one scene, whose triangles have the unit normals [N, 3]."""
-    surface = rays.surface
-    triangle, cameras = surface.triangle[views], c2w[number, :, None, None, :3, 3]
-    return SurfacePoints(
-        position=surface.offset[views] + cameras,
-        normal=surface.normal[views],
-        face_normal=normals[triangle],
-        to_camera=surface.to_camera[views],
-        roughness=surface.material[views][..., ROUGHNESS].squeeze(-1),
-        lit=rays.hits.seen[views] & ~batch.emitters[number][triangle],
-    )
-
-
-def _trace_scene(
-    batch: SceneBatch, number: int, count: int, points: SurfacePoints, normals: Tensor, samples: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """The fields of `TracedLight` for one scene of `count` triangles."""
-    triangles = batch.triangles[number, :count].float()
-    material = batch.constant_material()[number, :count].float()
-    emitters = batch.emitters[number, :count]
-    array = np.ascontiguousarray(triangles.cpu().numpy())
-    lights = light_samples(array, emitters.cpu().numpy())
-    caster = ray_caster(array)
-    surfaces = triangles[~emitters] if bool((~emitters).any()) else triangles
-    extent = float((surfaces.amax((0, 1)) - surfaces.amin((0, 1))).max())
-    radiance = lights.radiance(material[:, EMISSION])
-
-    def light_at(seen: SurfacePoints, rays_per_pixel: int, penumbra_rays: int) -> Tensor:
-        visibility = light_visibility(seen, lights, caster, extent, rays_per_pixel, penumbra_rays)
-        light = direct_light(seen, lights, visibility, radiance)
-        return rearrange(light, "v h w c q -> v h w (q c)")
-
-    direct = light_at(points, samples, PENUMBRA_RAYS)
-    hits, seen = _mirrored_points(
-        points, samples, triangles, batch.vn[number, :count], normals, material, caster, extent
-    )
-    triangle = torch.where(emitters[hits[0].clamp_min(0)], -1, hits[0])
-    return direct, triangle, hits[1], hits[2], light_at(seen, 1, MIRRORED_PENUMBRA_RAYS)
-
-
-def _mirrored_points(
-    points: SurfacePoints,
-    samples: int,
-    triangles: Tensor,
-    vn: Tensor,
-    normals: Tensor,
-    material: Tensor,
-    caster: RayCaster,
-    extent: float,
-) -> tuple[tuple[Tensor, Tensor, Tensor], SurfacePoints]:
-    """Triangle, barycentric coordinates and distance of the hits of mirrored rays, and the points that they meet."""
-    first = SurfacePoints(*(getattr(points, f.name)[:, ::samples, ::samples] for f in fields(points)))
-    shape, device = first.lit.shape, first.position.device
-    normal, to_camera = first.normal, first.to_camera
-    direction = 2 * (normal * to_camera).sum(-1, keepdim=True) * normal - to_camera
-    side = torch.sign((direction * first.face_normal).sum(-1, keepdim=True))
-    origin = first.position + OFFSET * extent * side * first.face_normal
-    rows = first.lit.reshape(-1).nonzero()[:, 0].cpu().numpy()
-    found = caster.first_hits(origin.reshape(-1, 3).cpu().numpy()[rows], direction.reshape(-1, 3).cpu().numpy()[rows])
-    triangle = torch.full((first.lit.numel(),), -1, dtype=torch.long)
-    barycentric, distance = torch.zeros(first.lit.numel(), 3), torch.full((first.lit.numel(),), MAX_DISTANCE)
-    triangle[rows] = torch.from_numpy(found.triangle)
-    barycentric[rows] = torch.from_numpy(found.barycentric)
-    distance[rows] = torch.from_numpy(found.distance).clamp_max(MAX_DISTANCE)
-    triangle, barycentric = triangle.view(shape).to(device), barycentric.view(*shape, 3).to(device)
-    distance = distance.view(shape).to(device)
-    hit, index = triangle >= 0, triangle.clamp_min(0)
-    position = (triangles[index] * barycentric[..., None]).sum(-2)
-    shading = F.normalize((vn[index].float() * barycentric[..., None]).sum(-2), dim=-1)
-    shading = torch.where((shading * direction).sum(-1, keepdim=True) > 0, -shading, shading)
-    # A rough surface blurs what it mirrors: highlights at the mirrored point are at least as wide as its own lobe.
-    roughness = torch.maximum(material[index][..., ROUGHNESS].squeeze(-1), first.roughness)
-    emits = (material[index][..., EMISSION] > 0).any(-1)
-    met = SurfacePoints(
-        position=position,
-        normal=shading,
-        face_normal=normals[index],
-        to_camera=-direction,
-        roughness=roughness,
-        lit=hit & ~emits,
-    )
-    return (triangle, barycentric, distance), met

@@ -6,7 +6,7 @@ stage, C' that of the view-independent stage.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +34,9 @@ from rfcli.model.swin import window_attention
 from rfcli.model.symmetries import NetworkScenes
 from rfcli.model.triangle_tokens import token_vertices
 
+if TYPE_CHECKING:
+    from rfcli.model.scene_light import SceneLight
+
 ELU_ALPHA = 1e-3  # keeps the log image above -0.001, with a gradient in dark pixels
 
 
@@ -53,6 +56,7 @@ class SceneEncoding:
             without first hits.
         vertex_features: [S, N, 3 FEATURES] features of the lighting at the triangles' vertices
             (`rfcli.model.shading`); None without first hits.
+        lights: Rays and light samples of each of the B scenes; None without traced light.
     """
 
     batch: SceneBatch
@@ -63,6 +67,7 @@ class SceneEncoding:
     keys_values: Sequence[Sequence[Tensor]] | None
     seen_tokens: Tensor | None = None
     vertex_features: Tensor | None = None
+    lights: "Sequence[SceneLight] | None" = None
 
 
 @dataclass(frozen=True)
