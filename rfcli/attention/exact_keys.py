@@ -6,7 +6,8 @@ thousands, and its visibility decides whether a point is lit. So the output is
     out_i = (sum_f phi_f(q_i) S_f + sum_e exp(q_i . k_e / sqrt(D)) w_e v_e) / (the same with v = 1)
 
 with exact keys e of weight w_e, and sums S_f over all other keys. An exact key is computed as an additional feature,
-which is zero for all other keys. Time O(N E D) for E exact keys.
+which is zero for all other keys. Time O(N E D) for E exact keys. The plan of a layer pools the emitters of scenes that
+have very many (`rfcli.attention.emitter_clusters`); without a plan all of them are exact.
 
 Learned features approximate the softmax kernel up to a factor e^b per head. The balance b of a head is learned; it sets
 the weight of all other keys relative to the exact ones.
@@ -20,6 +21,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from rfcli.attention.context import Context
+from rfcli.attention.emitter_clusters import SceneKeys, exact_keys
 
 KEY_MULTIPLE = 8  # exact keys are padded to a multiple of this number; matrix products of such widths are faster
 INITIAL_BALANCE = 1.0  # b before training: correct for normally distributed logits of standard deviation 1.4
@@ -40,6 +42,14 @@ def head_balance(parameter: Tensor) -> Tensor:
     return (INITIAL_BALANCE + BALANCE_RATE * parameter)[:, None, None]
 
 
+def plan_exact_keys(context: Context) -> tuple[SceneKeys, ...] | None:
+    """The plan of linear mechanisms: the exact keys of every scene; None if no scene has clusters of emitters."""
+    if context.features is None or context.emitters is None:
+        return None
+    scenes = exact_keys(context)
+    return scenes if any(scene.clustered for scene in scenes) else None
+
+
 def split_exact_keys(k: Tensor, v: Tensor, context: Context) -> tuple[ExactKeys | None, Tensor | None]:
     """Separate the exact keys from k, v [B, H, N, D].
 
@@ -48,6 +58,9 @@ def split_exact_keys(k: Tensor, v: Tensor, context: Context) -> tuple[ExactKeys 
     """
     bias = context.key_bias()
     exact = context.exact_mask(k.shape[0], k.shape[2], k.device)
+    if context.plan is not None:
+        bias = torch.zeros_like(exact, dtype=torch.float32) if bias is None else bias.float()
+        return _planned_keys(k, v, context.plan), bias.masked_fill(exact, float("-inf"))
     largest = exact.sum(1).amax()
     if context.group is not None:
         dist.all_reduce(largest, dist.ReduceOp.MAX, context.group)
@@ -61,6 +74,20 @@ def split_exact_keys(k: Tensor, v: Tensor, context: Context) -> tuple[ExactKeys 
     if context.group is not None:
         keys = _gather_from_processes(keys, count, context.group)
     return keys, bias.masked_fill(exact, float("-inf"))
+
+
+def _planned_keys(k: Tensor, v: Tensor, plan: tuple[SceneKeys, ...]) -> ExactKeys:
+    """The exact keys of a plan, padded to the largest number of all scenes."""
+    largest = max(len(scene.log_weight) for scene in plan)
+    count = -(-largest // KEY_MULTIPLE) * KEY_MULTIPLE
+
+    def padded(parts: list[Tensor], axis: int, value: float) -> Tensor:
+        missing = [count - part.shape[axis] for part in parts]
+        pads = [(0, n) if axis == -1 else (0, 0, 0, n) for n in missing]
+        return torch.stack([torch.nn.functional.pad(*x, value=value) for x in zip(parts, pads, strict=True)])
+
+    keys, values = (padded([scene.pool(x) for scene, x in zip(plan, y, strict=True)], -2, 0.0) for y in (k, v))
+    return ExactKeys(keys, values, padded([scene.log_weight for scene in plan], -1, float("-inf")))
 
 
 def _gather_from_processes(keys: ExactKeys, count: int, group: Any) -> ExactKeys:

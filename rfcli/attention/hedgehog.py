@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from rfcli.attention.context import Context
-from rfcli.attention.exact_keys import ExactKeys, head_balance, split_exact_keys
+from rfcli.attention.emitter_clusters import SceneKeys
+from rfcli.attention.exact_keys import ExactKeys, head_balance, plan_exact_keys, split_exact_keys
 from rfcli.attention.feature_sums import LogFeatures, attend_by_features
 from rfcli.attention.layer import AttentionLayer
 from rfcli.attention.mechanism import LayerSpec
@@ -33,6 +34,10 @@ class Hedgehog(AttentionLayer):
         self.query_map = nn.Parameter(torch.eye(spec.head_dim).repeat(spec.heads, 1, 1))
         self.key_map = nn.Parameter(torch.eye(spec.head_dim).repeat(spec.heads, 1, 1))
         self.balance = nn.Parameter(torch.zeros(spec.heads))  # [H], see `head_balance`
+
+    def plan(self, context: Context) -> tuple[SceneKeys, ...] | None:
+        """Clusters of emitters, for scenes that have very many."""
+        return plan_exact_keys(context)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context, out: Tensor | None = None) -> Tensor:
         """q, k, v [B, H, N, D] -> [B, H, N, D] in the dtype of q; computed in float32 or float64."""

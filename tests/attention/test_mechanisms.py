@@ -66,11 +66,17 @@ def test_equals_reference_with_one_emitter_and_with_hundreds(name: str, options:
     assert (layer(q, k, v, context) - expected).abs().max() <= 1e-6 * expected.abs().max()
 
 
+@pytest.mark.parametrize("emitters", [6, 70])
 @every_layer
-def test_gradients_equal_those_of_reference(name: str, options: Options) -> None:
-    q, k, v = (x.requires_grad_() for x in sequence(2, 2, 60, 32))
+def test_gradients_equal_those_of_reference(name: str, options: Options, emitters: int) -> None:
+    """With 70 emitters the second scene has clusters of emitters; the first has not."""
+    tokens = 60 if emitters < 64 else 120
+    q, k, v = (x.requires_grad_() for x in sequence(2, 2, tokens, 32))
     layer = create(name, heads=2, head_dim=32, **options)
-    context = with_plan(layer, padded_context(2, 60))
+    context = padded_context(2, tokens)
+    assert context.emitters is not None
+    context.emitters[1, 1 : 1 + emitters] = context.key_mask[1, 1 : 1 + emitters] = True  # type: ignore[index]
+    context = with_plan(layer, context)
     inputs = (q, k, v, *layer.parameters())
     weights = torch.randn(q.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     found = torch.autograd.grad((layer(q, k, v, context) * weights).sum(), inputs)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from rfcli.attention import AttentionLayer, Context
+from rfcli.attention.emitter_clusters import SceneKeys
 from rfcli.attention.hilbert import hilbert_order
 from rfcli.attention.nearfar.plan import BLOCK, ScenePlan
 
@@ -89,7 +90,10 @@ def dense_hedgehog(q: Tensor, k: Tensor, v: Tensor, layer: AttentionLayer, conte
 
 
 def softmax_with_exact_keys(kernel: Tensor, q: Tensor, k: Tensor, v: Tensor, context: Context) -> Tensor:
-    """Softmax over log kernels [B, H, N, N], with q . k / sqrt(D) for keys that are registers or emitters."""
+    """Softmax over log kernels [B, H, N, N], with q . k / sqrt(D) for keys that are registers or emitters.
+
+    With a plan these are replaced by its exact keys, some of which are clusters of emitters.
+    """
     logits = torch.einsum("bhid,bhjd->bhij", q, k) / q.shape[-1] ** 0.5
     exact = torch.zeros(len(q), k.shape[2], dtype=torch.bool) if context.emitters is None else context.emitters.clone()
     exact[:, : context.registers] = True
@@ -97,7 +101,25 @@ def softmax_with_exact_keys(kernel: Tensor, q: Tensor, k: Tensor, v: Tensor, con
     bias = context.key_bias()
     if bias is not None:
         kernel = kernel + bias[:, None, None, :].to(kernel)
-    return torch.einsum("bhij,bhjd->bhid", kernel.softmax(-1), v)
+    if context.plan is None:
+        return torch.einsum("bhij,bhjd->bhid", kernel.softmax(-1), v)
+    log_weight = torch.zeros(exact.shape) if context.log_weight is None else context.log_weight
+    scenes = []
+    for scene, plan in enumerate(context.plan):
+        keys = [_pooled(k[scene], v[scene], log_weight[scene].double(), tokens) for tokens in exact_members(plan)]
+        weights, means, _, values = (torch.stack(part, -2 if part[0].dim() else 0) for part in zip(*keys, strict=True))
+        others = kernel[scene].masked_fill(exact[scene], float("-inf"))
+        all_logits = torch.cat([others, q[scene] @ means.mT / q.shape[-1] ** 0.5 + weights], -1)
+        scenes.append(all_logits.softmax(-1) @ torch.cat([v[scene], values], 1))
+    return torch.stack(scenes)
+
+
+def exact_members(keys: SceneKeys) -> list[list[int]]:
+    """The tokens of every exact key."""
+    rows: list[list[int]] = [[] for _ in keys.log_weight]
+    for token, row in zip(keys.tokens.tolist(), keys.key.tolist(), strict=True):
+        rows[row].append(token)
+    return rows
 
 
 def dense_near_far(q: Tensor, k: Tensor, v: Tensor, context: Context, frequencies: int) -> Tensor:
@@ -112,11 +134,11 @@ def dense_near_far(q: Tensor, k: Tensor, v: Tensor, context: Context, frequencie
         if plan is None:
             scenes.append(exact[scene])
             continue
-        out = torch.zeros_like(q[scene]).index_copy(1, plan.exact, exact[scene][:, plan.exact])
+        out = torch.zeros_like(q[scene]).index_copy(1, plan.exact_queries, exact[scene][:, plan.exact_queries])
         table = _keys(k[scene], v[scene], log_weight[scene].double(), plan)
         for block, rows in enumerate(plan.key_rows.tolist()):
             used = [row for row in rows if row < len(table)]
-            tokens = plan.order[block * BLOCK : min((block + 1) * BLOCK, plan.count)]
+            tokens = plan.order[block * BLOCK : min((block + 1) * BLOCK, plan.queries)]
             out = out.index_copy(1, tokens, _attend(q[scene][:, tokens], [table[row] for row in used], frequencies))
         scenes.append(out)
     return torch.stack(scenes)
@@ -152,7 +174,7 @@ def members(plan: ScenePlan) -> list[list[int]]:
         nodes += nodes % 2 if nodes > 1 else 0
         rows += [tokens[i * size : (i + 1) * size] for i in range(nodes)]
         if nodes == 1:
-            return rows + [[token] for token in plan.exact.tolist()]
+            return rows + exact_members(plan.exact)
         size, nodes = 2 * size, nodes // 2
 
 
@@ -176,11 +198,17 @@ def _keys(k: Tensor, v: Tensor, log_weight: Tensor, plan: ScenePlan) -> list[Key
         if not tokens:
             keys.append(None)
             continue
-        weight = log_weight[tokens].exp()[:, None]
-        mean = (weight * k[:, tokens]).sum(1) / weight.sum()
-        variance = (weight * (k[:, tokens] - mean[:, None]) ** 2).sum(1) / weight.sum()
-        keys.append((weight.sum().log(), mean, variance, (weight * v[:, tokens]).sum(1) / weight.sum()))
+        keys.append(_pooled(k, v, log_weight, tokens, variance=len(keys) < plan.nodes))
     return keys
+
+
+def _pooled(k: Tensor, v: Tensor, log_weight: Tensor, tokens: list[int], variance: bool = True) -> Key:
+    """Some tokens as one key; k, v [H, N, D]. The variance of clusters of emitters is neglected."""
+    weight = log_weight[tokens].exp()[:, None]
+    mean = (weight * k[:, tokens]).sum(1) / weight.sum()
+    squares = (weight * (k[:, tokens] - mean[:, None]) ** 2).sum(1) / weight.sum()
+    value = (weight * v[:, tokens]).sum(1) / weight.sum()
+    return weight.sum().log(), mean, squares if variance else torch.zeros_like(mean), value
 
 
 def _attend(q: Tensor, keys: list[Key | None], frequencies: int) -> Tensor:

@@ -89,7 +89,7 @@ def attend_to_rows_gradient(
 def attend_in_blocks(
     q: Tensor, k: Tensor, v: Tensor, plans: tuple[ScenePlan | None, ...], groups: Tensor, out: Tensor
 ) -> Tensor:
-    """Attention of all triangles in the trees of scenes with a plan, written into their rows of `out`.
+    """Attention of the queries in the blocks of scenes with a plan, written into their rows of `out`.
 
     q, k, v, out [B, H, N, D]; a plan per scene; groups [D, G]. out may be q: the queries of a chunk of blocks are
     copied before its result is written, and no other chunk contains them.
@@ -105,7 +105,7 @@ def attend_in_blocks(
 
 
 class AttendInBlocks(torch.autograd.Function):
-    """`attend_in_blocks` with gradients. Rows of tokens that are in no tree are zero.
+    """`attend_in_blocks` with gradients. Rows of tokens that are in no block are zero.
 
     Only q, k and v are stored for the backward pass. Torch's checkpointing of each chunk would need as little memory
     for activations, but for each chunk it would allocate a gradient of the size of the whole table.
@@ -172,7 +172,7 @@ def chunks(plan: ScenePlan) -> Iterator[tuple[Tensor, Tensor, int]]:
     for start in range(0, len(plan.key_rows), step):
         part = slice(start, start + step)
         tokens = plan.order[start * BLOCK : (start + step) * BLOCK]
-        yield tokens, plan.key_rows[part], min(len(tokens), plan.count - start * BLOCK)
+        yield tokens, plan.key_rows[part], min(len(tokens), plan.queries - start * BLOCK)
 
 
 def block_queries(q: Tensor, tokens: Tensor, real: int) -> tuple[Tensor, Tensor]:

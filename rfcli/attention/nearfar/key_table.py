@@ -39,7 +39,7 @@ def channel_groups(head_dim: int, frequencies: int, coordinates: int) -> Tensor:
 
 
 def key_table(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, out: Tensor | None = None) -> Tensor:
-    """The table [M + E + 1, C]: the nodes, the exact tokens, and an empty row for padding.
+    """The table [M + E + 1, C]: the nodes, the exact keys, and an empty row for padding.
 
     k, v [N, D] of one head; groups [D, G]. out: the table of another head with the same plan, which is overwritten.
     """
@@ -49,7 +49,7 @@ def key_table(k: Tensor, v: Tensor, plan: ScenePlan, groups: Tensor, out: Tensor
         _pool(k, v, plan, groups, slots, table[_leaves(slots, plan)])
     for below, above, share in zip(plan.levels[:-1], plan.levels[1:], plan.left_shares, strict=True):
         merge_pairs(table[below], share, groups, table[above][: len(share)])
-    _copy_tokens(k, v, plan.exact, table[plan.nodes : -1])
+    table[plan.nodes : -1, :dim], table[plan.nodes : -1, -dim:] = plan.exact.pool(k), plan.exact.pool(v)
     table[:, dim + width] = plan.log_weight
     return table
 
@@ -68,8 +68,9 @@ def key_table_gradient(
         dkeys, dvalues = _pool_gradient(gradient[_leaves(slots, plan)], k.index_select(0, tokens), plan, groups, slots)
         dk.index_add_(0, tokens[filled], dkeys[filled])
         dv.index_add_(0, tokens[filled], dvalues[filled])
-    dk.index_add_(0, plan.exact, gradient[plan.nodes : -1, :dim])
-    dv.index_add_(0, plan.exact, gradient[plan.nodes : -1, -dim:])
+    exact = gradient[plan.nodes : -1].index_select(0, plan.exact.key) * plan.exact.share.to(gradient)[:, None]
+    dk.index_add_(0, plan.exact.tokens, exact[:, :dim])
+    dv.index_add_(0, plan.exact.tokens, exact[:, -dim:])
     return dk, dv
 
 

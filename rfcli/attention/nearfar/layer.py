@@ -1,9 +1,10 @@
 """The layer of near-far attention: exact softmax for scenes of few triangles, blocks and their keys for others.
 
-Time O(N (K + E) D). Queries of the E registers and emitters attend to all N keys. Memory besides q, k, v and out:
-4 bytes per key and block for the plan, and the key table of one head at a time, which has up to 32 K nodes, or T / 64
-for more than 2,000 K triangles. Gradients are exact for the approximated sum: the triangles of a cluster share one
-gradient of their value, unlike in softmax.
+Time O(N (K + E) D). Queries of registers and emitters attend to all N keys. More than 64 emitters are pooled into 64
+clusters (`rfcli.attention.emitter_clusters`) and, as queries, have the keys of a block, like all other triangles.
+Memory besides q, k, v and out: 4 bytes per key and block for the plan, and the key table of one head at a time, which
+has up to 32 K nodes, or T / 64 for more than 2,000 K triangles. Gradients are exact for the approximated sum: the
+triangles of a cluster share one gradient of their value, unlike in softmax.
 
 The design is our own. It is related to Barnes & Hut's trees of masses (Nature 324, 1986) and, for language, to
 Multipole Attention (Hooper et al., arXiv 2506.13059).
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from rfcli.attention.context import Context
+from rfcli.attention.emitter_clusters import exact_keys
 from rfcli.attention.layer import AttentionLayer
 from rfcli.attention.mechanism import LayerSpec
 from rfcli.attention.nearfar.blocks import AttendInBlocks, attend_in_blocks
@@ -54,9 +56,11 @@ class NearFar(AttentionLayer):
         real = torch.ones_like(exact) if context.key_mask is None else context.key_mask
         log_weight = exact.float().zero_() if context.log_weight is None else context.log_weight.float()
         pooled = real & ~exact
-        scenes = zip(context.features, pooled, exact, log_weight, strict=True)
-        limit = MAX_EXACT_PER_KEY * self.keys
-        return tuple(plan_scene(*scene, self.keys) if int(scene[1].sum()) > limit else None for scene in scenes)
+        scenes = zip(context.features, pooled, exact_keys(context), log_weight, strict=True)
+        limit, registers = MAX_EXACT_PER_KEY * self.keys, context.registers
+        return tuple(
+            plan_scene(*scene, self.keys, registers) if int(scene[1].sum()) > limit else None for scene in scenes
+        )
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context, out: Tensor | None = None) -> Tensor:
         """q, k, v [B, H, N, D] -> [B, H, N, D] in the dtype of q; computed in float32 or float64.
@@ -84,6 +88,6 @@ class NearFar(AttentionLayer):
             own = Context(log_weight=None if bias is None else bias[scene])
             if plan is None:
                 out[scene] = self.softmax(q[scene], k[scene], v[scene], own)
-            elif len(plan.exact):
-                out[scene, :, plan.exact] = self.softmax(q[scene, :, plan.exact], k[scene], v[scene], own)
+            elif len(rows := plan.exact_queries):
+                out[scene, :, rows] = self.softmax(q[scene, :, rows], k[scene], v[scene], own)
         return out

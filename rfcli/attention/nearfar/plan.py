@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rfcli.attention.emitter_clusters import SceneKeys
 from rfcli.attention.nearfar.choose_keys import Nodes, choose_keys
 from rfcli.attention.nearfar.tree import balanced_order, sums_over_nodes
 
@@ -20,25 +21,30 @@ LOG_ZERO = -1e30  # log weight of an empty row: finite, so that its product with
 
 @dataclass(frozen=True)
 class ScenePlan:
-    """The plan of one scene: T triangles in P slots (T rounded up to whole blocks), M nodes, E exact tokens.
+    """The plan of one scene: T triangles in the tree, P slots of queries (rounded up to blocks), M nodes, E exact keys.
 
     Attributes:
-        exact: [E] registers and emitters: tokens that are keys of every query and are never pooled.
-        order: [P] token in each slot of the tree's order. The slots from `count` on are empty and repeat a token.
-        count: T.
+        exact: Registers and emitters, or clusters of emitters: keys of every query, which are in no tree.
+        exact_queries: Tokens that attend to all keys: registers and, unless they are clustered, emitters.
+        order: [P] token in each slot: the tree's order, then emitters that are clustered, which have the keys of a
+            block but are no part of the tree. The slots from `queries` on are empty and repeat a token.
+        count: T, the slots that belong to the tree.
+        queries: Slots with a query: T, or with emitters that are clustered T and their number.
         leaf_size: Slots of a leaf, a power of two.
         slot_shares: [P] share of each slot in the weight of its leaf.
         levels: Slices of the M nodes that belong to each level, from the leaves up to the root.
         left_shares: For each level except the root: [n, 1] share of the left child in the weight of its parent.
         key_rows: [P / 512, L] int32, ascending: the rows of the key table that are the keys of each block. A row is
-            0 .. M - 1 for a node, M + e for exact token e, M + E for padding. L is K + E, rounded up to a multiple
+            0 .. M - 1 for a node, M + e for exact key e, M + E for padding. L is K + E, rounded up to a multiple
             of 16.
         log_weight: [M + E + 1] log weight of each row of the key table; LOG_ZERO for empty rows.
     """
 
-    exact: Tensor
+    exact: SceneKeys
+    exact_queries: Tensor
     order: Tensor
     count: int
+    queries: int
     leaf_size: int
     slot_shares: Tensor
     levels: list[slice]
@@ -52,42 +58,47 @@ class ScenePlan:
         return int(self.levels[-1].stop)
 
 
-def plan_scene(features: Tensor, pooled: Tensor, exact: Tensor, log_weight: Tensor, keys: int) -> ScenePlan:
-    """The plan of one scene of N tokens; K = `keys` nodes are the keys of a block, besides the exact tokens.
+def plan_scene(
+    features: Tensor, pooled: Tensor, exact: SceneKeys, log_weight: Tensor, keys: int, registers: int
+) -> ScenePlan:
+    """The plan of one scene of N tokens; K = `keys` nodes are the keys of a block, besides the exact keys.
 
-    features [N, A]: see `Context`. pooled, exact [N] bool: tokens in the tree, and exact tokens. log_weight [N].
+    features [N, A]: see `Context`. pooled [N] bool: tokens in the tree. log_weight [N].
     """
     tokens = pooled.nonzero()[:, 0]
     count = len(tokens)
     leaf_size = choose_leaf_size(count, keys)
-    points = features[tokens].float()
-    extent = (points[:, :3].amax(0) - points[:, :3].amin(0)).max() / 2
+    blockwise = exact.tokens[exact.tokens >= registers] if exact.clustered else exact.tokens[:0]
+    queries = count + len(blockwise)
+    points = features[torch.cat([tokens, blockwise])].float()
+    extent = (points[:count, :3].amax(0) - points[:count, :3].amin(0)).max() / 2
     points[:, :3] /= extent.clamp_min(EPSILON)
-    order = balanced_order(points, leaf_size)
-
-    empty = -count % BLOCK
-    order = torch.nn.functional.pad(order, (0, empty))
-    filled = torch.ones(count, device=order.device)
-    filled = torch.nn.functional.pad(filled, (0, empty))
+    order = balanced_order(points[:count], leaf_size)
+    order = torch.cat([order, torch.arange(count, queries, device=order.device)])
+    order = torch.nn.functional.pad(order, (0, -queries % BLOCK))
+    slot = torch.arange(len(order), device=order.device)
+    filled = (slot < count).float()
     log_mean = log_weight[tokens].logsumexp(0) - math.log(count)
+    tokens = torch.cat([tokens, blockwise])
     weight = (log_weight[tokens][order] - log_mean).exp() * filled
 
     points = points[order]
     nodes, total = _describe_nodes(points, weight, filled, leaf_size)
-    centre, radius = _describe_blocks(points, filled)
+    centre, radius = _describe_blocks(points, (slot < queries).float())
     chosen = choose_keys(nodes, centre, radius, keys)
 
-    exact_tokens = exact.nonzero()[:, 0]
-    padding = len(total) + len(exact_tokens)
+    padding = len(total) + len(exact.log_weight)
     exact_rows = torch.arange(len(total), padding, device=chosen.device).expand(len(chosen), -1)
     key_rows = torch.cat([torch.where(chosen < 0, padding, chosen), exact_rows], 1)
     key_rows = torch.nn.functional.pad(key_rows, (0, -key_rows.shape[1] % KEY_MULTIPLE), value=padding)
-    log_total = torch.cat([total.log() + log_mean, log_weight[exact_tokens], log_weight.new_full((1,), LOG_ZERO)])
+    log_total = torch.cat([total.log() + log_mean, exact.log_weight, log_weight.new_full((1,), LOG_ZERO)])
     ends = [*nodes.starts[1:], len(total)]
     return ScenePlan(
-        exact=exact_tokens,
+        exact=exact,
+        exact_queries=exact.tokens[exact.tokens < registers] if exact.clustered else exact.tokens,
         order=tokens[order],
         count=count,
+        queries=queries,
         leaf_size=leaf_size,
         slot_shares=_shares(weight.view(-1, leaf_size)).flatten(),
         levels=[slice(start, end) for start, end in zip(nodes.starts, ends, strict=True)],

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from rfcli.attention import Context, create
+from rfcli.attention.emitter_clusters import MAX_EMITTER_KEYS
 from rfcli.attention.nearfar.plan import BLOCK, ScenePlan, choose_leaf_size
 from tests.support.attention_reference import members
 from tests.support.attention_scenes import padded_context, random_context
@@ -20,21 +21,34 @@ def only_plan(context: Context, keys: int) -> ScenePlan:
 
 
 def keys_of_blocks(plan: ScenePlan) -> list[list[int]]:
-    return [[row for row in rows if row < plan.nodes + len(plan.exact)] for rows in plan.key_rows.tolist()]
+    return [[row for row in rows if row < plan.nodes + len(plan.exact.log_weight)] for rows in plan.key_rows.tolist()]
 
 
 @pytest.mark.parametrize(("tokens", "keys"), CASES)
-def test_keys_of_a_block_hold_every_real_token_once_and_emitters_alone(tokens: int, keys: int) -> None:
+def test_keys_of_a_block_hold_every_real_token_once_and_emitters_apart(tokens: int, keys: int) -> None:
     context = padded_context(1, tokens)
     plan = only_plan(context, keys)
     rows = members(plan)
     real = context.key_mask[0].nonzero()[:, 0].tolist()
     exact = [0, *context.emitters[0].nonzero()[:, 0].tolist()]
-    assert plan.exact.tolist() == sorted(set(exact))
+    assert plan.exact.tokens.tolist() == sorted(set(exact))
+    exact_rows = set(range(plan.nodes, plan.nodes + len(plan.exact.log_weight)))
+    assert len(exact_rows) == min(len(exact), 1 + MAX_EMITTER_KEYS)
     for block in keys_of_blocks(plan):
         assert sorted(token for row in block for token in rows[row]) == real
-        assert all([token] in [rows[row] for row in block] for token in plan.exact.tolist())
-        assert len(block) <= keys + len(plan.exact)
+        assert exact_rows <= set(block)
+        assert len(block) <= keys + len(exact_rows)
+
+
+@pytest.mark.parametrize("emitters", [3, 64, 65, 700])
+def test_every_token_is_a_query_once(emitters: int) -> None:
+    emits = torch.zeros(1, 1500, dtype=torch.bool)
+    emits[:, -emitters:] = True
+    plan = only_plan(random_context(1, 1500, emitters=emits, registers=2), 64)
+    queries = plan.order[: plan.queries].tolist() + plan.exact_queries.tolist()
+    assert sorted(queries) == list(range(1500))
+    assert len(plan.exact_queries) == (2 if emitters > MAX_EMITTER_KEYS else 2 + emitters)
+    assert len(plan.key_rows) == -(-plan.queries // BLOCK)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
