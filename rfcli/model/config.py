@@ -93,7 +93,8 @@ class RenderFormerConfig:
         attention: Mechanism of view-independent attention.
         attention_options: Options of the mechanism.
         key_weight: Weight of a triangle as a key: count (1), normalised (1 / number of triangles) or area (its share of
-            the surface area that does not emit); see `rfcli.model.attention_context`.
+            the surface area that does not emit; of an emitter its share of the light, times the number of lamps); see
+            `rfcli.model.attention_context`.
         visibility: How the triangles that a pixel sees are found: by attention, or first-hit (a z-buffer,
             `rfcli.model.first_hit`).
         channels: Red, green and blue are one network input (together) or one each (apart, `rfcli.model.symmetries`).

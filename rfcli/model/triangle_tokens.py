@@ -127,7 +127,7 @@ def token_vertices(triangles: Tensor, mask: Tensor, registers: int) -> Tensor:
 
     Args:
         triangles: [B, N, 3, 3].
-        mask: [B, N], True for real triangles.
+        mask: [B, N], True for the triangles of the centroid, see `centroid_mask`.
         registers: R.
 
     Returns:
@@ -137,8 +137,20 @@ def token_vertices(triangles: Tensor, mask: Tensor, registers: int) -> Tensor:
     return torch.cat([front, triangles.flatten(2)], 1)
 
 
+def centroid_mask(batch: SceneBatch, config: RenderFormerConfig) -> Tensor:
+    """[B, N] bool, the triangles whose centroid is the position of the registers: all real ones, as published.
+
+    With `key_weight` = area those that do not emit, so that the number of triangles of a lamp does not move it; all, if
+    there are no others.
+    """
+    if config.key_weight != "area":
+        return batch.mask
+    surfaces = batch.mask & ~batch.emitters
+    return torch.where(surfaces.any(1, keepdim=True), surfaces, batch.mask)
+
+
 def scene_centroid(triangles: Tensor, mask: Tensor) -> Tensor:
-    """[B, 3] mean of all vertices of real triangles.
+    """[B, 3] mean of all vertices of the triangles of a mask [B, N].
 
     Except for the 1e-5 that the official models add to the number of triangles. It is summed over triangles first and
     corners second, as there: NeRF encodings of high frequency (2,048 radians per unit length) depend on the rounding of

@@ -32,7 +32,7 @@ from rfcli.model.layers import (
 )
 from rfcli.model.swin import window_attention
 from rfcli.model.symmetries import NetworkScenes
-from rfcli.model.triangle_tokens import token_vertices
+from rfcli.model.triangle_tokens import centroid_mask, token_vertices
 
 if TYPE_CHECKING:
     from rfcli.model.scene_light import SceneLight
@@ -218,7 +218,8 @@ class ViewDependentStage(nn.Module):
 
     def token_positions(self, batch: SceneBatch) -> Tensor:
         """[S, R + N, 9] vertices of the tokens of S network inputs in world space."""
-        return token_vertices(batch.triangles, batch.mask, self.config.num_register_tokens)
+        mask = centroid_mask(batch, self.config)
+        return token_vertices(batch.triangles, mask, self.config.num_register_tokens)
 
     def key_context(self, batch: SceneBatch) -> Context:
         """The attention context of the tokens of S network inputs as keys."""
@@ -301,9 +302,9 @@ class ViewDependentStage(nn.Module):
         batch, inputs = scene.batch, scene.inputs
         token_positions = scene.positions
         if self.config.turn_to_cam_coord:
-            corners, mask = camera_space_triangles(batch, c2w), repeat_views(batch.mask, c2w)
-            vertices = token_vertices(corners, mask, self.config.num_register_tokens)
-            token_positions = inputs.repeat_views(vertices, len(batch.mask))
+            corners = inputs.repeat_views(camera_space_triangles(batch, c2w), len(batch.mask))
+            mask = repeat_views(centroid_mask(inputs.batch, self.config), c2w)
+            token_positions = token_vertices(corners, mask, self.config.num_register_tokens)
         directions, positions = (inputs.repeat_views(x, len(batch.mask)) for x in (directions, positions))
         return Rays(directions, positions, token_positions)
 

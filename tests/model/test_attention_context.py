@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rfcli.model import SceneBatch
-from rfcli.model.attention_context import key_context, log_key_weight, surface_features
+from rfcli.model.attention_context import emitter_weights, key_context, log_key_weight, surface_features
 from rfcli.model.batch import triangle_areas
 from tests.support.model_scenes import SMALL, random_batch
 
@@ -38,7 +38,10 @@ def test_area_weights_are_shares_of_the_area_of_real_surfaces_that_do_not_emit()
     batch = padded_batch()
     weights = log_key_weight("area", batch, REGISTERS)
     assert weights is not None
-    assert (weights[:, : REGISTERS + 1] == 0).all()  # registers and emitters have weight 1
+    assert (weights[:, :REGISTERS] == 0).all()  # registers have weight 1
+    assert batch.material is not None
+    light = triangle_areas(batch.triangles) * batch.material[..., 10:].mean(-1) * batch.emitters
+    torch.testing.assert_close(weights[:, REGISTERS].exp(), emitter_weights(batch.triangles, light)[:, 0])
     for scene, last in ((0, 6), (1, 4)):
         areas = triangle_areas(batch.triangles[scene, 1:last]).double()
         shares = torch.exp(weights[scene, REGISTERS + 1 : REGISTERS + last].double())
@@ -57,15 +60,18 @@ def test_count_has_no_weights() -> None:
     assert log_key_weight("count", padded_batch(), REGISTERS) is None
 
 
-def test_surface_features_are_centroid_normal_and_half_the_albedo() -> None:
+def test_surface_features_are_centroid_normal_half_the_albedo_and_log_emission() -> None:
     batch = random_batch(scenes=2, triangles=5)
     assert batch.material is not None
     features = surface_features(batch, registers=3)
-    assert features.shape == (2, 8, 9)
+    assert features.shape == (2, 8, 12)
     assert (features[:, :3] == 0).all()
     triangle = features[1, 3 + 4]
     corners, material = batch.triangles[1, 4], batch.material[1, 4]
     assert torch.allclose(triangle[:3], (corners[0] + corners[1] + corners[2]) / 3)
     assert torch.allclose(triangle[3:6].norm(), torch.tensor(1.0))
     assert torch.allclose(torch.linalg.cross(triangle[3:6], batch.vn[1, 4].sum(0)), torch.zeros(3), atol=1e-6)
-    assert torch.allclose(triangle[6:], (material[:3] + material[3:6]) / 2)
+    assert torch.allclose(triangle[6:9], (material[:3] + material[3:6]) / 2)
+    emission = batch.material[0, 0, 10:]
+    assert emission.sum() > 0
+    assert torch.allclose(features[0, 3, 9:], torch.log10(1 + emission))
