@@ -1,15 +1,15 @@
 """Measures models on the test split: `python -m tests.benchmarks.held_out`.
 
 Its scenes and shapes are in no training data. Makes the test split if it is missing (`rf gen-data --split test --scenes
-64`, about three minutes), renders it with each model as `rf render` does, and prints the tables of the model cards. A
-model is a name or folder, optionally with another attention mechanism and its number of keys: `tiny tiny@nearfar:128
-runs/finetune`.
+64`, about three minutes), renders it with each model as `rf render` does, and prints the tables of the model cards:
+scenes by number of triangles, all scenes, and those with a single light. A model is a name or folder, optionally with
+another attention mechanism and its number of keys: `tiny tiny@nearfar:128 runs/finetune`.
 """
 
 import argparse
 import subprocess
 import sys
-from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +21,20 @@ from rfcli.dataset.training_scene import TrainingScene
 from rfcli.metrics.scores import score
 from rfcli.model import RenderFormer, convert, load
 from rfcli.model.rendering import render_views
+from rfcli.scene.triangle_scene import light_indices
 from rfcli.training.scenes import collate, read_scenes
 from rfcli.training.validation import attention_disabled, radiance
 
 Images = npt.NDArray[np.float32]
 COLUMNS = ("PSNR [0, 1]", "PSNR log2", "SSIM", "FLIP", "no attention")
-TRIANGLE_BOUNDS = (0, 512, 1024, 1 << 30)
+# The rows of the table: scenes by their numbers of triangles and of lights.
+GROUPS: dict[str, Callable[[int, int], bool]] = {
+    "up to 512 triangles": lambda triangles, _: triangles < 512,
+    "512 to 1,024": lambda triangles, _: 512 <= triangles < 1024,
+    "1,024 and more": lambda triangles, _: triangles >= 1024,
+    "all": lambda *_: True,
+    "one light": lambda _, lights: lights == 1,
+}
 
 
 def clamped_psnr(image: Images, truth: Images) -> float:
@@ -75,26 +83,21 @@ def main() -> None:
     subprocess.run([sys.executable, "-c", "from rfcli.cli.app import main; main()", *command], check=True)
     entries = read_manifest(arguments.data)[: arguments.scenes]
 
-    print("| model | triangles | scenes | " + " | ".join(COLUMNS) + " |")
+    print("| model | scenes | number | " + " | ".join(COLUMNS) + " |")
     print("|---" * (3 + len(COLUMNS)) + "|")
     for text in arguments.models:
         model = parse_model(text)
-        rows: dict[tuple[int, int], list[list[float]]] = defaultdict(list)
+        rows = []
         with torch.inference_mode():
             scenes, _ = read_scenes(arguments.data, entries, arguments.resolution, model.config)
             for scene in scenes:
-                count = len(scene.triangles)
-                bound = next(i for i in range(3) if count < TRIANGLE_BOUNDS[i + 1])
-                rows[bound, bound + 1].append(measure(model, scene, arguments.resolution))
-        rows = dict(sorted(rows.items())) | {(0, 3): [row for part in rows.values() for row in part]}
-        for (low, high), values in rows.items():
-            span = (
-                "all"
-                if (low, high) == (0, 3)
-                else f"{TRIANGLE_BOUNDS[low]:,} to {min(TRIANGLE_BOUNDS[high], 99_999):,}"
-            )
-            numbers = " | ".join(f"{x:.3f}" if 0 <= x < 1 else f"{x:.2f}" for x in np.mean(values, axis=0))
-            print(f"| {text} | {span} | {len(values)} | {numbers} |", flush=True)
+                counts = len(scene.triangles), int(light_indices(scene.material).max()) + 1
+                rows.append((counts, measure(model, scene, arguments.resolution)))
+        for group, contains in GROUPS.items():
+            values = [numbers for counts, numbers in rows if contains(*counts)]
+            if values:
+                means = " | ".join(f"{x:.3f}" if 0 <= x < 1 else f"{x:.2f}" for x in np.mean(values, axis=0))
+                print(f"| {text} | {group} | {len(values)} | {means} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -59,8 +59,9 @@ def main() -> None:
     parser.add_argument("--factors", default=",".join(map(str, FACTORS)))
     parser.add_argument("--exact", type=int, default=6144, help="largest number of triangles rendered with softmax")
     arguments = parser.parse_args()
-    command = ["gen-data", "--split", "test", "--scenes", "64", "--out", str(arguments.data)]
-    subprocess.run([sys.executable, "-c", "from rfcli.cli.app import main; main()", *command], check=True)
+    if not arguments.data.exists():
+        command = ["gen-data", "--split", "test", "--scenes", "64", "--out", str(arguments.data)]
+        subprocess.run([sys.executable, "-c", "from rfcli.cli.app import main; main()", *command], check=True)
     factors = [int(factor) for factor in arguments.factors.split(",")]
     fitting = [entry for entry in read_manifest(arguments.data) if entry.triangles * max(factors) <= MAX_TRIANGLES]
     models = {name: load(name) for name in arguments.models}
