@@ -71,7 +71,7 @@ def save_scene(scene: TriangleScene, path: str | Path, official: bool = False) -
     save(scene, path, official=official)
 
 
-def load_model(name: str, attention: str | None = None, device: str = "auto") -> RenderFormer:
+def load_model(name: str | Path, attention: str | None = None, device: str = "auto") -> RenderFormer:
     """Loads a model.
 
     Args:

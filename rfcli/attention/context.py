@@ -1,6 +1,7 @@
 """Properties of the tokens, given to an attention mechanism together with q, k and v."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -12,7 +13,8 @@ class Context:
     """Properties of B sequences of N tokens, made once per batch and shared by all layers.
 
     Attributes:
-        key_mask: [B, N] bool, True = a real token, False = padding; None = all are real. Each row has a real token.
+        key_mask: [B, N] bool, True = a real token, False = padding; None = all are real. In a row
+            without a real token the output of attention is zero.
         registers: Number of register tokens: learned tokens in front of the triangle tokens.
         emitters: [B, N] bool, True = a triangle that emits light; None = unknown.
         summaries: [B, N] bool, True = a summary token, the mean of consecutive triangles; None = there are none.
@@ -34,12 +36,29 @@ class Context:
     plan: Any = None
     group: Any = None
 
+    @cached_property
+    def empty_rows(self) -> Tensor | None:
+        """[B] bool, True = all keys of the row are masked; None = there is no such row."""
+        if self.key_mask is None or self.group is not None:  # keys of other processes are not known here
+            return None
+        empty = ~self.key_mask.any(1)
+        return empty if bool(empty.any()) else None
+
     def key_bias(self) -> Tensor | None:
-        """[B, N] bias of each key's logits: its log weight, -inf for padding; None = no bias."""
+        """[B, N] bias of each key's logits: its log weight, -inf for padding; None = no bias.
+
+        In empty rows it is the log weight of all keys, since softmax without any key would be 0 / 0, also in gradients;
+        `zero_empty_rows` removes the result.
+        """
         if self.key_mask is None:
             return self.log_weight
         weight = torch.zeros_like(self.key_mask, dtype=torch.float32) if self.log_weight is None else self.log_weight
-        return weight.masked_fill(~self.key_mask, float("-inf"))
+        masked = ~self.key_mask if self.empty_rows is None else ~self.key_mask & ~self.empty_rows[:, None]
+        return weight.masked_fill(masked, float("-inf"))
+
+    def zero_empty_rows(self, out: Tensor) -> Tensor:
+        """The output of attention [B, H, N, D], with zeros where all keys are masked."""
+        return out if self.empty_rows is None else out.masked_fill(self.empty_rows[:, None, None, None], 0.0)
 
     def exact_mask(self, batch: int, tokens: int, device: torch.device) -> Tensor:
         """[B, N] bool, the exact keys, which a mechanism should not approximate: real registers and emitters."""

@@ -58,7 +58,8 @@ class Favor(AttentionLayer):
             query_features = partial(torch.matmul, other=directions)  # |q'|^2 cancels in the fraction
             q, k, v, bias = q.to(wide), k.to(wide), v.to(wide), context.key_bias()
             out = out if dtype == wide else None
-            return attend_by_features(q, k, v, query_features, key_features, bias, out, context.group).to(dtype)
+            result = attend_by_features(q, k, v, query_features, key_features, bias, out, context.group)
+            return context.zero_empty_rows(result).to(dtype)
 
 
 def log_features(directions: Tensor, x: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ class Hedgehog(AttentionLayer):
             if exact is not None:
                 log_factor = head_balance(self.balance.to(wide)) + math.log(q.shape[-1] / 2)
                 query_features = partial(features_and_logits, query_features, log_factor, exact)
-            return attend_by_features(
+            result = attend_by_features(
                 q,
                 k,
                 v,
@@ -61,7 +61,8 @@ class Hedgehog(AttentionLayer):
                 out if dtype == wide else None,
                 context.group,
                 None if exact is None else exact.v,
-            ).to(dtype)
+            )
+            return context.zero_empty_rows(result).to(dtype)
 
 
 def log_softmax_features(weight: Tensor, x: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ class LearnedFavor(AttentionLayer):
                 log_factor = head_balance(self.balance.to(wide)) - math.log(query_directions.shape[-1])
                 products = append_keys(query_directions, exact.k)
                 query_features = partial(query_features_and_logits, products, log_factor, exact)
-            return attend_by_features(
+            result = attend_by_features(
                 q,
                 k,
                 v,
@@ -81,7 +81,8 @@ class LearnedFavor(AttentionLayer):
                 out if dtype == wide else None,
                 context.group,
                 None if exact is None else exact.v,
-            ).to(dtype)
+            )
+            return context.zero_empty_rows(result).to(dtype)
 
 
 def log_key_features(directions: Tensor, x: Tensor) -> Tensor:

@@ -22,4 +22,4 @@ class SoftmaxAttention(AttentionLayer):
         """q [B, H, Q, D], k, v [B, H, N, D] -> [B, H, Q, D]; `context` describes the N keys."""
         bias = context.key_bias()
         mask = None if bias is None else bias[:, None, None, :].to(q.dtype)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return context.zero_empty_rows(F.scaled_dot_product_attention(q, k, v, attn_mask=mask))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rfcli.dataset.manifest import Entry
 from rfcli.dataset.sample import Sample, read_sample
-from rfcli.runtime.files import replacing
+from rfcli.runtime.files import legible, replacing
 from rfcli.runtime.plotting import pyplot
 from rfcli.scene import DIFFUSE, EMISSION, ROUGHNESS, SPECULAR
 
@@ -98,7 +98,7 @@ def plot_statistics(path: Path, values: Mapping[str, Floats], title: str) -> Non
     figure, axes = pyplot().subplots(rows, COLUMNS, figsize=(9.6, 2.4 * rows), layout="constrained")
     for quantity, panel in zip(QUANTITIES, axes.flat, strict=False):
         _plot_histogram(panel, quantity, values[quantity.name])
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    figure.suptitle(legible(title), x=0.01, ha="left", fontsize=11)
     figure.supxlabel(
         "Line: the published distribution, where it is known.", fontsize=8, color=PUBLISHED_COLOR, x=0.01, ha="left"
     )

@@ -1,7 +1,7 @@
 """Checkpoints in the official layout: a directory of config.json, model.safetensors and README.md.
 
-Checkpoints of RenderFormer-V2 may have a config.yaml instead, whose part `model_config` is the architecture. Nothing is
-ever unpickled.
+Checkpoints of RenderFormer-V2 may have a config.yaml instead, whose part `model_config` is the architecture. The weights
+may also be several files with an index (`rfcli.model.tensor_files`). Nothing is ever unpickled.
 """
 
 import json
@@ -9,14 +9,14 @@ import shutil
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from rfcli.errors import InputError
 from rfcli.model.architectures import build
 from rfcli.model.config import RenderFormerConfig
 from rfcli.model.renderformer import RenderFormer
-from rfcli.runtime.files import replacing
+from rfcli.model.tensor_files import read_tensors
+from rfcli.runtime.files import check_not_lfs_pointer, replacing
 
 MAX_CONFIG_BYTES = 1_000_000
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -77,8 +77,9 @@ def read_config(path: Path) -> RenderFormerConfig:
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise InputError(f"{path} is too large for a config; copy the checkpoint again.")
-        text = path.read_text(encoding="utf-8")
-        values = yaml.safe_load(text) if is_yaml else json.loads(text)
+        check_not_lfs_pointer(path)
+        content = path.read_bytes()  # UTF-8 or UTF-16, with or without a byte order mark
+        values = yaml.safe_load(content) if is_yaml else json.loads(content)
     except FileNotFoundError:
         raise InputError(f"{path} is missing; a checkpoint is a folder of {CONFIG} and {WEIGHTS}.") from None
     except InputError:
@@ -101,7 +102,7 @@ def read_checkpoint(directory: Path, weights: str = WEIGHTS) -> RenderFormer:
 
     Args:
         directory: Folder with config.json and the weights.
-        weights: Name of the file of weights.
+        weights: Name of the file of weights, of its index, or of one of the files of an index; see `read_tensors`.
 
     Returns:
         The model, in eval mode on the CPU, float32.
@@ -112,14 +113,7 @@ def read_checkpoint(directory: Path, weights: str = WEIGHTS) -> RenderFormer:
     config_file = config_path(directory)
     config = read_config(config_file)
     path = directory / weights
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; a checkpoint's weights are a file, so copy it again.")
-    try:
-        state = load_file(path)
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; a checkpoint is a folder of {CONFIG} and {WEIGHTS}.") from None
-    except SafetensorError as error:
-        raise InputError(f"{path} is not a readable safetensors file ({error}); copy it again.") from None
+    state = read_tensors(path)
     width = tuple(state["tri_token"].shape[-1:]) if "tri_token" in state else (config.latent_dim,)
     if width != (config.latent_dim,):  # checked before a model of the config's width is built
         raise InputError(

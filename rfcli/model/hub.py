@@ -1,5 +1,6 @@
 """Loading models by name: bundled models, local checkpoints, and the Hugging Face hub."""
 
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -7,12 +8,14 @@ from rfcli.errors import InputError
 from rfcli.model.checkpoint import CONFIG, WEIGHTS, read_checkpoint
 from rfcli.model.device import pick_device
 from rfcli.model.renderformer import RenderFormer
+from rfcli.model.tensor_files import INDEX_SUFFIX, SUFFIX
 
 BUNDLED = {"tiny": "rf-tiny", "tiny-performer": "rf-tiny-performer"}
-SUFFIX = ".safetensors"
+WEIGHTS_SUFFIXES = (SUFFIX, INDEX_SUFFIX)
+DOWNLOADED = [CONFIG, WEIGHTS, "model-*-of-*.safetensors", "model.safetensors.index.json"]  # never a pickle
 
 
-def load(name: str, device: str = "auto") -> RenderFormer:
+def load(name: str | Path, device: str = "auto") -> RenderFormer:
     """Loads a model with the attention mechanism it was trained with; see `rfcli.load_model`.
 
     Args:
@@ -25,7 +28,8 @@ def load(name: str, device: str = "auto") -> RenderFormer:
     Raises:
         InputError: There is no such model or device, or the checkpoint does not fit its config.
     """
-    weights = Path(name).name if name.endswith(SUFFIX) else WEIGHTS
+    name = os.fspath(name)
+    weights = Path(name).name if name.endswith(WEIGHTS_SUFFIXES) else WEIGHTS
     return read_checkpoint(locate(name), weights).to(pick_device(device))
 
 
@@ -33,8 +37,8 @@ def locate(name: str) -> Path:
     """The checkpoint folder of a model; models of the Hugging Face hub are downloaded.
 
     Args:
-        name: A bundled model, a folder, a file of weights with config.json in the same folder, or a Hugging Face id
-            `owner/name` or `owner/name@revision` (a branch, a tag or a commit).
+        name: A bundled model, a folder, a file of weights (or the index of several) with config.json in the same
+            folder, or a Hugging Face id `owner/name` or `owner/name@revision` (a branch, a tag or a commit).
 
     Returns:
         The folder.
@@ -42,15 +46,15 @@ def locate(name: str) -> Path:
     Raises:
         InputError: There is no such model.
     """
-    if not name or not name.isprintable():
-        raise InputError(f"No model is called {name!r}; give a bundled one, a checkpoint folder, or a Hugging Face id.")
     if name in BUNDLED:
         return Path(str(files("rfcli") / "weights" / BUNDLED[name]))
     path = Path(name)
-    if path.is_dir():
+    if name and path.is_dir():
         return path
-    if path.suffix == SUFFIX and path.is_file():
+    if name.endswith(WEIGHTS_SUFFIXES) and path.is_file():
         return path.parent
+    if not name or not name.isprintable():
+        raise InputError(f"No model is called {name!r}; give a bundled one, a checkpoint folder, or a Hugging Face id.")
     repository, _, revision = name.partition("@")
     if repository.count("/") == 1 and not name.startswith((".", "/", "~")) and path.suffix not in (SUFFIX, ".json"):
         return _download(repository, revision or None)
@@ -72,7 +76,7 @@ def _download(repository: str, revision: str | None) -> Path:
 
     wanted = repository if revision is None else f"{repository}@{revision}"
     try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=[CONFIG, WEIGHTS]))
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=DOWNLOADED))
     except HFValidationError:
         raise InputError(f"'{wanted}' is neither a folder nor a valid Hugging Face id.") from None
     except RevisionNotFoundError:

@@ -30,6 +30,7 @@ In shapes of queries, keys and values, [B, H, N, D], H is the number of heads. "
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, overload
 
@@ -160,6 +161,8 @@ class RenderFormer(TriangleTokens):
 
     def check_resolution(self, resolution: int) -> None:
         """Raises InputError if a resolution is not a positive multiple of the patch size."""
+        if not isinstance(resolution, Integral):
+            raise InputError(f"`resolution` {resolution!r} must be a whole number of pixels.")
         if resolution < 1 or resolution % self.config.patch_size:
             raise InputError(f"`resolution` {resolution} must be a multiple of {self.config.patch_size}.")
 
@@ -222,7 +225,7 @@ class RenderFormer(TriangleTokens):
         """
         from rfcli.model.rendering import render_scene
 
-        if isinstance(scene, Sequence):
+        if isinstance(scene, Sequence) and not isinstance(scene, str):
             return [render_scene(self, one, resolution, views, precision, cameras) for one in scene]
         return render_scene(self, scene, resolution, views, precision, cameras)
 

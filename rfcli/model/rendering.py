@@ -2,8 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import torch
@@ -14,11 +15,13 @@ from rfcli.model.batch import SceneBatch, camera_tensors
 from rfcli.model.device import fastest_precision, free_bytes, synchronized_time
 from rfcli.model.first_hit import FirstHitStage
 from rfcli.model.renderformer import RenderFormer
+from rfcli.model.tensor_arguments import checked_tensors
 from rfcli.scene import TriangleScene
 
 MAX_KEPT_SHARE = 0.25  # largest part of the free memory for keys and values kept for several views
 LAYER_TENSORS = 4  # tensors of a layer as large as its input: queries, keys, values, attention output
 SUBPIXEL_SAMPLES = 2  # antialiasing with first-hit visibility: rays along a side of a pixel
+REQUIRED = ("triangles", "vn", "c2w", "fov")  # tensors of a render
 PRECISIONS = ("fp32", "bf16", "auto")
 COMPILERS = ("c++", "g++", "clang++", "cl")
 
@@ -48,7 +51,7 @@ def render(
     resolution: int = 256,
     precision: str = "fp32",
 ) -> Tensor:
-    """Renders batched tensors; see `rfcli.render`, whose arguments are the same.
+    """Renders batched tensors, arrays or lists of numbers; see `rfcli.render`, whose arguments are the same.
 
     Args:
         model: The network.
@@ -66,8 +69,11 @@ def render(
         [B, V, H, W, 3] linear HDR images (4 channels with alpha) on the model's device.
 
     Raises:
-        InputError: See `render_views`.
+        InputError: See `checked_tensors` and `render_views`.
     """
+    given = checked_tensors(triangles=triangles, vn=vn, c2w=c2w, fov=fov, texture=texture, material=material, mask=mask)
+    triangles, vn, c2w, fov = (tensor for name in REQUIRED if (tensor := given[name]) is not None)
+    material, texture, mask = given["material"], given["texture"], given["mask"]
     if mask is None:
         mask = torch.ones(triangles.shape[:2], dtype=torch.bool, device=triangles.device)
     if texture is not None and texture.dim() == 3:  # one value per channel is a constant material
@@ -85,16 +91,29 @@ def render_scene(
     cameras: tuple[Any, Any] | None = None,
 ) -> Tensor:
     """[V, H, W, 3] images of one scene on the CPU; see `RenderFormer.render`."""
+    if not isinstance(scene, TriangleScene):
+        raise InputError(
+            "`scene` must be a TriangleScene, as rfcli.load_scene reads it from a file, or a list of them, got "
+            f"{type(scene).__name__}."
+        )
     c2w, fov = camera_tensors(scene) if cameras is None else _other_cameras(cameras)
     count = c2w.shape[1]
     if count == 0:
         raise InputError("The scene has no cameras; give `cameras`.")
     if views is not None:
-        indices = [int(view) for view in views]
+        indices = _whole_numbers(views)
         if not indices or not all(-count <= index < count for index in indices):
             raise InputError(f"`views` {indices} must be indices of cameras from 0 to {count - 1}.")
         c2w, fov = c2w[:, indices], fov[:, indices]
     return render_timed(model, SceneBatch.from_scenes(scene), c2w, fov, resolution, precision)[0][0].cpu()
+
+
+def _whole_numbers(views: Any) -> list[int]:
+    """One index or several; InputError for anything else."""
+    try:
+        return [index(view) for view in (views if isinstance(views, Iterable) else [views])]
+    except TypeError:
+        raise InputError(f"`views` {views!r} must be indices of cameras, whole numbers from 0.") from None
 
 
 def _other_cameras(cameras: tuple[Any, Any]) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,10 @@
 """Image files: linear HDR images as EXR, sRGB images as PNG, and the conversion from one to the other."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import imageio.v3 as imageio
 import numpy as np
@@ -10,7 +13,7 @@ import OpenEXR
 
 from rfcli.errors import InputError
 from rfcli.pictures.tone_mapping import TONE_MAPPINGS
-from rfcli.runtime.files import replacing
+from rfcli.runtime.files import is_text, legible, replacing
 
 Linear = npt.NDArray[np.float32]
 Display = npt.NDArray[np.uint8]
@@ -31,12 +34,27 @@ def write_exr(path: str | Path, image: Linear, metadata: dict[str, str] | None =
     """
     alpha = image.ndim == 3 and image.shape[-1] == 4
     pixels = np.ascontiguousarray(image if alpha else _checked(image), dtype=np.float32)
-    header = {**(metadata or {}), "compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    header = {**{name: legible(text) for name, text in (metadata or {}).items()}, "compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     try:
-        with replacing(Path(path)) as temporary:
-            OpenEXR.File(header, {"RGBA" if alpha else "RGB": pixels}).write(str(temporary))
+        with replacing(Path(path)) as temporary, _openable(temporary) as name:
+            OpenEXR.File(header, {"RGBA" if alpha else "RGB": pixels}).write(str(name))
+            if name != temporary:
+                temporary.write_bytes(name.read_bytes())
     except (OSError, RuntimeError) as error:
         raise _cannot_write(path, error) from error
+
+
+@contextmanager
+def _openable(path: Path) -> Iterator[Path]:
+    """A path that OpenEXR can open: the path itself, or that of a copy if its name is not text."""
+    if is_text(path):
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        copy = Path(folder, "image.exr")
+        if path.is_file():
+            copy.write_bytes(path.read_bytes())
+        yield copy
 
 
 def read_exr(path: str | Path) -> Linear:
@@ -52,12 +70,12 @@ def read_exr(path: str | Path) -> Linear:
         InputError: The file is missing or broken, or has no channels R, G, B.
     """
     try:
-        with OpenEXR.File(str(path)) as file:
+        with _openable(Path(path)) as name, OpenEXR.File(str(name)) as file:
             channels = file.channels()
-            name = next((name for name in ("RGB", "RGBA") if name in channels), None)
-            if name is None:
+            kind = next((kind for kind in ("RGB", "RGBA") if kind in channels), None)
+            if kind is None:
                 raise InputError(f"{path}: the image has no channels R, G, B; export it with colour.")
-            return np.asarray(channels[name].pixels[..., :3], dtype=np.float32)
+            return np.asarray(channels[kind].pixels[..., :3], dtype=np.float32)
     except (OSError, RuntimeError) as error:
         raise InputError(f"{path}: there is no readable EXR image; check the name or write it again.") from error
 

@@ -117,6 +117,7 @@ def side_by_side(pictures: Sequence[Display], titles: Sequence[str], footer: str
 
 def fitted(text: str, width: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
     """The text if `width` pixels hold it, else an ellipsis and the longest end that fits."""
+    text = legible(text)
     if font.getlength(text) <= width:
         return text
     start = next((i for i in range(1, len(text)) if font.getlength(f"…{text[i:]}") <= width), len(text))

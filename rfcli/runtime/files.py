@@ -8,6 +8,9 @@ from pathlib import Path
 
 from rfcli.errors import InputError
 
+MAX_POINTER_BYTES = 1024  # of a Git LFS pointer, by its specification
+LFS_VERSIONS = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -29,6 +32,28 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_text(path: str | Path) -> bool:
+    """Whether a path is UTF-8; other paths are only for Python, not for libraries in C++ and Rust."""
+    return legible(path) == str(path)
+
+
+def legible(path: str | Path) -> str:
+    r"""A path as text that can be drawn, or stored in other files: bytes that are not UTF-8 become \xff."""
+    return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def check_not_lfs_pointer(path: Path) -> None:
+    """Raise InputError if a file is a Git LFS pointer: what a clone without Git LFS has in place of large files."""
+    if path.is_file() and path.stat().st_size <= MAX_POINTER_BYTES:
+        with path.open("rb") as file:
+            start = file.read(MAX_POINTER_BYTES)
+        if start.startswith(LFS_VERSIONS):
+            raise InputError(
+                f"{path} is a Git LFS pointer, a few lines of text in place of the file itself; run `git lfs pull` in "
+                "its repository, or download the file."
+            )
 
 
 def sync(path: Path) -> None:

@@ -43,16 +43,26 @@ class TriangleScene:
     fov: FloatArray
 
     def __post_init__(self) -> None:
-        n, v = len(self.triangles), len(self.c2w)
-        shapes = {"triangles": (n, 3, 3), "vn": (n, 3, 3), "material": (n, 13), "c2w": (v, 4, 4), "fov": (v,)}
-        for name, shape in shapes.items():
-            array = np.ascontiguousarray(getattr(self, name), dtype=np.float32)
+        axes: dict[str, tuple[str | int, ...]] = {
+            "triangles": ("N", 3, 3),
+            "vn": ("N", 3, 3),
+            "material": ("N", 13),
+            "c2w": ("V", 4, 4),
+            "fov": ("V",),
+        }
+        sizes: dict[str | int, int] = {}
+        for name, expected in axes.items():
+            array = _float_array(name, getattr(self, name))
+            if array.ndim == len(expected):
+                sizes.setdefault(expected[0], len(array))
+            shape = tuple(sizes.get(axis, axis) for axis in expected)
             if array.shape != shape:
-                raise InputError(f"{name} has shape {list(array.shape)}; this scene needs {list(shape)}.")
+                wanted = ", ".join(map(str, shape))
+                raise InputError(f"{name} has shape {list(array.shape)}; this scene needs [{wanted}].")
             if not np.isfinite(array).all():
                 raise InputError(f"{name} holds numbers that are not finite; repair the mesh or the scene file.")
             object.__setattr__(self, name, array)
-        if n == 0:
+        if sizes["N"] == 0:
             raise InputError("The scene has no triangles; add an object with faces.")
 
     def __len__(self) -> int:
@@ -63,6 +73,16 @@ class TriangleScene:
     def emitters(self) -> npt.NDArray[np.bool_]:
         """[N] True where a triangle emits light."""
         return np.asarray((self.material[:, EMISSION] > 0).any(axis=1))
+
+
+def _float_array(name: str, values: object) -> FloatArray:
+    """Contiguous, of float32; also from lists and from tensors of torch. Raises InputError if they are no numbers."""
+    if hasattr(values, "detach"):  # a tensor, which may be on a GPU or need gradients
+        values = values.detach().cpu()
+    try:
+        return np.asarray(values, dtype=np.float32, order="C")
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be an array of numbers, got {type(values).__name__}.") from None
 
 
 def split_lights(scene: TriangleScene) -> list[TriangleScene]:

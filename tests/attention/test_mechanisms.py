@@ -157,6 +157,38 @@ def test_values_at_padding_are_not_read(name: str, options: Options, seed: int, 
     assert torch.equal(found[mask], expected[mask])
 
 
+@pytest.mark.parametrize("tokens", [1, 40, 300])
+@every_layer
+def test_row_without_keys_gives_zeros_and_finite_gradients(name: str, options: Options, tokens: int) -> None:
+    q, k, v = (x.requires_grad_() for x in sequence(3, 2, tokens, 32))
+    layer = create(name, heads=2, head_dim=32, **options)
+    scene = padded_context(3, tokens)
+    mask = scene.key_mask.clone()  # type: ignore[union-attr]
+    mask[1] = False
+    masked = with_plan(layer, dataclasses.replace(scene, key_mask=mask))
+    out = layer(q, k, v, masked)
+    assert (out[1] == 0).all()
+    gradients = torch.autograd.grad(out.square().sum(), (q, k, v, *layer.parameters()))
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    assert all((gradient[1] == 0).all() for gradient in gradients[:3])
+    others = torch.tensor([0, 2])
+    expected = layer(q[others], k[others], v[others], with_plan(layer, rows(masked, others)))
+    real = mask[others][:, None, :, None]
+    assert torch.allclose(out[others].where(real, 0), expected.where(real, 0), rtol=1e-9, atol=1e-12)
+    with torch.no_grad():
+        buffer = {"out": q.clone()} if find_mechanism(name).takes_output_buffer else {}
+        assert (layer(q, k, v, masked, **buffer)[1] == 0).all()
+        nothing = dataclasses.replace(masked, key_mask=torch.zeros_like(mask))
+        assert (layer(q, k, v, with_plan(layer, nothing)) == 0).all()
+
+
+def rows(context: Context, index: Tensor) -> Context:
+    """The context of some rows of the batch, without a plan."""
+    fields = {name: value[index] for name, value in vars(context).items() if isinstance(value, Tensor)}
+    fields.pop("empty_rows", None)
+    return Context(registers=context.registers, **fields)  # type: ignore[arg-type]
+
+
 @every_layer
 def test_output_buffer_may_be_the_queries(name: str, options: Options) -> None:
     layer = create(name, heads=2, head_dim=32, **options)

@@ -21,6 +21,7 @@ from rfcli.attention.nearfar.blocks import AttendInBlocks, attend_in_blocks
 from rfcli.attention.nearfar.key_table import channel_groups
 from rfcli.attention.nearfar.plan import ScenePlan, plan_scene
 from rfcli.attention.sdpa import SoftmaxAttention
+from rfcli.errors import InputError
 
 MAX_EXACT_PER_KEY = 2  # scenes of up to 2 K triangles are computed exactly, which is no slower
 PUBLISHED_FREQUENCIES = 6  # of RoPE, in the published models
@@ -49,8 +50,15 @@ class NearFar(AttentionLayer):
 
     @torch.no_grad()
     def plan(self, context: Context) -> tuple[ScenePlan | None, ...]:
-        """A plan per scene, for all layers and heads; None for scenes that are computed exactly."""
-        assert context.features is not None
+        """A plan per scene, for all layers and heads; None for scenes that are computed exactly.
+
+        Raises InputError if the context has no features.
+        """
+        if context.features is None:
+            raise InputError(
+                "`context` has no features, by which nearfar chooses its keys: pass Context(features=...), a tensor "
+                "[B, N, A] of the position of each token (3) and any other features, such as its normal and albedo."
+            )
         batch, tokens, _ = context.features.shape
         exact = context.exact_mask(batch, tokens, context.features.device)
         real = torch.ones_like(exact) if context.key_mask is None else context.key_mask
@@ -65,11 +73,18 @@ class NearFar(AttentionLayer):
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context, out: Tensor | None = None) -> Tensor:
         """q, k, v [B, H, N, D] -> [B, H, N, D] in the dtype of q; computed in float32 or float64.
 
-        Raises ValueError for more than 2 K tokens if the context has no plan.
+        Raises InputError if the context has no plan and there are more than 2 K tokens, or if its plan is of another
+        number of scenes.
         """
         plans, limit = context.plan, MAX_EXACT_PER_KEY * self.keys
         if plans is None and q.shape[2] > limit:
-            raise ValueError(f"nearfar needs Context(plan=layer.plan(context)) for more than {limit} tokens.")
+            raise InputError(
+                f"`context` has no plan, which nearfar needs for more than {limit:,} tokens, and there are "
+                f"{q.shape[2]:,}: pass dataclasses.replace(context, plan=layer.plan(context)), made once for all "
+                "layers from a context with features [B, N, A]."
+            )
+        if plans is not None and len(plans) != len(q):
+            raise InputError(f"`context` has a plan for {len(plans)} scenes, but q has {len(q)}; make a new plan.")
         if plans is None or all(plan is None for plan in plans):
             return self.softmax(q, k, v, context)  # type: ignore[no-any-return]
         wide = torch.float64 if q.dtype == torch.float64 else torch.float32
@@ -82,10 +97,10 @@ class NearFar(AttentionLayer):
                     out = torch.empty_like(q) if context.key_mask is None else torch.zeros_like(q)
                 attend_in_blocks(q, k.to(wide), v.to(wide), plans, groups, out)
         assert out is not None
-        bias = context.key_bias()
+        mask, weight = context.key_mask, context.log_weight
         for index, plan in enumerate(plans):
             scene = slice(index, index + 1)
-            own = Context(log_weight=None if bias is None else bias[scene])
+            own = Context(None if mask is None else mask[scene], log_weight=None if weight is None else weight[scene])
             if plan is None:
                 out[scene] = self.softmax(q[scene], k[scene], v[scene], own)
             elif len(rows := plan.exact_queries):

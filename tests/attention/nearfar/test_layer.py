@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from rfcli.attention import Context, create
+from rfcli.errors import InputError
 from tests.support.attention_reference import dense_near_far, dense_softmax
 from tests.support.attention_scenes import padded_context, random_context, sequence, with_plan
 
@@ -113,10 +114,19 @@ def test_few_triangles_are_exact_and_need_no_plan() -> None:
         assert torch.allclose(layer(q, k, v, given), exact, rtol=1e-9)
 
 
-def test_many_triangles_without_a_plan_are_an_error() -> None:
+def test_a_missing_or_foreign_plan_is_an_error_that_says_what_to_pass() -> None:
     q, k, v, context = smooth_scene(2100)
-    with pytest.raises(ValueError, match="more than 2048 tokens"):
-        create("nearfar", heads=1, head_dim=64)(q, k, v, context)
+    layer = create("nearfar", heads=1, head_dim=64)
+    for without_plan in (context, Context()):
+        with pytest.raises(
+            InputError, match=r"more than 2,048 tokens, and there are 2,100: .*plan=layer\.plan\(context\)"
+        ):
+            layer(q, k, v, without_plan)
+    with pytest.raises(InputError, match=r"`context` has no features, .* \[B, N, A\]"):
+        layer.plan(Context())
+    two = torch.cat([context.features, context.features])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="a plan for 2 scenes, but q has 1"):
+        layer(q, k, v, with_plan(layer, Context(features=two)))
 
 
 def test_output_at_padding_is_zero() -> None:

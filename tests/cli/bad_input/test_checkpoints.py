@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from tests.cli.bad_input.conftest import Refused
 
 State = dict[str, torch.Tensor]
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"4d" * 32 + b"\nsize 13512\n"
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ CONFIG: list[tuple[str, dict[str, Any] | str | bytes, list[str]]] = [
     ("torn", '{"latent_dim": 48', ["not valid JSON"]),
     ("list", "[]", ["JSON object"]),
     ("latin-1", '{"a": "ö"}'.encode("latin-1"), ["not valid JSON"]),
-    ("byte-order-mark", b"\xef\xbb\xbf{}", ["not valid JSON", "BOM"]),
+    ("byte-order-mark", b"\xef\xbb\xbf[]", ["JSON object"]),
+    ("git-lfs", LFS_POINTER, ["Git LFS pointer", "`git lfs pull`"]),
     ("nested", "[" * 100_000 + "]" * 100_000, ["not valid JSON"]),
     ("digits", '{"latent_dim": ' + "9" * 5000 + "}", ["not valid JSON"]),
     ("two-megabytes", '{"a": "' + "x" * 2_000_000 + '"}', ["too large"]),
@@ -96,7 +98,8 @@ WEIGHTS: list[tuple[str, Callable[[State], State], list[str]]] = [
     ("none", lambda state: {}, ["no tensor"]),
     ("missing", lambda state: {k: v for k, v in state.items() if k != "tri_token"}, ["no tensor 'tri_token'"]),
     ("surplus", lambda state: {**state, "extra": torch.zeros(2)}, ["'extra'"]),
-    ("renamed", lambda state: {f"module.{k}": v for k, v in state.items()}, ["no tensor"]),
+    ("renamed", lambda state: {f"net.{k}": v for k, v in state.items()}, ["no tensor"]),
+    ("wrapped-twice", lambda state: {**state, "module.tri_token": state["tri_token"].clone()}, ["'tri_token' twice"]),
     ("transposed", changed("vn_encoding_proj.weight", lambda t: t.T), ["vn_encoding_proj.weight"]),
     ("flat", changed("vn_encoding_proj.weight", torch.flatten), ["vn_encoding_proj.weight"]),
     ("scalar", changed("tri_token", lambda t: t.sum()), ["tri_token"]),
@@ -146,6 +149,7 @@ HEADERS: list[tuple[str, bytes]] = [
     ("shape-negative", header({"a": entry(0, 64, [-16])})),
     ("unknown-type", header({"a": entry(0, 64, [16], "F99")})),
     ("metadata-number", header({"__metadata__": 5})),
+    ("git-lfs", LFS_POINTER),
     ("torch-save", b"PK\x03\x04" + bytes(200)),
     ("pickle", b"\x80\x04cos\nsystem\n(S'true'\ntR."),
 ]
@@ -155,6 +159,61 @@ HEADERS: list[tuple[str, bytes]] = [
 def test_invalid_header(refused: Refused, folder: Path, scene: Path, content: bytes) -> None:
     (folder / "model.safetensors").write_bytes(content)
     refused(["render", scene, "--model", folder, "--device", "cpu"], ["model.safetensors"])
+
+
+def sharded(folder: Path) -> dict[str, str]:
+    """Splits the weights into two files and returns the weight map, which the test writes."""
+    state = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    places = {name: f"model-{1 + i % 2:05d}-of-00002.safetensors" for i, name in enumerate(state)}
+    for shard in set(places.values()):
+        save_file({name: state[name] for name, place in places.items() if place == shard}, folder / shard)
+    return places
+
+
+INDICES: list[tuple[str, Any, list[str]]] = [
+    ("empty", b"", ["not valid JSON"]),
+    ("list", [], ["'weight_map'"]),
+    ("no-map", {"metadata": {}}, ["'weight_map'"]),
+    ("map-of-numbers", {"weight_map": {"tri_token": 1}}, ["'weight_map'"]),
+    ("outside", {"weight_map": {"tri_token": "../model.safetensors"}}, ["'../model.safetensors'", "of its folder"]),
+    ("absolute", {"weight_map": {"tri_token": "/etc/passwd.safetensors"}}, ["of its folder"]),
+    ("pickle", {"weight_map": {"tri_token": "model.bin"}}, ["'model.bin'"]),
+    ("absent", {"weight_map": {"tri_token": "model-00009-of-00009.safetensors"}}, ["00009 is missing"]),
+    ("elsewhere", {"weight_map": {"nothing": "model-00001-of-00002.safetensors"}}, ["'nothing'", "which lacks it"]),
+    ("incomplete", {"weight_map": {"tri_token": "model-00001-of-00002.safetensors"}}, ["no tensor"]),
+    ("git-lfs", LFS_POINTER, ["Git LFS pointer"]),
+]
+
+
+@pytest.mark.parametrize(("index", "words"), [case[1:] for case in INDICES], ids=[case[0] for case in INDICES])
+def test_invalid_index(refused: Refused, folder: Path, scene: Path, index: Any, words: list[str]) -> None:
+    places = sharded(folder)
+    if isinstance(index, dict) and "tri_token" in index.get("weight_map", {}) and words == ["no tensor"]:
+        index["weight_map"] = {"tri_token": places["tri_token"]}
+    content = index if isinstance(index, bytes) else json.dumps(index).encode()
+    (folder / "model.safetensors.index.json").write_bytes(content)
+    words = [word.replace("00009 is", "00009.safetensors is") for word in words]
+    refused(["render", scene, "--model", folder, "--device", "cpu"], words)
+
+
+def test_one_of_several_files_is_a_pointer_or_missing(refused: Refused, folder: Path, scene: Path) -> None:
+    places = sharded(folder)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    shard = folder / "model-00002-of-00002.safetensors"
+    shard.write_bytes(LFS_POINTER)
+    command = ["render", scene, "--model", folder, "--device", "cpu"]
+    refused(command, [str(shard), "Git LFS pointer", "`git lfs pull`"])
+    shard.unlink()
+    refused(command, [f"{shard} is missing", "model.safetensors.index.json lists it"])
+    (folder / "model.safetensors.index.json").unlink()
+    refused(command, ["model-00001-of-00002.safetensors is one of several files", "index"])
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "checkpoint.pt", "last.ckpt"])
+def test_only_a_pickle(refused: Refused, folder: Path, scene: Path, name: str) -> None:
+    (folder / "model.safetensors").rename(folder / name)
+    refused(["render", scene, "--model", folder, "--device", "cpu"], [name, "never read", "save_file"])
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
