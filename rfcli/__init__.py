@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rfcli.errors import InputError
+from rfcli.errors import InputError, InputWarning
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ def load_model(name: str | Path, attention: str | None = None, device: str = "au
 
     model, warning = swapped(load(name, device), attention)
     if warning:
-        warnings.warn(warning, stacklevel=2)
+        warnings.warn(warning, InputWarning, stacklevel=2)
     return model
 
 

@@ -1,4 +1,4 @@
-"""`InputError`, the exception for mistakes that the user can correct, and the wording of validation errors."""
+"""`InputError` for mistakes that the user can correct, `InputWarning`, and the wording of validation errors."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ class InputError(ValueError):
     "`max_triangles` must be at least 1." Nothing else is in backticks. The command line replaces such a name by the
     option of the running command (--max-triangles), prints the message to stderr and exits with 2
     (`rfcli.cli.errors`). Python callers catch a ValueError.
+    """
+
+
+class InputWarning(UserWarning):
+    """A warning about the user's input or what became of it, which the command line prints as a line of its own.
+
+    The message is one sentence. Warnings of other classes are those of libraries, which the command line prints with
+    --verbose only.
     """
 
 

@@ -37,10 +37,10 @@ no code: `ConfigFile` sets the other options from the file.
 The `with` block turns exceptions into one sentence on stderr. An InputError, an OSError that has a path, and running
 out of memory exit with 2, Ctrl-C with 130, any other exception (a defect of rf) with 1; --verbose adds the traceback.
 An InputError of the library names its argument in backticks, and the sentence has the option instead. With --json,
-only the receipt is printed to stdout; output of libraries and child processes goes to stderr.
+only the receipt is printed to stdout. Output of libraries and child processes is printed with --verbose only, to
+stderr; what the user must know of it is an `rfcli.errors.InputWarning`, which the library that calls them raises.
 """
 
-import io
 import sys
 from typing import Annotated
 
@@ -50,11 +50,12 @@ import rfcli
 from rfcli.cli.bench import bench
 from rfcli.cli.data import data
 from rfcli.cli.doctor import doctor
-from rfcli.cli.errors import CommandGroup
+from rfcli.cli.errors import EXIT_DEFECT, EXIT_MISTAKE, CommandGroup, one_line
 from rfcli.cli.finetune import finetune
 from rfcli.cli.gen_data import gen_data
 from rfcli.cli.render import render
 from rfcli.cli.startup import freeze_objects, keep_freed_memory
+from rfcli.cli.streams import NAMES, discard_output, prepare_streams, unwritable
 from rfcli.cli.train import train
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
@@ -89,13 +90,25 @@ app.add_typer(data, name="data", cls=CommandGroup, context_settings=HELP_OPTIONS
 app.command("doctor")(doctor)
 
 
-def main() -> None:
-    """The `rf` program."""
-    for stream in (sys.stdout, sys.stderr):  # file names may contain bytes that are not text
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+def run(program: typer.Typer) -> None:
+    """Run a program of commands to its end, which is an exit code."""
+    prepare_streams()
     keep_freed_memory()
     try:
-        app(prog_name="rf")
-    finally:
-        freeze_objects()
+        try:
+            program(prog_name="rf")
+        finally:
+            freeze_objects()
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader of a pipe has gone, as in `rf --help | head -1`
+        discard_output()
+        sys.exit(EXIT_DEFECT)
+    except OSError as error:  # of help or version; a command's own errors are sentences by now
+        discard_output()
+        print(one_line(str(unwritable(NAMES[1], error))), file=sys.stderr)
+        sys.exit(EXIT_MISTAKE)
+
+
+def main() -> None:
+    """The `rf` program."""
+    run(app)

@@ -1,21 +1,24 @@
 """One run of a command: its readable output, its progress, its receipt, and its exit code."""
 
 import os
-import sys
 import time
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import typer
 from rich.console import Console as Rich
 
-from rfcli.cli.errors import failure_message
+from rfcli.cli.errors import failure_message, no_current_folder
 from rfcli.cli.progress import Progress
 from rfcli.cli.receipts import as_json, receipt
+from rfcli.cli.streams import own_streams
+from rfcli.errors import InputError, InputWarning
+from rfcli.runtime.downloads import progress_bar
 from rfcli.runtime.files import locked
 from rfcli.runtime.signals import uninterrupted_imports
 
@@ -23,8 +26,9 @@ from rfcli.runtime.signals import uninterrupted_imports
 class Console:
     """`with Console("render", json=json, quiet=quiet, verbose=verbose) as console:` around the body of a command.
 
-    Readable output goes to stdout, or to stderr if --json reserves stdout for the receipt. Colours appear on terminals
-    only, and not with NO_COLOR.
+    Readable output goes to stdout, or to stderr if --json reserves stdout for the receipt. Colours appear on terminals,
+    or where FORCE_COLOR asks for them, and not with NO_COLOR. What libraries print is shown with --verbose only; see
+    `rfcli.cli.streams`.
 
     Args:
         command: Name of the command, for receipts and messages.
@@ -35,9 +39,11 @@ class Console:
 
     def __init__(self, command: str, json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
         self.command, self.json, self.quiet, self.verbose = command, json, quiet, verbose
-        self._output = Rich(stderr=json, quiet=quiet, markup=False, highlight=False, emoji=False)
-        self._errors = Rich(stderr=True, markup=False, highlight=False, emoji=False)
+        plain: dict[str, Any] = {"color_system": None} if os.environ.get("NO_COLOR") else {}
+        self._output = Rich(stderr=json, quiet=quiet, markup=False, highlight=False, emoji=False, **plain)
+        self._errors = Rich(stderr=True, markup=False, highlight=False, emoji=False, **plain)
         self._receipt: dict[str, Any] | None = None
+        self._warned: set[str] = set()
         self._contexts = ExitStack()
         self._started = time.perf_counter()
 
@@ -61,9 +67,21 @@ class Console:
         with Progress(self._output, description, total, unit) as progress:
             yield progress
 
+    def progress_of_download(self, description: str, unit: str) -> AbstractContextManager[Progress]:
+        """The bar of a download; see `rfcli.runtime.downloads`."""
+        return self.progress(description, total=None, unit=unit)
+
     def receipt(self, device: str, outputs: Sequence[Path | str], **fields: Any) -> None:
         """Set the receipt, which --json prints if the command succeeds. See `receipts` for the fields."""
         self._receipt = receipt(self.command, self.seconds(), device, outputs, **fields)
+
+    def _show_warning(self, message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
+        """Replaces `warnings.showwarning`."""
+        if not issubclass(category, InputWarning):
+            self._show_other_warning(message, category, *place, **options)
+        elif str(message) not in self._warned:
+            self._warned.add(str(message))
+            self.warn(str(message))
 
     def lock(self, folder: Path) -> None:
         """Make the folder and lock it against other runs until this one ends; see `rfcli.runtime.files`."""
@@ -74,43 +92,35 @@ class Console:
         return time.perf_counter() - self._started
 
     def __enter__(self) -> "Console":
+        self._stdout, stderr = own_streams(show_libraries=self.verbose)
+        self._output.file, self._errors.file = stderr if self.json else self._stdout, stderr
+        self._contexts.enter_context(warnings.catch_warnings())
+        self._show_other_warning, warnings.showwarning = warnings.showwarning, self._show_warning
+        warnings.simplefilter("always", InputWarning)
         self._interrupted = self._contexts.enter_context(uninterrupted_imports())
-        self._stdout = _Stdout() if self.json else None
+        self._contexts.callback(progress_bar.reset, progress_bar.set(self.progress_of_download))
+        try:
+            os.getcwd()
+        except OSError as error:
+            self.__exit__(InputError, InputError(no_current_folder(error)), None)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._contexts.close()
-        if self._stdout is not None:
-            self._stdout.restore()
         if error is None:
-            if self.json and self._receipt is not None:
-                print(as_json(self._receipt), flush=True)
-            return
+            try:
+                if self.json and self._receipt is not None:
+                    print(as_json(self._receipt), file=self._stdout, flush=True)
+                return
+            except InputError as full:  # the device of stdout
+                error = full
         if isinstance(error, (typer.Exit, BrokenPipeError, SystemExit, GeneratorExit)):
             return
         sentence, code = failure_message(KeyboardInterrupt() if self._interrupted() else error, self.command)
-        if self.verbose:
-            self._errors.print("".join(traceback.format_exception(error)), soft_wrap=True)
-        self._errors.print(sentence, style="red", soft_wrap=True)
+        with suppress(InputError):  # stderr cannot be written either
+            if self.verbose:
+                self._errors.print("".join(traceback.format_exception(error)), soft_wrap=True)
+            self._errors.print(sentence, style="red", soft_wrap=True)
         raise typer.Exit(code) from None
-
-
-class _Stdout:
-    """Redirects stdout to stderr, also for child processes, so that only the receipt is printed to stdout."""
-
-    def __init__(self) -> None:
-        self._stream: IO[str] = sys.stdout
-        self._descriptor: int | None = None
-        if sys.stdout is sys.__stdout__:
-            self._stream.flush()
-            self._descriptor = os.dup(1)
-            os.dup2(2, 1)
-        sys.stdout = sys.stderr
-
-    def restore(self) -> None:
-        sys.stdout = self._stream
-        if self._descriptor is not None:
-            os.dup2(self._descriptor, 1)
-            os.close(self._descriptor)

@@ -173,8 +173,11 @@ def _trial(name: str, code: str, cost: str) -> Finding:
 
 
 def _short(path: Path) -> str:
-    """The path with the home folder as ~, without the user's name."""
-    home = Path.home()
+    """The path with the home folder as ~, without the user's name; unchanged if there is no home folder."""
+    try:
+        home = Path.home()
+    except RuntimeError:  # without HOME, for a user without an entry in the system's list, as in containers
+        return str(path)
     return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)
 
 

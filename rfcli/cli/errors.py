@@ -101,6 +101,14 @@ def failure_message(
     return f"rf failed: {one_line(f'{kind}: {error}')} This is a defect of rf; --verbose shows where.", EXIT_DEFECT
 
 
+def no_current_folder(error: OSError) -> str:
+    """The sentence for a current folder that cannot be used; libraries would end the process without one."""
+    if isinstance(error, FileNotFoundError):
+        return "The current folder has been deleted; change to another one (cd) and run the command there."
+    reason = (error.strerror or type(error).__name__).lower()
+    return f"The current folder cannot be read ({reason}); change to another one (cd) and run the command there."
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether Python or torch ran out of memory; torch's errors are recognised by their text, without importing it."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

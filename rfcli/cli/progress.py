@@ -38,14 +38,14 @@ class Progress:
         note: A few words shown next to the bar.
         done: Steps done.
         total: Steps in all; None = unknown.
-        drawn: Whether a bar is drawn, which needs a terminal.
+        drawn: Whether a bar is drawn, which needs a terminal that can move its cursor.
     """
 
     def __init__(self, output: Console, description: str, total: int | None, unit: str) -> None:
         self.description, self.unit, self.note = description, unit, ""
         self.done: float = 0
         self.total: float | None = total
-        self.drawn = output.is_terminal and not output.quiet
+        self.drawn = output.file.isatty() and not output.is_dumb_terminal and not output.quiet
         self._output = output
         self._started = self._last_line = time.monotonic()
         self._bar = Bar(

@@ -53,5 +53,5 @@ def plain(value: Any) -> Any:
 
 
 def as_json(fields: dict[str, Any]) -> str:
-    """The receipt as one line of JSON."""
-    return json.dumps(fields, allow_nan=False, ensure_ascii=False)
+    """The receipt as one line of JSON, in ASCII, which every encoding of stdout has."""
+    return json.dumps(fields, allow_nan=False)

@@ -9,7 +9,7 @@ the originals lead to nowhere until the process ends, or, with --verbose, to std
 import io
 import os
 import sys
-from typing import IO, Any
+from typing import IO, TextIO
 
 from rfcli.errors import InputError
 
@@ -21,8 +21,8 @@ NAMES = {1: "Standard output", 2: "Standard error"}
 class OwnStream(io.TextIOWrapper):
     """A text stream whose failures name it, instead of a file; a reader that has gone stays a BrokenPipeError."""
 
-    def __init__(self, name: str, binary: IO[bytes], like: IO[str]) -> None:
-        super().__init__(binary, encoding=like.encoding, errors="backslashreplace", line_buffering=True)
+    def __init__(self, name: str, binary: IO[bytes], encoding: str) -> None:
+        super().__init__(binary, encoding=encoding, errors="backslashreplace", line_buffering=True)
         self._name = name
 
     def write(self, text: str) -> int:
@@ -58,8 +58,10 @@ def prepare_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
-    sys.stdout = sys.stdout or _stream(1)
-    sys.stderr = sys.stderr or _stream(2)
+    if sys.stdout is None:
+        sys.stdout = _stream(1)
+    if sys.stderr is None:
+        sys.stderr = _stream(2)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -68,7 +70,7 @@ def prepare_streams() -> None:
             os.environ.pop(name, None)
 
 
-def _stream(descriptor: int) -> IO[str]:
+def _stream(descriptor: int) -> TextIO:
     return os.fdopen(descriptor, "w", closefd=False)
 
 
@@ -77,10 +79,11 @@ def own_streams(show_libraries: bool) -> tuple[IO[str], IO[str]]:
 
     Streams that are not those of the process (of a test, of a notebook) are returned unchanged.
     """
-    if sys.stdout is not sys.__stdout__ or sys.stderr is not sys.__stderr__:
+    if sys.stdout is not (sys.__stdout__ or sys.stdout) or sys.stderr is not (sys.__stderr__ or sys.stderr):
         return sys.stdout, sys.stderr
     sys.stdout.flush()
-    own = [OwnStream(NAMES[fd], os.fdopen(os.dup(fd), "wb"), like) for fd, like in ((1, sys.stdout), (2, sys.stderr))]
+    streams = ((1, sys.stdout.encoding), (2, sys.stderr.encoding))
+    own = [OwnStream(NAMES[number], os.fdopen(os.dup(number), "wb"), encoding) for number, encoding in streams]
     target = os.dup(2) if show_libraries else os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(target, descriptor)
@@ -88,10 +91,8 @@ def own_streams(show_libraries: bool) -> tuple[IO[str], IO[str]]:
     return own[0], own[1]
 
 
-def flush_quietly(*streams: Any) -> None:
-    """Flush streams whose errors nobody can be told about."""
-    for stream in streams:
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            pass
+def discard_output() -> None:
+    """Let stdout lead to nowhere, so that what is left in its buffer gives no second error when Python ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)

@@ -1,14 +1,18 @@
 """Loading models by name: bundled models, local checkpoints, and the Hugging Face hub."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from rfcli.errors import InputError
 from rfcli.model.checkpoint import CONFIG, WEIGHTS, read_checkpoint
 from rfcli.model.device import pick_device
 from rfcli.model.renderformer import RenderFormer
 from rfcli.model.tensor_files import INDEX_SUFFIX, SUFFIX
+from rfcli.runtime.downloads import progress_bar
 
 BUNDLED = {"tiny": "rf-tiny", "tiny-performer": "rf-tiny-performer"}
 WEIGHTS_SUFFIXES = (SUFFIX, INDEX_SUFFIX)
@@ -62,6 +66,27 @@ def locate(name: str) -> Path:
     raise InputError(f"No model '{name}': give a bundled one ({bundled}), a checkpoint folder, or a Hugging Face id.")
 
 
+@contextmanager
+def _shown_progress(name: str) -> Iterator[dict[str, Any]]:
+    """The argument by which downloads report to `progress_bar`; without it they draw bars of their own."""
+    open_bar = progress_bar.get()
+    if open_bar is None:
+        yield {}
+        return
+    from tqdm import tqdm
+
+    with open_bar(f"download {name}", "MB") as bar:
+
+        class Reported(tqdm):  # type: ignore[misc]
+            """Draws nothing; passes on the number of bytes."""
+
+            def display(self, *_arguments: Any, **_options: Any) -> None:
+                if self.unit == "B" and self.total:
+                    bar.show(round(self.n / 1e6), round(self.total / 1e6), "")
+
+        yield {"tqdm_class": Reported}
+
+
 def _download(repository: str, revision: str | None) -> Path:
     """The folder in Hugging Face's cache. Only missing files are fetched, and never a pickle."""
     from huggingface_hub import snapshot_download
@@ -76,7 +101,8 @@ def _download(repository: str, revision: str | None) -> Path:
 
     wanted = repository if revision is None else f"{repository}@{revision}"
     try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=DOWNLOADED))
+        with _shown_progress(wanted) as bars:
+            return Path(snapshot_download(repository, revision=revision, allow_patterns=DOWNLOADED, **bars))
     except HFValidationError:
         raise InputError(f"'{wanted}' is neither a folder nor a valid Hugging Face id.") from None
     except RevisionNotFoundError:
@@ -89,6 +115,11 @@ def _download(repository: str, revision: str | None) -> Path:
         ) from None
     except RepositoryNotFoundError:
         raise InputError(f"'{wanted}' is neither a folder here nor a public model on Hugging Face.") from None
+    except RuntimeError:  # of pathlib
+        raise InputError(
+            f"Hugging Face's cache of models, for '{wanted}', has no place: this user has no home folder; set the "
+            "environment variable HF_HOME to a folder."
+        ) from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise InputError(
             f"Could not fetch '{wanted}' from Hugging Face, nor is it in the local cache "

@@ -34,7 +34,8 @@ def write_exr(path: str | Path, image: Linear, metadata: dict[str, str] | None =
     """
     alpha = image.ndim == 3 and image.shape[-1] == 4
     pixels = np.ascontiguousarray(image if alpha else _checked(image), dtype=np.float32)
-    header = {**{name: legible(text) for name, text in (metadata or {}).items()}, "compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    texts = {name: legible(text) for name, text in (metadata or {}).items()}
+    header = {**texts, "compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     try:
         with replacing(Path(path)) as temporary, _openable(temporary) as name:
             OpenEXR.File(header, {"RGBA" if alpha else "RGB": pixels}).write(str(name))

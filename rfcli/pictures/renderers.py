@@ -1,12 +1,16 @@
 """The three ways to render a scene: the network, the path tracer, an OpenGL preview. One interface for all."""
 
 import time
+import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
+from rfcli.errors import InputWarning
 from rfcli.pictures.images import DisplaySettings, Linear
 from rfcli.pictures.inputs import with_cameras
 from rfcli.scene import TriangleScene
@@ -171,4 +175,19 @@ class PathTracedRenderer:
         for view in range(len(scene.c2w)):
             start = time.perf_counter()
             image = PathTracer(self.samples).render(with_cameras(scene, [view]), resolution)[0]
-            yield RenderedView(image, {"total": time.perf_counter() - start})
+            seconds = time.perf_counter() - start
+            yield RenderedView(without_broken_pixels(image), {"total": seconds})
+
+
+def without_broken_pixels(image: Linear) -> Linear:
+    """The path-traced image [H, W, 3] with black pixels, and an InputWarning, where it is not finite."""
+    broken = np.asarray(~np.isfinite(image).all(axis=-1))
+    if not broken.any():
+        return image
+    warnings.warn(
+        f"{broken.sum():,} of {broken.size:,} pixels of the path-traced image are not finite and stay black: light or "
+        "materials of the scene exceed the range of numbers, or its normals are broken.",
+        InputWarning,
+        stacklevel=2,
+    )
+    return np.where(broken[..., None], np.float32(0), image)

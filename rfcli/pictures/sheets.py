@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from rfcli.pictures.images import Display, DisplaySettings, Linear, write_png
+from rfcli.runtime.files import legible
 
 if TYPE_CHECKING:
     from rfcli.metrics.scores import Scores

@@ -3,7 +3,7 @@
 import warnings
 from pathlib import Path
 
-from rfcli.errors import InputError
+from rfcli.errors import InputError, InputWarning
 from rfcli.scene import HDF5_SUFFIXES, MESH_SUFFIXES
 from rfcli.scene.limits import check_ranges
 from rfcli.scene.triangle_scene import TriangleScene
@@ -42,7 +42,7 @@ def load(path: str | Path, allow_outside: bool = False) -> TriangleScene:
 
         placed = place_on_backdrop(path)
         for note in placed.notes:
-            warnings.warn(note, stacklevel=3)
+            warnings.warn(note, InputWarning, stacklevel=3)
         scene = placed.scene
     else:
         raise InputError(f"{path}: a scene file ends in .json or .h5; convert the file or correct its name.")

@@ -11,6 +11,7 @@ from rfcli.scene.geometry import face_normals
 from rfcli.scene.ggx_energy import lost_to_multiple_scattering
 
 mi.set_variant("scalar_rgb")
+mi.set_log_level(mi.LogLevel.Error)  # its warnings are a line for each sample that is not finite
 
 MIN_ALPHA = 1e-3  # a lobe of 0.06 degrees: smaller than a pixel, large enough for single precision
 LIGHT_GAP = 1e-4  # half the distance between the two faces of a light

@@ -47,7 +47,10 @@ class PathTracer:
             raise InputError(f"samples_per_pixel is {self.samples_per_pixel}; give at least 1.")
 
     def render(self, scene: TriangleScene, resolution: int) -> Images:
-        """Images [V, resolution, resolution, 3]: linear radiance, the mean over each pixel; row 0 at the top."""
+        """Images [V, resolution, resolution, 3]: linear radiance, the mean over each pixel; row 0 at the top.
+
+        Pixels whose radiance exceeds single precision, or whose surface has no valid normal, are not finite.
+        """
         dr.set_thread_count(self.threads or ALL_CORES)
         world = to_mitsuba(scene, resolution)
         geometry = zlib.crc32(scene.triangles.tobytes())
@@ -58,4 +61,7 @@ class PathTracer:
         integrator = mi.load_dict({"type": "path", "max_depth": MAX_DEPTH, "rr_depth": RUSSIAN_ROULETTE_DEPTH})
         color = np.array(mi.render(world, integrator=integrator, sensor=view, spp=self.samples_per_pixel, seed=seed))
         color = color.astype(np.float32)
-        return denoised(color, self.threads) if self.denoise else color
+        if not self.denoise:
+            return color
+        finite = np.isfinite(color).all(axis=-1, keepdims=True)  # one other pixel would spoil the whole denoised image
+        return np.where(finite, denoised(np.where(finite, color, np.float32(0)), self.threads), color)

@@ -1,18 +1,22 @@
 """`rf demo`: a command that ends in a chosen way, for tests of output and exit codes."""
 
+import atexit
+import logging
 import os
 import signal
 import subprocess
 import time
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from rfcli.cli.app import run
 from rfcli.cli.console import Console
 from rfcli.cli.errors import CommandGroup
 from rfcli.cli.options import ConfigFile, Device, Json, Quiet, Seed, Verbose
-from rfcli.errors import InputError
+from rfcli.errors import InputError, InputWarning
 
 app = typer.Typer(cls=CommandGroup, pretty_exceptions_enable=False)
 
@@ -20,6 +24,19 @@ app = typer.Typer(cls=CommandGroup, pretty_exceptions_enable=False)
 @app.callback()
 def demo_group() -> None:
     """Keeps `demo` a subcommand."""
+
+
+def libraries() -> None:
+    """Print in every way that libraries do: in Python, in C, in a child process, and when Python ends."""
+    print("output of a library")
+    logging.getLogger("library").warning("log of a library")
+    warnings.warn("warning of a library", stacklevel=1)
+    warnings.warn("overflow in a library", RuntimeWarning, stacklevel=1)
+    os.write(1, b"output of C\n")
+    os.write(2, b"error of C\n")
+    subprocess.run(["echo", "output of a child"], check=True)
+    subprocess.run("echo error of a child >&2", shell=True, check=True)
+    atexit.register(os.write, 2, b"last words of a library\n")
 
 
 def mistake() -> None:
@@ -42,6 +59,11 @@ def memory() -> None:
     raise MemoryError
 
 
+def caution() -> None:
+    for _ in range(2):
+        warnings.warn("3 of 9 pixels are not finite.", InputWarning, stacklevel=1)
+
+
 def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(30)
@@ -52,7 +74,8 @@ def leave() -> None:
 
 
 ENDINGS = {
-    function.__name__: function for function in (mistake, argument, defect, unwritable, memory, interrupt, leave)
+    function.__name__: function
+    for function in (mistake, argument, defect, unwritable, memory, caution, interrupt, leave)
 }
 
 
@@ -75,8 +98,7 @@ def demo(
     with Console("demo", json=json, quiet=quiet, verbose=verbose) as console:
         console.print("for people [bold]")
         console.detail("details")
-        print("output of a library")
-        subprocess.run(["echo", "output of a child"], check=True)
+        libraries()
         with console.progress("steps", total=steps, unit="steps") as progress:
             for step in range(steps):
                 progress.advance(note=f"loss {step}")
@@ -87,4 +109,4 @@ def demo(
 
 
 if __name__ == "__main__":
-    app(prog_name="rf")
+    run(app)
