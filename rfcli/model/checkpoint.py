@@ -1,7 +1,7 @@
 """Checkpoints in the official layout: a directory of config.json, model.safetensors and README.md.
 
-Checkpoints of RenderFormer-V2 may have a config.yaml instead, whose part `model_config` is the architecture. The weights
-may also be several files with an index (`rfcli.model.tensor_files`). Nothing is ever unpickled.
+Checkpoints of RenderFormer-V2 may have a config.yaml instead, whose part `model_config` is the architecture. The
+weights may also be several files with an index (`rfcli.model.tensor_files`). Nothing is ever unpickled.
 """
 
 import json

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rfcli.errors import InputError
-from rfcli.model.checkpoint import CONFIG, WEIGHTS, read_checkpoint
+from rfcli.model.checkpoint import CONFIG, WEIGHTS, YAML_CONFIG, read_checkpoint
 from rfcli.model.device import pick_device
 from rfcli.model.renderformer import RenderFormer
 from rfcli.model.tensor_files import INDEX_SUFFIX, SUFFIX
@@ -16,7 +16,13 @@ from rfcli.runtime.downloads import progress_bar
 
 BUNDLED = {"tiny": "rf-tiny", "tiny-performer": "rf-tiny-performer"}
 WEIGHTS_SUFFIXES = (SUFFIX, INDEX_SUFFIX)
-DOWNLOADED = [CONFIG, WEIGHTS, "model-*-of-*.safetensors", "model.safetensors.index.json"]  # never a pickle
+DOWNLOADED = [
+    CONFIG,
+    YAML_CONFIG,
+    WEIGHTS,
+    "model-*-of-*.safetensors",
+    "model.safetensors.index.json",
+]  # never a pickle
 
 
 def load(name: str | Path, device: str = "auto") -> RenderFormer:

@@ -63,7 +63,12 @@ def test_id_and_revision_are_passed_to_the_hub(
     expected = small_model().state_dict()
     assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
     assert [(call[0], call[1]["revision"]) for call in downloads] == [(repository, revision)]
-    assert downloads[0][1]["allow_patterns"] == ["config.json", "model.safetensors", *SHARDS]  # no pickle
+    assert downloads[0][1]["allow_patterns"] == [
+        "config.json",
+        "config.yaml",
+        "model.safetensors",
+        *SHARDS,
+    ]  # no pickle
 
 
 def test_weights_file_may_have_any_name_next_to_its_config(
