@@ -21,6 +21,7 @@ from rfcli.attention.hilbert import hilbert_order
 from rfcli.attention.layer import AttentionLayer
 from rfcli.attention.mechanism import LayerSpec
 from rfcli.attention.sdpa import SoftmaxAttention
+from rfcli.errors import InputError
 
 BLOCK = 256  # queries computed together; of the keys in their common slice, W / (W + 128) are in a query's window
 POSITION = slice(0, 3)  # of `Context.features`
@@ -56,8 +57,15 @@ class WindowAttention(AttentionLayer):
 
     @torch.no_grad()
     def plan(self, context: Context) -> tuple[WindowPlan, ...]:
-        """The sinks and the order of the other tokens, of each scene, for all layers and heads."""
-        assert context.features is not None
+        """The sinks and the order of the other tokens, of each scene, for all layers and heads.
+
+        Raises InputError if the context has no features.
+        """
+        if context.features is None:
+            raise InputError(
+                "`context` has no features, by which window orders its tokens: pass Context(features=...), a tensor "
+                "[B, N, A] that begins with the position of each token (3)."
+            )
         batch, tokens, _ = context.features.shape
         sinks = context.exact_mask(batch, tokens, context.features.device)
         real = torch.ones_like(sinks) if context.key_mask is None else context.key_mask
@@ -68,11 +76,15 @@ class WindowAttention(AttentionLayer):
     def forward(self, q: Tensor, k: Tensor, v: Tensor, context: Context, out: Tensor | None = None) -> Tensor:
         """q, k, v [B, H, N, D] -> [B, H, N, D].
 
-        Raises ValueError for more than W + 1 tokens, which are all neighbours, if the context has no plan.
+        Raises InputError for more than W + 1 tokens, which are all neighbours, if the context has no plan.
         """
         if context.plan is None:
             if q.shape[2] > self.half_window + 1:
-                raise ValueError(f"window needs Context(plan=layer.plan(context)) for {q.shape[2]} tokens.")
+                raise InputError(
+                    f"`context` has no plan, which window needs for {q.shape[2]:,} tokens: pass "
+                    "dataclasses.replace(context, plan=layer.plan(context)), made once for all layers from a context "
+                    "with features [B, N, A]."
+                )
             return self.softmax(q, k, v, context)  # type: ignore[no-any-return]
         bias = context.key_bias()
         scenes = []
@@ -80,7 +92,7 @@ class WindowAttention(AttentionLayer):
             one = slice(index, index + 1)
             own_bias = None if bias is None else bias[index].to(q.dtype)
             scenes.append(self._attend(q[one], k[one], v[one], plan, own_bias, None if out is None else out[one]))
-        return torch.cat(scenes) if out is None or torch.is_grad_enabled() else out
+        return context.zero_empty_rows(torch.cat(scenes) if out is None or torch.is_grad_enabled() else out)
 
     def _attend(
         self, q: Tensor, k: Tensor, v: Tensor, plan: WindowPlan, bias: Tensor | None, out: Tensor | None
