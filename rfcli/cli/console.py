@@ -40,6 +40,7 @@ class Console:
     def __init__(self, command: str, json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
         self.command, self.json, self.quiet, self.verbose = command, json, quiet, verbose
         plain: dict[str, Any] = {"color_system": None} if os.environ.get("NO_COLOR") else {}
+        plain["force_jupyter"] = False  # plain text in notebooks, as in other logs
         self._output = Rich(stderr=json, quiet=quiet, markup=False, highlight=False, emoji=False, **plain)
         self._errors = Rich(stderr=True, markup=False, highlight=False, emoji=False, **plain)
         self._receipt: dict[str, Any] | None = None

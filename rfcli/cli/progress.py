@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, occasional lines in a log, and sparklines of a run's numbers."""
+"""Progress of long work: a bar on a terminal, a changing line in a notebook, lines in a log, and sparklines."""
 
 import time
 from collections.abc import Iterable
@@ -9,6 +9,8 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 from rich.text import Text
+
+from rfcli.cli.notebook import ChangingLine, in_notebook
 
 LOG_INTERVAL = 30.0  # seconds between lines if there is no terminal
 SPARKS, ASCII_SPARKS = "▁▂▃▄▅▆▇█", "_.-=+*%#"
@@ -47,6 +49,7 @@ class Progress:
         self.total: float | None = total
         self.drawn = output.file.isatty() and not output.is_dumb_terminal and not output.quiet
         self._output = output
+        self._line = ChangingLine() if in_notebook() and not output.quiet else None
         self._started = self._last_line = time.monotonic()
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -72,7 +75,9 @@ class Progress:
         self.done, self.total, self.note = done, total, note
         shown_note = note if self._bar.below is None else ""
         self._bar.update(self._task, completed=done, total=total, rate=self.rate(), note=shown_note)
-        if not self.drawn and time.monotonic() - self._last_line > LOG_INTERVAL:
+        if self._line:
+            self._line.show(self.line(), done, total)
+        elif not self.drawn and time.monotonic() - self._last_line > LOG_INTERVAL:
             self._last_line = time.monotonic()
             self._output.print(self.line(), soft_wrap=True)
 
@@ -117,6 +122,8 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+        if self._line:
+            self._line.show(self.line(), self.done, self.total, last=True)
 
 
 class Trend:
