@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rfcli.dataset.files import read_bytes
 from rfcli.errors import InputError
-from rfcli.runtime.files import replacing
+from rfcli.runtime.files import check_not_lfs_pointer, replacing
 from rfcli.scene import TriangleScene
 from rfcli.scene.hdf5_arrays import MAX_ARRAY_NUMBERS, has_entry, hdf5_bytes, read_array, to_float32
 
@@ -100,6 +100,7 @@ def read_sample(path: str | Path) -> Sample:
             not accept.
     """
     path = Path(path)
+    check_not_lfs_pointer(path)
     try:
         with h5py.File(path if path.is_file() else io.BytesIO(read_bytes(path)), "r") as file:
             missing = [name for name in (*SCENE_FIELDS, "images") if not has_entry(file, name)]

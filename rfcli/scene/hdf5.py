@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfcli.errors import InputError
-from rfcli.runtime.files import replacing
+from rfcli.runtime.files import check_not_lfs_pointer, replacing
 from rfcli.scene.hdf5_arrays import (
     Shape,
     check_stored_size,
@@ -60,6 +60,7 @@ def read_hdf5(path: Path) -> TriangleScene:
     Raises InputError if the file is not HDF5, lacks a dataset or a camera, fails the checks of `hdf5_arrays`, or has
     textures that vary within a triangle, which 13 numbers cannot represent.
     """
+    check_not_lfs_pointer(path)
     try:
         with h5py.File(path) as file:
             missing = [name for name in ("triangles", "vn", "c2w", "fov") if not has_entry(file, name)]

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from rfcli.errors import InputError, validation_message
+from rfcli.runtime.files import check_not_lfs_pointer
 from rfcli.scene.limits import MAX_COORDINATE, MAX_ENTRIES, MAX_SCENE_BYTES, MAX_TRIANGLES
 
 MAX_EMISSION = 65504.0  # the largest number in half precision, in which the official texture is stored
@@ -115,6 +116,7 @@ def read_description(path: Path) -> Scene:
         size = path.stat().st_size
         if size > MAX_SCENE_BYTES:
             raise InputError(f"{path}: {size / 1e6:,.0f} MB are too much for a scene file; put meshes into files.")
+        check_not_lfs_pointer(path)
         return Scene.model_validate_json(path.read_bytes().removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
         problem, remedy = validation_message(error)

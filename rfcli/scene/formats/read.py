@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from rfcli.errors import InputError
+from rfcli.runtime.files import check_not_lfs_pointer
 from rfcli.scene import MESH_SUFFIXES
 from rfcli.scene.formats.contents import Contents, Floats, Part
 from rfcli.scene.formats.gltf import read_gltf
@@ -68,6 +69,7 @@ def check_mesh_file(path: Path) -> None:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty, with no faces; export it again.")
+        check_not_lfs_pointer(path)
         check_mesh_size(path)
         with path.open("rb"):
             pass
