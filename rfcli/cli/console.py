@@ -95,6 +95,8 @@ class Console:
     def __enter__(self) -> "Console":
         self._stdout, stderr = own_streams(show_libraries=self.verbose)
         self._output.file, self._errors.file = stderr if self.json else self._stdout, stderr
+        # cursor codes are for real terminals, whatever FORCE_COLOR says
+        self._output.is_interactive = self._output.file.isatty() and not self._output.is_dumb_terminal
         self._contexts.enter_context(warnings.catch_warnings())
         self._show_other_warning, warnings.showwarning = warnings.showwarning, self._show_warning
         warnings.simplefilter("always", InputWarning)

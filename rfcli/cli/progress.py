@@ -47,7 +47,7 @@ class Progress:
         self.description, self.unit, self.note = description, unit, ""
         self.done: float = 0
         self.total: float | None = total
-        self.drawn = output.file.isatty() and not output.is_dumb_terminal and not output.quiet
+        self.drawn = output.is_interactive and not output.quiet
         self._output = output
         self._line = ChangingLine() if in_notebook() and not output.quiet else None
         self._started = self._last_line = time.monotonic()
