@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from rfcli.runtime.files import replacing
+from rfcli.runtime.files import legible, replacing
 from rfcli.runtime.plotting import pyplot
 from rfcli.study.plots.axes import COLOURS, bytes_label, count_label, round_values, seconds_label
 from rfcli.study.results.comparison import Difference
@@ -94,7 +94,7 @@ def draw_quality(folder: Path, rows: Sequence[QualityRow], names: Sequence[str],
         for name, colour in _colours(names).items():
             _quality_curve(axes, [row for row in means if (row.scene, row.attention) == (scene, name)], colour)
         _seconds_axis(axes)
-        axes.set_title(SERIES_TITLES.get(scene, scene), loc="left", fontsize=10)
+        axes.set_title(SERIES_TITLES.get(scene, legible(scene)), loc="left", fontsize=10)
     panels[0][0].set_ylabel("PSNR against path-traced truth, dB")
     _legend(figure, panels[0][0])
     counts = [row.triangles for row in means]
@@ -120,6 +120,7 @@ def draw_comparison(folder: Path, differences: Sequence[Difference], names: tupl
     """
     from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
 
+    names = (legible(names[0]), legible(names[1]))
     figure, (overlay, ratios) = pyplot().subplots(1, 2, figsize=(10.2, 4.8), layout="constrained")
     attentions = dict.fromkeys(one.attention for one in differences)
     for index, (name, colour) in enumerate(_colours(attentions).items()):

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rfcli.errors import InputError
 from rfcli.metrics.flip import hdr_flip
 from rfcli.pictures.images import Display, Linear, read_exr, to_display, write_png
+from rfcli.runtime.files import legible
 from rfcli.study.plots.axes import count_label
 from rfcli.study.results.quality import TRUTH, QualityRow, picture_path
 
@@ -58,7 +59,9 @@ def draw_grid(path: Path, rows: Sequence[QualityRow], folder: Path) -> list[Path
         pen.multiline_text((left, TOP_MARGIN / 2), title, "black", font, anchor="lm", spacing=2)
     for line, place in enumerate(places):
         top = TOP_MARGIN + line * 2 * (side + GAP)
-        pen.multiline_text((GAP, top + side / 2), f"{place[0]}\n{count_label(place[1])} triangles", "black", font, "lm")
+        pen.multiline_text(
+            (GAP, top + side / 2), f"{legible(place[0])}\n{count_label(place[1])} triangles", "black", font, "lm"
+        )
         pen.multiline_text((GAP, top + side * 1.5 + GAP), "error\n(HDR-FLIP)", "black", font, "lm")
         truth = truths[place]
         sheet.paste(enlarged(to_display(truth), side), (LEFT_MARGIN, top))

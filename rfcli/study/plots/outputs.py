@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from rfcli.runtime.files import legible
 from rfcli.study.plots.figures import draw_cost, draw_quality
 from rfcli.study.plots.grid import draw_grid
 from rfcli.study.plots.report import write_report
@@ -39,11 +40,11 @@ def write_outputs(results: Results, folder: Path, pictures: Path) -> list[Path]:
 def run_titles(setup: dict[str, Any]) -> tuple[str, str]:
     """Descriptions of the runs for titles: of the stage and of whole renders."""
     own = setup.get("scene")
-    scene = f", {own['file']}" if own else ""
+    scene, model = f", {legible(own['file'])}" if own else "", legible(setup["model"])
     layers, pixels = f"{setup['layers']} of {setup['model_layers']} layers", setup.get("pixels")
     return (
-        f"view-independent stage, {setup['model']} model, {layers}{scene}",
-        f"whole render, {setup['model']} model, {pixels} x {pixels} pixels{scene}",
+        f"view-independent stage, {model} model, {layers}{scene}",
+        f"whole render, {model} model, {pixels} x {pixels} pixels{scene}",
     )
 
 

@@ -52,7 +52,7 @@ def write_report(path: Path, results: Results, titles: tuple[str, str], machine:
         script=_resource("page.js"),
     )
     with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")  # names of scenes may not be text
     return path
 
 
