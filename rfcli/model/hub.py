@@ -1,5 +1,6 @@
 """Loading models by name: bundled models, local checkpoints, and the Hugging Face hub."""
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,6 +86,9 @@ def _shown_progress(name: str) -> Iterator[dict[str, Any]]:
 
         class Reported(tqdm):  # type: ignore[misc]
             """Draws nothing; passes on the number of bytes."""
+
+            def __init__(self, *arguments: Any, **options: Any) -> None:
+                super().__init__(*arguments, **{**options, "file": io.StringIO()})
 
             def display(self, *_arguments: Any, **_options: Any) -> None:
                 if self.unit == "B" and self.total:

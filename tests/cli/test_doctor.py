@@ -77,3 +77,11 @@ def test_missing_weights_packages_and_disk_space_have_a_cost(monkeypatch: pytest
     assert "rfcli[aces]" in module._aces().cost
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1e6}))
     assert "--out" in module._disk().cost
+
+
+def test_a_user_without_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    assert module._short(Path("/cache/hub")) == "/cache/hub"

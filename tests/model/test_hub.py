@@ -1,5 +1,7 @@
 """Models by name: Hugging Face ids, revisions, folders and files. Functions that record their calls replace the hub."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import rfcli
 from rfcli.errors import InputError
 from rfcli.model import save_checkpoint
 from rfcli.model.hub import locate
+from rfcli.runtime.downloads import progress_bar
 from tests.support.model_scenes import small_model
 
 SHARDS = ["model-*-of-*.safetensors", "model.safetensors.index.json"]
@@ -136,3 +139,55 @@ def test_cached_model_loads_without_network(monkeypatch: pytest.MonkeyPatch, tmp
     assert rfcli.load_model("someone/model@main", device="cpu").config == small_model().config
     with pytest.raises(InputError, match="Could not fetch 'someone/model@v9'"):
         rfcli.load_model("someone/model@v9", device="cpu")
+
+
+def test_user_without_home_folder_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def snapshot_download(repository: str, **options: Any) -> str:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    with pytest.raises(InputError, match="no home folder; set the environment variable HF_HOME"):
+        locate("some/one")
+
+
+class Bar:
+    """Records what a download shows."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[float, float | None]] = []
+
+    def show(self, done: float, total: float | None, note: str) -> None:
+        self.shown.append((done, total))
+
+
+def test_download_reports_its_megabytes_and_draws_nothing(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def snapshot_download(repository: str, tqdm_class: Any, **options: Any) -> str:
+        files = tqdm_class(desc="Fetching 2 files", total=2)
+        size = tqdm_class(desc="Downloading", unit="B", unit_scale=True, total=0, mininterval=0)
+        size.total = 30_000_000
+        for _ in range(3):
+            size.update(10_000_000)
+        files.update(2)
+        files.close()
+        size.close()
+        return str(folder)
+
+    bar, opened = Bar(), []
+
+    @contextmanager
+    def open_bar(description: str, unit: str) -> Iterator[Bar]:
+        opened.append((description, unit))
+        yield bar
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    token = progress_bar.set(open_bar)
+    try:
+        assert locate("some/one@v2") == folder
+    finally:
+        progress_bar.reset(token)
+    assert opened == [("download some/one@v2", "MB")]
+    assert bar.shown[-1] == (30, 30)
+    assert sorted(bar.shown) == bar.shown
+    assert capfd.readouterr() == ("", "")

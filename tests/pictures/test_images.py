@@ -1,5 +1,6 @@
 """EXR and PNG files, and the conversion from linear to display."""
 
+import os
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -23,6 +24,18 @@ def test_exr_keeps_every_bit_and_the_metadata(tmp_path: Path) -> None:
     with OpenEXR.File(str(tmp_path / "a.exr")) as file:
         assert file.header()["model"] == "rf-tiny"
         assert file.header()["scene"] == "cornell-box.json"
+
+
+@pytest.mark.parametrize("name", [b"m\xfcller", b"\xff", "müller".encode(), b"a b"])
+def test_files_of_any_name(tmp_path: Path, name: bytes) -> None:
+    folder, image = tmp_path / os.fsdecode(name), hdr()
+    folder.mkdir()
+    path = folder / f"{os.fsdecode(name)}.exr"
+    write_exr(path, image, {"scene": os.fsdecode(name)})
+    np.testing.assert_array_equal(read_exr(path), image)
+    write_png(path.with_suffix(".png"), to_display(image))
+    assert sorted(os.listdir(os.fsencode(folder))) == [name + b".exr", name + b".png"]
+    np.testing.assert_array_equal(imageio.imread(path.with_suffix(".png").read_bytes()), to_display(image))
 
 
 def test_exr_keeps_alpha(tmp_path: Path) -> None:

@@ -157,6 +157,19 @@ def test_denoising_reduces_the_error_of_few_samples() -> None:
     assert np.square(clean - many).mean() < 0.5 * np.square(noisy - many).mean()
 
 
+def test_pixels_beyond_the_range_of_numbers_do_not_spoil_others(capfd: pytest.CaptureFixture[str]) -> None:
+    """A light of 3e38 in one half of the image, and a floor that it cannot reach."""
+    floor = quad((0, 0, 0), (0.5, 0, 0), (0, 0.5, 0), material(2, (0.6, 0.4, 0.2)))
+    lamp = quad((0, 0, 1), (0.05, 0, 0), (0, -0.05, 0), material(2, emission=WHITE))
+    glare = quad((0.3, 0, -0.4), (0.1, 0, 0), (0, 0.1, 0), material(2, emission=(3e38,) * 3))
+    world = scene([floor, lamp, glare], [camera((0, 0, 0.5), (0, 0, 0)), camera((0.3, 0, -2), (0.3, 0, 0))], 20)
+    above, below = PathTracer(4).render(world, 16)
+    assert np.isfinite(above).all()
+    assert above.mean() > 0
+    assert not np.isfinite(below).all()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_samples_per_pixel_must_be_positive() -> None:
     with pytest.raises(InputError, match="at least 1"):
         PathTracer(0)
