@@ -10,7 +10,7 @@ from rfcli.errors import InputError
 from rfcli.scene import MESH_SUFFIXES, SCENE_SUFFIXES, TriangleScene, load
 
 if TYPE_CHECKING:
-    from rfcli.scene import Up
+    from rfcli.scene import PlacedFile, Up
 
 
 def find_files(arguments: Sequence[str]) -> list[Path]:
@@ -63,17 +63,20 @@ class SceneInput:
 
     Attributes:
         path: File of the scene.
-        scene: The scene with all its cameras.
+        placed: The scene with all its cameras, and what is known about its preparation.
         views: Numbers of the cameras to render.
         names: Names of their pictures, without folder and suffix.
-        notes: Sentences about the preparation of a mesh, such as its decimation.
     """
 
     path: Path
-    scene: TriangleScene
+    placed: "PlacedFile"
     views: Sequence[int]
     names: Sequence[str]
-    notes: Sequence[str] = ()
+
+    @property
+    def scene(self) -> TriangleScene:
+        """The scene with all its cameras."""
+        return self.placed.scene
 
     def with_chosen_cameras(self) -> TriangleScene:
         """The scene with the cameras to render only."""
@@ -91,6 +94,8 @@ def read_inputs(
     up: "Up" = "auto",
     max_triangles: int = 4096,
     allow_outside: bool = False,
+    detail: int | None = None,
+    backdrop: bool = False,
 ) -> list[SceneInput]:
     """Read all scenes before the first is rendered, so that an error in the last is found at once.
 
@@ -100,19 +105,23 @@ def read_inputs(
         up: Vertical axis of meshes.
         max_triangles: Limit for a mesh with its backdrop; larger meshes are decimated.
         allow_outside: As in `rfcli.load_scene`.
+        detail: As in `rfcli.scene.place_file`.
+        backdrop: As in `rfcli.scene.place_file`.
 
     Raises:
         InputError: A file cannot be read, a camera does not exist, or two pictures have the same name.
     """
+    from rfcli.scene import PlacedFile
+
     inputs = []
     for path in paths:
         if path.suffix.lower() in MESH_SUFFIXES:
-            from rfcli.scene import place_on_backdrop
+            from rfcli.scene import place_file
 
-            placed = place_on_backdrop(path, up, max_triangles)
-            inputs.append(_with_names(path, placed.scene, views, placed.notes))
+            placed = place_file(path, up, max_triangles, detail, backdrop)
+            inputs.append(_with_names(path, placed, views))
         else:
-            inputs.append(_with_names(path, load(path, allow_outside), views))
+            inputs.append(_with_names(path, PlacedFile(load(path, allow_outside)), views))
     names = [name for item in inputs for name in item.names]
     duplicates = [name for name in names if names.count(name) > 1]
     if duplicates:
@@ -120,11 +129,11 @@ def read_inputs(
     return inputs
 
 
-def _with_names(path: Path, scene: TriangleScene, views: Sequence[int] | None, notes: Sequence[str] = ()) -> SceneInput:
-    cameras = len(scene.c2w)
+def _with_names(path: Path, placed: "PlacedFile", views: Sequence[int] | None) -> SceneInput:
+    cameras = len(placed.scene.c2w)
     absent = [view for view in views or () if view >= cameras]
     if absent:
         raise InputError(f"`view` {absent[0]}: {path} has {cameras} cameras, numbered from 0; lower it.")
     chosen = range(cameras) if views is None else views
     names = [path.stem if cameras == 1 else f"{path.stem}-view{number}" for number in chosen]
-    return SceneInput(path, scene, chosen, names, notes)
+    return SceneInput(path, placed, chosen, names)
