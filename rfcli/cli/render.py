@@ -195,7 +195,16 @@ def render(
     Example: rf render "scenes/*.json" more-scenes/ --view 0,2 --out pictures
     """
     collect_rarely()
+    named, refused = {Path(name) for name in scenes}, list[str]()
     with Console("render", json=json, quiet=quiet, verbose=verbose) as console:
+
+        def leave_out(path: Path, error: InputError) -> None:
+            """Leaves out a file that was found in a folder or by a pattern; one that was named ends the command."""
+            if path in named:
+                raise error
+            refused.append(str(path))
+            console.error(in_options(str(error)))
+
         from rfcli.cli.render_video import chosen_motion, make_videos
         from rfcli.cli.scene_tables import show_scenes
         from rfcli.pictures import DisplaySettings
@@ -213,14 +222,17 @@ def render(
         views = camera_numbers(view) if view is not None else (0,) if motion else None
         _, limit = triangle_range("--max-triangles", max_triangles)
         cuts = triangle_range("--detail", detail)[1] if detail is not None else None
-        inputs = read_inputs(find_files(scenes), views, up, limit, allow_outside, cuts, backdrop)
+        files_found = find_files(scenes)
+        inputs = read_inputs(files_found, views, up, limit, allow_outside, cuts, backdrop, leave_out)
+        if not inputs:
+            raise InputError(f"None of the {len(files_found)} files can be read; see above.")
         for note in (note for item in inputs for note in item.placed.notes):
             console.print(in_options(note))
         if save_scene and len(inputs) > 1:
             raise InputError(f"--save-scene {save_scene} takes one scene, not {len(inputs)}; render them one by one.")
         if show_scene:
             shown = show_scenes(console, inputs)
-            console.receipt("cpu", save_official(inputs[0], save_scene), scenes=shown)
+            console.receipt("cpu", save_official(inputs[0], save_scene), scenes=shown, refused=refused)
             return
         for item in inputs:
             for sentence in scene_warnings(item.scene, item.views):
@@ -255,7 +267,7 @@ def render(
             used = {"model": entry, "precision": network.precision, "compiled": compiled}
         if reference:
             used["compared_with"] = reference.title
-        console.receipt(renderer.device, [*saved, *files], **used, views=entries)
+        console.receipt(renderer.device, [*saved, *files], **used, views=entries, refused=refused)
 
 
 def load_network(

@@ -1,10 +1,11 @@
 """The scenes to render: files found from paths, folders and patterns, the cameras chosen, and the names of pictures."""
 
 import glob
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from rfcli.errors import InputError
 from rfcli.scene import MESH_SUFFIXES, SCENE_SUFFIXES, TriangleScene, load
@@ -88,6 +89,11 @@ def with_cameras(scene: TriangleScene, views: Sequence[int]) -> TriangleScene:
     return replace(scene, c2w=scene.c2w[list(views)], fov=scene.fov[list(views)])
 
 
+def refuse(path: Path, error: InputError) -> NoReturn:
+    """Raises the error: no file is left out."""
+    raise error
+
+
 def read_inputs(
     paths: Sequence[Path],
     views: Sequence[int] | None = None,
@@ -96,8 +102,11 @@ def read_inputs(
     allow_outside: bool = False,
     detail: int | None = None,
     backdrop: bool = False,
+    on_refused: Callable[[Path, InputError], None] = refuse,
 ) -> list[SceneInput]:
     """Read all scenes before the first is rendered, so that an error in the last is found at once.
+
+    Pictures are named after their files, with the suffix where two files differ in it only.
 
     Args:
         paths: Scene and mesh files.
@@ -107,21 +116,26 @@ def read_inputs(
         allow_outside: As in `rfcli.load_scene`.
         detail: As in `rfcli.scene.place_file`.
         backdrop: As in `rfcli.scene.place_file`.
+        on_refused: Called with a file that cannot be read, and the reason; if it returns, the file is left out.
 
     Raises:
         InputError: A file cannot be read, a camera does not exist, or two pictures have the same name.
     """
     from rfcli.scene import PlacedFile
 
-    inputs = []
+    inputs, stems = [], Counter(path.stem for path in paths)
     for path in paths:
-        if path.suffix.lower() in MESH_SUFFIXES:
-            from rfcli.scene import place_file
+        stem = path.stem if stems[path.stem] == 1 else f"{path.stem}-{path.suffix[1:]}"
+        try:
+            if path.suffix.lower() in MESH_SUFFIXES:
+                from rfcli.scene import place_file
 
-            placed = place_file(path, up, max_triangles, detail, backdrop)
-            inputs.append(_with_names(path, placed, views))
-        else:
-            inputs.append(_with_names(path, PlacedFile(load(path, allow_outside)), views))
+                placed = place_file(path, up, max_triangles, detail, backdrop)
+            else:
+                placed = PlacedFile(load(path, allow_outside))
+            inputs.append(_with_names(path, stem, placed, views))
+        except InputError as error:
+            on_refused(path, error)
     names = [name for item in inputs for name in item.names]
     duplicates = [name for name in names if names.count(name) > 1]
     if duplicates:
@@ -129,11 +143,11 @@ def read_inputs(
     return inputs
 
 
-def _with_names(path: Path, placed: "PlacedFile", views: Sequence[int] | None) -> SceneInput:
+def _with_names(path: Path, stem: str, placed: "PlacedFile", views: Sequence[int] | None) -> SceneInput:
     cameras = len(placed.scene.c2w)
     absent = [view for view in views or () if view >= cameras]
     if absent:
         raise InputError(f"`view` {absent[0]}: {path} has {cameras} cameras, numbered from 0; lower it.")
     chosen = range(cameras) if views is None else views
-    names = [path.stem if cameras == 1 else f"{path.stem}-view{number}" for number in chosen]
+    names = [stem if cameras == 1 else f"{stem}-view{number}" for number in chosen]
     return SceneInput(path, placed, chosen, names)

@@ -78,7 +78,7 @@ def scene_inventory(
     Returns:
         The inventory.
     """
-    by_object = path.suffix == ".json" or bool(objects)
+    by_object = path.suffix.lower() == ".json" or bool(objects)
     if objects:
         parts = [_part(scene, name, members) for name, members in objects if len(members)]
     else:

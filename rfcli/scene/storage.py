@@ -28,16 +28,17 @@ def load(path: str | Path, allow_outside: bool = False) -> TriangleScene:
     if not path.is_file():
         raise InputError(f"{path}: there is no such scene file; give a .json or .h5 scene.")
     # Each format needs a library that takes a second to import; only the one that is needed is imported.
-    if path.suffix == ".json":
+    suffix = path.suffix.lower()
+    if suffix == ".json":
         from rfcli.scene.schema import read_description
         from rfcli.scene.triangulate import triangulate
 
         scene = triangulate(read_description(path), path, allow_outside)
-    elif path.suffix in HDF5_SUFFIXES:
+    elif suffix in HDF5_SUFFIXES:
         from rfcli.scene.hdf5 import read_hdf5
 
         scene = read_hdf5(path)
-    elif path.suffix.lower() in MESH_SUFFIXES:
+    elif suffix in MESH_SUFFIXES:
         from rfcli.scene.formats.place import place_file
 
         placed = place_file(path)
@@ -45,7 +46,10 @@ def load(path: str | Path, allow_outside: bool = False) -> TriangleScene:
             warnings.warn(note, InputWarning, stacklevel=3)
         scene = placed.scene
     else:
-        raise InputError(f"{path}: a scene file ends in .json or .h5; convert the file or correct its name.")
+        from rfcli.scene.formats.read import remedy
+
+        known = ", ".join(SCENE_SUFFIXES + MESH_SUFFIXES)
+        raise InputError(f"{path}: {suffix or 'files without a suffix'} is not read ({known} are); {remedy(suffix)}.")
     check_ranges(scene, path)
     return scene
 
