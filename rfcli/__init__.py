@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from rfcli.model import RenderFormer
     from rfcli.scene import TriangleScene
+    from rfcli.viewer import Viewer
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "RenderFormer", "TriangleScene", "load_model", "load_scene", "render", "save_scene"]
+__all__ = ["InputError", "RenderFormer", "TriangleScene", "load_model", "load_scene", "render", "save_scene", "view"]
 
 
 def __getattr__(name: str) -> Any:
@@ -38,8 +39,8 @@ def load_scene(path: str | Path, allow_outside: bool = False) -> TriangleScene:
     """Reads a scene.
 
     Args:
-        path: A scene file, .json (the official schema) or .h5 (official or compact); a scene of another program, .glb
-            or .gltf with cameras or lights; or a mesh (.obj, .ply, .glb, .stl, .off), placed on a lit backdrop.
+        path: A scene file, .json (the official schema) or .h5 (official or compact), or a mesh (.obj, .ply, .glb, .stl,
+            .off), which is placed on a lit backdrop.
         allow_outside: Also read meshes that a scene file names outside its own folder (`../`, absolute paths, symbolic
             links). Only for scenes that you trust.
 
@@ -56,24 +57,19 @@ def load_scene(path: str | Path, allow_outside: bool = False) -> TriangleScene:
 
 
 def save_scene(scene: TriangleScene, path: str | Path, official: bool = False) -> None:
-    """Writes a scene to a file.
-
-    What the format cannot hold is said in a UserWarning each.
+    """Writes a scene to an HDF5 file.
 
     Args:
         scene: The scene.
-        path: A file with the suffix .h5; or .json, for the official schema with OBJ parts in a folder beside it.
-        official: In .h5, write the 13 x 32 x 32 textures that the official code reads, in place of compact materials.
+        path: A file with the suffix .h5.
+        official: Write the 13 x 32 x 32 textures that the official code reads, in place of compact materials.
 
     Raises:
-        InputError: The path has another suffix, or cannot be written.
+        InputError: The path has another suffix.
     """
-    import warnings
-
     from rfcli.scene import save
 
-    for note in save(scene, path, official=official):
-        warnings.warn(note, InputWarning, stacklevel=2)
+    save(scene, path, official=official)
 
 
 def load_model(name: str | Path, attention: str | None = None, device: str = "auto") -> RenderFormer:
@@ -140,3 +136,48 @@ def render(
     from rfcli.model import render as run
 
     return run(model, triangles, vn, c2w, fov, texture, material, mask, resolution, precision)
+
+
+def view(
+    scene: TriangleScene | str | Path,
+    model: RenderFormer | str = "tiny",
+    resolution: int | None = None,
+    out: str | Path = ".",
+    port: int = 8080,
+) -> Viewer:
+    """Shows a scene on a page of this machine, in which one walks through it and changes its light and materials.
+
+    Needs viser: `pip install 'rfcli[view]'`. In a notebook the page appears below the cell if the call is its last
+    line; elsewhere open the viewer's `url`, and call its `wait()` at the end of a script.
+
+    Args:
+        scene: A scene from `load_scene`, or the path of one: then its objects have names.
+        model: A model from `load_model`, or its name.
+        resolution: Longer side of the picture in pixels once the camera rests. None: the model's training resolution,
+            else 256.
+        out: Folder for pictures and videos that are saved in the page.
+        port: Of the page; the next free one if it is taken.
+
+    Returns:
+        The viewer, which runs in threads of its own until its `close()`.
+
+    Raises:
+        InputError: viser is missing, there is no such scene or model, or the resolution is no multiple of the patch
+            size.
+    """
+    from pathlib import Path
+
+    from rfcli.viewer import check_viser
+
+    check_viser()
+    from rfcli.pictures.renderers import NetworkRenderer
+    from rfcli.viewer.drawing import Settings
+    from rfcli.viewer.viewer import Viewer
+
+    path = Path(scene) if isinstance(scene, str | Path) else None
+    shown = load_scene(scene) if isinstance(scene, str | Path) else scene
+    network = load_model(model) if isinstance(model, str) else model
+    renderer = NetworkRenderer(model if isinstance(model, str) else "model", network)
+    pixels = resolution or renderer.default_resolution
+    network.check_resolution(pixels)
+    return Viewer(shown, renderer, path, Settings(pixels), Path(out), port=port)

@@ -97,7 +97,9 @@ EXTERNAL = {
     *("--porcelain", "--untracked-files"),  # git status
     "--logdir",  # tensorboard
     "--head",  # ray start
-    "--no-sandbox",  # Chromium
+    *("--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"),  # Chromium
+    *("--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
     "--multiprocessing-fork",  # Python
     *("--gain", "--mean-keys", "--mean-seed"),  # of a mechanism in another package
 }

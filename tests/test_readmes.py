@@ -42,6 +42,7 @@ SMALLER = {
     "finetune": "--resolution 16 --steps 3 --batch 1 --validate-every 3",
     "render": "--resolution 32",
     "bench": "--triangles 128,256 --model tiny --budget 0.5",
+    "view": "--no-open",
     "data": "",
     "doctor": "",
 }
@@ -57,6 +58,9 @@ PARSED_ONLY = {
     "rf train --phases 64:6000:256-1k,128:2000": "hours",
     "rf train --dry-run": "needs images of 64 pixels",
     "rf render examples/cornell-box.json --preview": "OpenGL",
+    "rf view examples/vase.json": "ends with Ctrl-C",
+    "rf view examples/cornell-box.json": "ends with Ctrl-C",
+    "rf view examples/vase.json --attention nearfar --resolution 384 --save-scene vase-2.h5": "ends with Ctrl-C",
 }
 CARDS = [path for path in DOCUMENTS if "weights" in path.parts]  # their commands take hours; tests/cli/test_recipes.py
 

@@ -54,10 +54,10 @@ from rfcli.cli.errors import EXIT_DEFECT, EXIT_MISTAKE, CommandGroup, one_line
 from rfcli.cli.finetune import finetune
 from rfcli.cli.gen_data import gen_data
 from rfcli.cli.render import render
-from rfcli.cli.scene import scene
 from rfcli.cli.startup import freeze_objects, keep_freed_memory
 from rfcli.cli.streams import NAMES, discard_output, prepare_streams, unwritable
 from rfcli.cli.train import train
+from rfcli.cli.view import view
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
@@ -87,8 +87,8 @@ app.command("train")(train)
 app.command("finetune")(finetune)
 app.command("render")(render)
 app.command("bench")(bench)
+app.command("view")(view)
 app.add_typer(data, name="data", cls=CommandGroup, context_settings=HELP_OPTIONS)
-app.add_typer(scene, name="scene", cls=CommandGroup, context_settings=HELP_OPTIONS)
 app.command("doctor")(doctor)
 
 

@@ -24,6 +24,7 @@ FREE_SPACE = "free some space and run the same command again, or give another --
 # Options of each command that reduce its memory.
 LESS_MEMORY = {
     "render": "--max-triangles or --resolution, or use a linear --attention",
+    "view": "--max-triangles or --resolution, or use a linear --attention",
     "gen-data": "--workers, --triangles or --resolution",
     "train": "--batch, --views, --resolution or --triangles",
     "finetune": "--batch, --views, --resolution or --triangles",

@@ -32,10 +32,9 @@ def make_videos(
     for animation in animations:
         console.lock(animation.frames.folder)
         animation.open()
-        if motion.camera and motion.arc is None and animation.path.arc != 360:
-            console.print(
-                f"The camera swings through {animation.path.arc:g} degrees, because walls hide the rest; see --arc."
-            )
+        path = animation.path
+        if motion.camera and motion.arc is None and isinstance(path, Motion) and path.arc != 360:
+            console.print(f"The camera swings through {path.arc:g} degrees, because walls hide the rest; see --arc.")
         finished = motion.frames - len(animation.missing)
         if finished:
             console.print(f"Continuing after {finished} finished frames in {animation.frames.folder}.")

@@ -16,6 +16,7 @@ from rfcli.model.device import fastest_precision, free_bytes, synchronized_time
 from rfcli.model.first_hit import FirstHitStage
 from rfcli.model.renderformer import RenderFormer
 from rfcli.model.tensor_arguments import checked_tensors
+from rfcli.model.view_dependent import SceneEncoding
 from rfcli.scene import TriangleScene
 
 MAX_KEPT_SHARE = 0.25  # largest part of the free memory for keys and values kept for several views
@@ -162,28 +163,74 @@ def render_views(
         InputError: The precision is unknown, the shapes of the cameras disagree, the resolution is not a multiple of
             the patch size, or memory does not suffice.
     """
-    bf16 = chosen_precision(precision, next(model.parameters()).device) == "bf16"
     scenes, views = c2w.shape[:2]
     if tuple(c2w.shape) != (scenes, views, 4, 4) or fov.numel() != scenes * views or views == 0:
         raise InputError(f"`c2w` {list(c2w.shape)} and `fov` {list(fov.shape)} do not describe the same cameras.")
     model.check_resolution(resolution)
-    device = next(model.parameters()).device
-    check_memory(needed_bytes(model, batch.mask.numel(), bf16), batch.mask.numel(), free_bytes(device))
-    batch, c2w, fov = batch.to(device), c2w.to(device).float(), fov.to(device).float().view(scenes, views)
+    scene, stage_seconds = encode_scene(model, batch, precision, several_views=views > 1)
+    for view in range(views):
+        one = slice(view, view + 1)
+        image, view_seconds = render_encoded(model, scene, c2w[:, one], fov.view(scenes, views)[:, one], resolution)
+        yield image, stage_seconds, view_seconds
 
+
+@torch.no_grad()
+def encode_scene(
+    model: RenderFormer, batch: SceneBatch, precision: str = "fp32", several_views: bool = True
+) -> tuple[SceneEncoding, float]:
+    """The view-independent stage of B scenes, and its seconds.
+
+    Args:
+        model: The network.
+        batch: B scenes on any device.
+        precision: Number format of the stage: fp32, bf16 or auto.
+        several_views: Keep the keys and values of the view-dependent layers if memory suffices: a view then takes less
+            time.
+
+    Returns:
+        The input of `render_encoded`, and seconds.
+
+    Raises:
+        InputError: The precision is unknown, or memory does not suffice.
+    """
+    device = next(model.parameters()).device
+    bf16 = chosen_precision(precision, device) == "bf16"
+    check_memory(needed_bytes(model, batch.mask.numel(), bf16), batch.mask.numel(), free_bytes(device))
+    batch = batch.to(device)
     start = synchronized_time(device)
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
         tokens = model.view_independent(batch)
     tokens = tokens.float()
-    keep = views > 1 and model.view_transformer.key_bytes(tokens) < MAX_KEPT_SHARE * free_bytes(device)
-    scene = model.encode(batch, tokens, keep)
-    stage_seconds = synchronized_time(device) - start
-    for view in range(views):
-        start = synchronized_time(device)
-        one = slice(view, view + 1)
-        encoded = model.view_dependent(scene, c2w[:, one], fov[:, one], resolution, samples=SUBPIXEL_SAMPLES)
-        image = model.decode(encoded)
-        yield image, stage_seconds, synchronized_time(device) - start
+    keep = several_views and model.view_transformer.key_bytes(tokens) < MAX_KEPT_SHARE * free_bytes(device)
+    return model.encode(batch, tokens, keep), synchronized_time(device) - start
+
+
+@torch.no_grad()
+def render_encoded(
+    model: RenderFormer,
+    scene: SceneEncoding,
+    c2w: Tensor,
+    fov: Tensor,
+    resolution: int,
+    samples: int = SUBPIXEL_SAMPLES,
+) -> tuple[Tensor, float]:
+    """Linear images [B, V, H, W, 3 or 4] of encoded scenes on the model's device, and the seconds they took.
+
+    Args:
+        model: The network.
+        scene: B scenes from `encode_scene`.
+        c2w: [B, V, 4, 4] camera to world, on any device.
+        fov: [B, V] degrees.
+        resolution: Pixels along a side.
+        samples: Rays along a side of a pixel, with first-hit visibility.
+
+    Raises:
+        InputError: The resolution is not a multiple of the patch size.
+    """
+    device = next(model.parameters()).device
+    start = synchronized_time(device)
+    encoded = model.view_dependent(scene, c2w.to(device).float(), fov.to(device).float(), resolution, samples=samples)
+    return model.decode(encoded), synchronized_time(device) - start
 
 
 def needed_bytes(model: RenderFormer, triangles: int, bf16: bool = False) -> int:

@@ -13,7 +13,7 @@ import rfcli
 from rfcli.errors import InputError
 from rfcli.pictures.images import Display, write_png
 from rfcli.pictures.inputs import SceneInput, with_cameras
-from rfcli.pictures.motion import Motion, visible_arc
+from rfcli.pictures.motion import CameraPath, Motion, visible_arc
 from rfcli.pictures.renderers import RenderSettings
 from rfcli.pictures.video import write_gif, write_mp4
 from rfcli.runtime.files import replacing
@@ -65,8 +65,8 @@ class Animation:
     Attributes:
         settings: Renderer, resolution, display settings and folder.
         item: The scene.
-        view: Number of the camera at which the video starts.
-        motion: Motion of camera and light.
+        view: Number of the camera at which the video starts; unused along a path of cameras.
+        motion: Motion of camera and light, or a path along all cameras of the scene.
         missing: Frames that `open` did not find.
         seconds: Time by stage and in `total` of the frames rendered by this run.
     """
@@ -74,7 +74,7 @@ class Animation:
     settings: RenderSettings
     item: SceneInput
     view: int
-    motion: Motion
+    motion: Motion | CameraPath
     missing: list[int] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -86,12 +86,16 @@ class Animation:
 
     @property
     def scene(self) -> TriangleScene:
+        if isinstance(self.motion, CameraPath):
+            return self.item.scene
         return with_cameras(self.item.scene, [self.view])
 
     @property
-    def path(self) -> Motion:
+    def path(self) -> Motion | CameraPath:
         """The motion with its arc: if none was given, as far as no wall hides the scene."""
-        return self.motion if self.motion.arc else replace(self.motion, arc=visible_arc(self.scene))
+        if isinstance(self.motion, CameraPath) or self.motion.arc:
+            return self.motion
+        return replace(self.motion, arc=visible_arc(self.scene))
 
     @property
     def frames(self) -> Frames:
@@ -129,7 +133,7 @@ class Animation:
             "view": self.view,
             "triangles": len(self.item.scene),
             "resolution": self.settings.resolution,
-            "arc": self.path.arc,
+            "arc": getattr(self.path, "arc", None),
             "frames": self.frames.count,
             "drawn": len(self.missing),
             "seconds": self.seconds,

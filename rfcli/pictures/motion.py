@@ -81,6 +81,73 @@ class Motion:
         return float(phase if arc == 360 else np.radians(arc / 2) * np.sin(phase))
 
 
+@dataclass(frozen=True)
+class CameraPath:
+    """A camera that moves along the cameras of a scene, from the first to the last, through all in between.
+
+    Positions follow a centripetal Catmull-Rom spline (Yuksel et al., Computer-Aided Design 43, 2011), which has
+    neither loops nor overshoot between two cameras; rotations and angles of view are interpolated from one camera to
+    the next.
+
+    Attributes:
+        frames: Number of frames, 2 to 9,999.
+
+    Raises:
+        InputError: Too few or too many frames.
+    """
+
+    frames: int
+
+    name = "path"  # suffix of the video's file name
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.frames <= MAX_FRAMES:
+            raise InputError(f"`frames` {self.frames} is not possible; give 2 to {MAX_FRAMES:,} frames.")
+
+    def scenes(self, scene: TriangleScene, frames: Sequence[int]) -> Iterator[tuple[Sequence[int], TriangleScene]]:
+        """The scene with a camera for each of the given frames, and the frame numbers.
+
+        Raises InputError if the scene has fewer than two cameras.
+        """
+        if len(scene.c2w) < 2:
+            raise InputError("A path needs two cameras or more; add one.")
+        places = [frame / (self.frames - 1) * (len(scene.c2w) - 1) for frame in frames]
+        yield (
+            frames,
+            replace(
+                scene,
+                c2w=np.stack([_pose_between(scene.c2w, place) for place in places]),
+                fov=np.interp(places, np.arange(len(scene.fov)), scene.fov).astype(np.float32),
+            ),
+        )
+
+
+def _pose_between(c2w: npt.NDArray[np.float32], place: float) -> npt.NDArray[np.float32]:
+    """[4, 4] pose at `place` from 0 to V - 1 along the cameras [V, 4, 4]."""
+    from scipy.spatial.transform import Rotation, Slerp
+
+    first = min(int(place), len(c2w) - 2)
+    pose = np.eye(4)
+    between = Slerp([0, 1], Rotation.from_matrix(c2w[first : first + 2, :3, :3].astype(np.float64)))
+    pose[:3, :3] = between(place - first).as_matrix()
+    positions = c2w[:, :3, 3].astype(np.float64)
+    ends = [2 * positions[0] - positions[1], *positions, 2 * positions[-1] - positions[-2]]
+    pose[:3, 3] = _catmull_rom(np.stack(ends[first : first + 4]), place - first)
+    return pose.astype(np.float32)
+
+
+def _catmull_rom(points: npt.NDArray[np.float64], t: float) -> npt.NDArray[np.float64]:
+    """[3] point at t (0 to 1) between the middle two of four points [4, 3], by the pyramid of Barry and Goldman."""
+    steps = np.maximum(np.sqrt(np.linalg.norm(np.diff(points, axis=0), axis=1)), 1e-9)  # square roots: centripetal
+    knots = np.concatenate([[0.0], np.cumsum(steps)])
+    at = knots[1] + t * (knots[2] - knots[1])
+    level = points
+    for ends in ([(0, 1), (1, 2), (2, 3)], [(0, 2), (1, 3)], [(1, 2)]):
+        weights = [(at - knots[a]) / (knots[b] - knots[a]) for a, b in ends]
+        level = np.stack([level[i] + w * (level[i + 1] - level[i]) for i, w in enumerate(weights)])
+    return np.asarray(level[0])
+
+
 def visible_arc(scene: TriangleScene) -> float:
     """Degrees, centred on the first camera, within which no wall hides the middle of the scene.
 

@@ -65,47 +65,69 @@ class Inventory:
     warnings: Sequence[str]
 
 
-def scene_inventory(
-    scene: TriangleScene, path: Path, objects: Sequence[tuple[str, npt.NDArray[np.int64]]] = ()
-) -> Inventory:
+def scene_inventory(scene: TriangleScene, path: Path) -> Inventory:
     """Contents of a scene.
 
     Args:
         scene: The scene.
         path: The file it was read from; a .json file names its objects.
-        objects: Names and triangles of its objects, where they are known already.
 
     Returns:
         The inventory.
     """
-    by_object = path.suffix.lower() == ".json" or bool(objects)
-    if objects:
-        parts = [_part(scene, name, members) for name, members in objects if len(members)]
-    else:
-        parts = _objects(scene, path) if by_object else _materials(scene)
+    by_object = path.suffix == ".json"
+    parts = _objects(scene, path) if by_object else _materials(scene)
     warnings = [*scene_warnings(scene, range(len(scene.c2w))), *training_range_warnings(scene)]
     return Inventory(by_object, parts, _lights(scene), _cameras(scene), warnings)
 
 
-def _objects(scene: TriangleScene, path: Path) -> list[Part]:
+def part_triangles(scene: TriangleScene, path: Path | None) -> dict[str, npt.NDArray[np.int64]]:
+    """The objects of a scene with the indices of their triangles.
+
+    Args:
+        scene: The scene.
+        path: The file it was read from; a .json file names its objects.
+
+    Returns:
+        Indices by name. Without a .json file they are grouped by material: first those that do not emit, the material
+        with the most triangles first, then emitters of equal radiance.
+    """
+    if path is not None and path.suffix == ".json":
+        return _object_triangles(scene, path)
+    groups = {f"material {number}": members for number, members in enumerate(_by_material(scene, ~scene.emitters), 1)}
+    lights = _by_material(scene, scene.emitters)
+    return {**groups, **{f"light {number}": members for number, members in enumerate(lights, 1)}}
+
+
+def _object_triangles(scene: TriangleScene, path: Path) -> dict[str, npt.NDArray[np.int64]]:
     from rfcli.scene.schema import read_description
     from rfcli.scene.triangulate import shaded_mesh
 
     description = read_description(path)
     counts = [len(shaded_mesh(part, path.parent).faces) for part in description.objects.values()]
     groups = np.split(np.arange(len(scene)), np.cumsum(counts)[:-1])
-    return [_part(scene, name, group) for name, group in zip(description.objects, groups, strict=True)]
+    return dict(zip(description.objects, groups, strict=True))
+
+
+def _by_material(scene: TriangleScene, chosen: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.int64]]:
+    """Indices of the chosen triangles of each material, the one with the most triangles first."""
+    members = np.flatnonzero(chosen)
+    if not len(members):
+        return []
+    _, group, counts = np.unique(scene.material[members], axis=0, return_inverse=True, return_counts=True)
+    groups = np.split(members[np.argsort(group.ravel(), kind="stable")], np.cumsum(counts)[:-1])
+    return [groups[number] for number in np.argsort(-counts, kind="stable")]
+
+
+def _objects(scene: TriangleScene, path: Path) -> list[Part]:
+    return [_part(scene, name, group) for name, group in _object_triangles(scene, path).items()]
 
 
 def _materials(scene: TriangleScene) -> list[Part]:
-    dark = np.flatnonzero(~scene.emitters)
-    _, group, counts = np.unique(scene.material[dark], axis=0, return_inverse=True, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    members = [dark[group.ravel() == number] for number in order[:MAX_MATERIALS]]
-    parts = [_part(scene, f"material {number}", member) for number, member in enumerate(members, 1)]
-    others = dark[np.isin(group.ravel(), order[MAX_MATERIALS:])]
-    if len(others):
-        parts.append(_part(scene, f"{len(order) - MAX_MATERIALS:,} more", others))
+    groups = _by_material(scene, ~scene.emitters)
+    parts = [_part(scene, f"material {number}", group) for number, group in enumerate(groups[:MAX_MATERIALS], 1)]
+    if others := groups[MAX_MATERIALS:]:
+        parts.append(_part(scene, f"{len(others):,} more", np.concatenate(others)))
     return parts
 
 

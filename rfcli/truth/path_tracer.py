@@ -1,6 +1,8 @@
 """The default ground truth: unidirectional path tracing with next-event estimation (Mitsuba 3), then denoising."""
 
+import itertools
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,11 +59,38 @@ class PathTracer:
         seeds = [zlib.crc32(f"{self.seed} {geometry} {view}".encode()) for view in range(len(scene.c2w))]
         return np.stack([self._view(world, view, seed) for view, seed in enumerate(seeds)])
 
+    def refine(self, scene: TriangleScene, resolution: int) -> Iterator[tuple[int, Images]]:
+        """The image of the first camera from more and more paths, without end.
+
+        Args:
+            scene: The scene, with one camera or more.
+            resolution: Pixels along a side.
+
+        Yields:
+            The number of paths per pixel so far, a multiple of samples_per_pixel, and the image
+            [resolution, resolution, 3] from all of them, denoised if the path tracer denoises.
+        """
+        dr.set_thread_count(self.threads or ALL_CORES)
+        world = to_mitsuba(scene, resolution)
+        mean = np.zeros((resolution, resolution, 3), dtype=np.float64)
+        for number in itertools.count(1):
+            color = self._paths(world, 0, zlib.crc32(f"{self.seed} {number}".encode()))
+            mean += (color - mean) / number
+            image = mean.astype(np.float32)
+            yield number * self.samples_per_pixel, self._finished(image)
+
     def _view(self, world: Any, view: int, seed: int) -> Images:
-        integrator = mi.load_dict({"type": "path", "max_depth": MAX_DEPTH, "rr_depth": RUSSIAN_ROULETTE_DEPTH})
-        color = np.array(mi.render(world, integrator=integrator, sensor=view, spp=self.samples_per_pixel, seed=seed))
-        color = color.astype(np.float32)
+        return self._finished(self._paths(world, view, seed))
+
+    def _finished(self, color: Images) -> Images:
+        """The image after denoising, if the path tracer denoises."""
         if not self.denoise:
             return color
         finite = np.isfinite(color).all(axis=-1, keepdims=True)  # one other pixel would spoil the whole denoised image
         return np.where(finite, denoised(np.where(finite, color, np.float32(0)), self.threads), color)
+
+    def _paths(self, world: Any, view: int, seed: int) -> Images:
+        """One image of samples_per_pixel paths, not denoised."""
+        integrator = mi.load_dict({"type": "path", "max_depth": MAX_DEPTH, "rr_depth": RUSSIAN_ROULETTE_DEPTH})
+        color = np.array(mi.render(world, integrator=integrator, sensor=view, spp=self.samples_per_pixel, seed=seed))
+        return color.astype(np.float32)

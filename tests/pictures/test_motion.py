@@ -1,10 +1,12 @@
 """Paths of cameras and lights against circles in closed form, and arcs against walls in known places."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from rfcli.errors import InputError
-from rfcli.pictures.motion import Motion, visible_arc
+from rfcli.pictures.motion import CameraPath, Motion, visible_arc
 from rfcli.scene.geometry import look_at
 from tests.support.picture_scenes import wall_at
 
@@ -97,3 +99,38 @@ def test_more_walls_leave_a_smaller_arc() -> None:
 
 def test_arc_of_a_camera_behind_a_wall_is_360() -> None:
     assert visible_arc(wall_at(90, camera=90)) == 360
+
+
+def _path_poses(count: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(count)
+    cameras = np.stack([look_at(rng.normal((0, -3, 1)), rng.normal(size=3) * 0.1) for _ in range(count)])
+    scene = replace(wall_at(), c2w=cameras.astype(np.float32), fov=np.linspace(20, 60, count).astype(np.float32))
+    (numbers, moved), *_ = CameraPath(frames).scenes(scene, range(frames))
+    assert list(numbers) == list(range(frames))
+    return scene.c2w, moved.c2w
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_camera_path_passes_every_camera_and_never_jumps(count: int) -> None:
+    frames = 20 * (count - 1) + 1
+    cameras, moved = _path_poses(count, frames)
+    np.testing.assert_allclose(moved[::20], cameras, atol=1e-5)
+    steps = np.linalg.norm(np.diff(moved[:, :3, 3], axis=0), axis=1)
+    spans = np.linalg.norm(np.diff(cameras[:, :3, 3], axis=0), axis=1).repeat(20)
+    assert (steps < 4 * spans / 20).all()
+    rotations = moved[:, :3, :3].astype(np.float64)
+    np.testing.assert_allclose(
+        rotations @ rotations.transpose(0, 2, 1), np.broadcast_to(np.eye(3), rotations.shape), atol=1e-5
+    )
+
+
+def test_camera_path_between_two_cameras_is_straight() -> None:
+    cameras, moved = _path_poses(2, 9)
+    line = np.linspace(0, 1, 9)[:, None]
+    np.testing.assert_allclose(moved[:, :3, 3], cameras[0, :3, 3] * (1 - line) + cameras[1, :3, 3] * line, atol=1e-5)
+
+
+@pytest.mark.parametrize("frames", [1, 10_000])
+def test_camera_path_of_impossible_length(frames: int) -> None:
+    with pytest.raises(InputError, match="frames"):
+        CameraPath(frames)
