@@ -8,6 +8,7 @@ is filtered over windows that hold each pattern equally often, so that the diffe
 
 from collections.abc import Iterator
 from itertools import product
+from math import gcd
 
 import numpy as np
 import torch
@@ -116,12 +117,14 @@ class _ShadowRays:
         def repeated(x: Tensor) -> Tensor:
             return x[rows].repeat(count)
 
-        # Consecutive points lie in different quarters of a lamp: each must be paired with each ray of the pixel.
+        # A few consecutive numbers are spread over the r rays of a pixel. Of four consecutive targets each lies in
+        # another quarter of the lamp, those r apart in the same one: `number // r` pairs each quarter with each ray.
         ray = p.ray[rows]
+        turn = next(k for k in range(max(1, 27 * per_pixel // 64), per_pixel + 1) if gcd(k, per_pixel) == 1)
         stride = max(1, SHADOW_POINTS // per_pixel)
         start = torch.where(self.whole[rows], 0, ray % per_pixel * stride)
         index = (start.repeat(count) + number) % SHADOW_POINTS
-        ray = ray.repeat(count) + (number + number // per_pixel) % repeated(p.rays)
+        ray = ray.repeat(count) + (turn * number + number // per_pixel) % repeated(p.rays)
         origin, face = _take(p.origins, ray), _take(p.origin_normals, ray)
         normal, pattern = _take(p.normal, rows).repeat(count, 1), repeated(self.pattern)
         for place, member in enumerate(members.tolist()):
