@@ -39,8 +39,8 @@ def load_scene(path: str | Path, allow_outside: bool = False) -> TriangleScene:
     """Reads a scene.
 
     Args:
-        path: A scene file, .json (the official schema) or .h5 (official or compact), or a mesh (.obj, .ply, .glb, .stl,
-            .off), which is placed on a lit backdrop.
+        path: A scene file, .json (the official schema) or .h5 (official or compact); a scene of another program, .glb
+            or .gltf with cameras or lights; or a mesh (.obj, .ply, .glb, .stl, .off), placed on a lit backdrop.
         allow_outside: Also read meshes that a scene file names outside its own folder (`../`, absolute paths, symbolic
             links). Only for scenes that you trust.
 
@@ -57,19 +57,24 @@ def load_scene(path: str | Path, allow_outside: bool = False) -> TriangleScene:
 
 
 def save_scene(scene: TriangleScene, path: str | Path, official: bool = False) -> None:
-    """Writes a scene to an HDF5 file.
+    """Writes a scene to a file.
+
+    What the format cannot hold is said in a UserWarning each.
 
     Args:
         scene: The scene.
-        path: A file with the suffix .h5.
-        official: Write the 13 x 32 x 32 textures that the official code reads, in place of compact materials.
+        path: A file with the suffix .h5; or .json, for the official schema with OBJ parts in a folder beside it.
+        official: In .h5, write the 13 x 32 x 32 textures that the official code reads, in place of compact materials.
 
     Raises:
-        InputError: The path has another suffix.
+        InputError: The path has another suffix, or cannot be written.
     """
+    import warnings
+
     from rfcli.scene import save
 
-    save(scene, path, official=official)
+    for note in save(scene, path, official=official):
+        warnings.warn(note, InputWarning, stacklevel=2)
 
 
 def load_model(name: str | Path, attention: str | None = None, device: str = "auto") -> RenderFormer:

@@ -54,6 +54,7 @@ from rfcli.cli.errors import EXIT_DEFECT, EXIT_MISTAKE, CommandGroup, one_line
 from rfcli.cli.finetune import finetune
 from rfcli.cli.gen_data import gen_data
 from rfcli.cli.render import render
+from rfcli.cli.scene import scene
 from rfcli.cli.startup import freeze_objects, keep_freed_memory
 from rfcli.cli.streams import NAMES, discard_output, prepare_streams, unwritable
 from rfcli.cli.train import train
@@ -89,6 +90,7 @@ app.command("render")(render)
 app.command("bench")(bench)
 app.command("view")(view)
 app.add_typer(data, name="data", cls=CommandGroup, context_settings=HELP_OPTIONS)
+app.add_typer(scene, name="scene", cls=CommandGroup, context_settings=HELP_OPTIONS)
 app.command("doctor")(doctor)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from rich.console import Console as Rich
 
-from rfcli.cli.errors import failure_message, no_current_folder
+from rfcli.cli.errors import EXIT_DEFECT, failure_message, no_current_folder
 from rfcli.cli.progress import Progress
 from rfcli.cli.receipts import as_json, receipt
 from rfcli.cli.streams import own_streams
@@ -45,6 +45,7 @@ class Console:
         self._errors = Rich(stderr=True, markup=False, highlight=False, emoji=False, **plain)
         self._receipt: dict[str, Any] | None = None
         self._warned: set[str] = set()
+        self._failed = False
         self._contexts = ExitStack()
         self._started = time.perf_counter()
 
@@ -61,6 +62,11 @@ class Console:
         """Print a warning to stderr."""
         if not self.quiet:
             self._errors.print(f"Warning: {sentence}", style="yellow", soft_wrap=True)
+
+    def error(self, sentence: str) -> None:
+        """Print a failure that does not end the run, also with --quiet; the exit code will be 1."""
+        self._failed = True
+        self._errors.print(sentence, style="red", soft_wrap=True)
 
     @contextmanager
     def progress(self, description: str, total: int | None, unit: str = "") -> Iterator[Progress]:
@@ -116,7 +122,9 @@ class Console:
             try:
                 if self.json and self._receipt is not None:
                     print(as_json(self._receipt), file=self._stdout, flush=True)
-                return
+                if not self._failed:
+                    return
+                raise typer.Exit(EXIT_DEFECT)
             except InputError as full:  # the device of stdout
                 error = full
         if isinstance(error, (typer.Exit, BrokenPipeError, SystemExit, GeneratorExit)):

@@ -186,22 +186,22 @@ def make_dataset(
         bytes=size,
         skipped=reasons.total(),
         skipped_for=dict(reasons),
-        broken_meshes=dict(own.broken) if own else {},
+        unusable_meshes=dict(own.unusable) if own else {},
         scenes_per_second=len(new) / seconds,
         samples_per_second=len(new) * options["views"] * options["resolution"] ** 2 * options["spp"] / seconds,
     )
 
 
 def own_meshes(console: Console, folder: Path, split: Any) -> "OwnMeshes":
-    """The user's meshes for this split; prints how many there are and which are broken."""
+    """The user's meshes for this split; prints how many there are and which are not usable."""
     from rfcli.synth import find_meshes
 
     own = find_meshes(folder, split, console.detail)
     console.print(
         f"{len(own.names)} meshes in {folder} for {split}; {own.others} more belong to other splits, "
-        f"{len(own.broken)} are broken and left out."
+        f"{len(own.unusable)} cannot be used and are left out."
     )
-    for name, reason in own.broken.items():
+    for name, reason in own.unusable.items():
         console.print(f"  {name}: {reason}")
     return own
 

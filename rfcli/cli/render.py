@@ -42,7 +42,7 @@ def render(
     scenes: Annotated[
         list[str],
         typer.Argument(
-            metavar="SCENE", help="Scenes (.json, .h5), meshes (.obj, .ply, .glb, .stl, .off), folders, globs."
+            metavar="SCENE", help="Scenes (.json, .h5, .glb), meshes (.obj, .ply, .glb, .stl, .off), folders, globs."
         ),
     ],
     mechanism_options: MechanismOptions,
@@ -79,6 +79,22 @@ def render(
             help="Decimate meshes until the scene has at most this many triangles.",
         ),
     ] = "4k",
+    detail: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COUNT",
+            rich_help_panel=INPUT,
+            help="Cut triangles where a texture or colour varies, up to this many. (default: each has its mean colour)",
+        ),
+    ] = None,
+    backdrop: Annotated[
+        bool,
+        typer.Option(
+            "--backdrop",
+            rich_help_panel=INPUT,
+            help="Place a file that has cameras or lights on the backdrop, without them.",
+        ),
+    ] = False,
     up: Annotated[
         Literal["auto", "y", "z"],
         typer.Option(
@@ -164,6 +180,7 @@ def render(
     Files have the name of the scene, with -view0, -view1, ... if it has several cameras.
     Several pictures are also shown together in contact-sheet.png.
     A mesh is placed on a backdrop: floor, wall, light and camera.
+    A glTF file with cameras or lights is rendered with them, without backdrop.
 
     --compare also writes NAME-compare.png: reference, picture and error, with
     PSNR, SSIM, HDR-FLIP, and LPIPS if torchvision's cache has its backbone.
@@ -178,7 +195,16 @@ def render(
     Example: rf render "scenes/*.json" more-scenes/ --view 0,2 --out pictures
     """
     collect_rarely()
+    named, refused = {Path(name) for name in scenes}, list[str]()
     with Console("render", json=json, quiet=quiet, verbose=verbose) as console:
+
+        def leave_out(path: Path, error: InputError) -> None:
+            """Leaves out a file that was found in a folder or by a pattern; one that was named ends the command."""
+            if path in named:
+                raise error
+            refused.append(str(path))
+            console.error(in_options(str(error)))
+
         from rfcli.cli.render_video import chosen_motion, make_videos
         from rfcli.cli.scene_tables import show_scenes
         from rfcli.pictures import DisplaySettings
@@ -195,14 +221,18 @@ def render(
             raise InputError("--compare is for pictures; render the video without it.")
         views = camera_numbers(view) if view is not None else (0,) if motion else None
         _, limit = triangle_range("--max-triangles", max_triangles)
-        inputs = read_inputs(find_files(scenes), views, up, limit, allow_outside)
-        for note in (note for item in inputs for note in item.notes):
+        cuts = triangle_range("--detail", detail)[1] if detail is not None else None
+        files_found = find_files(scenes)
+        inputs = read_inputs(files_found, views, up, limit, allow_outside, cuts, backdrop, leave_out)
+        if not inputs:
+            raise InputError(f"None of the {len(files_found)} files can be read; see above.")
+        for note in (note for item in inputs for note in item.placed.notes):
             console.print(in_options(note))
         if save_scene and len(inputs) > 1:
             raise InputError(f"--save-scene {save_scene} takes one scene, not {len(inputs)}; render them one by one.")
         if show_scene:
             shown = show_scenes(console, inputs)
-            console.receipt("cpu", save_official(inputs[0], save_scene), scenes=shown)
+            console.receipt("cpu", save_official(inputs[0], save_scene), scenes=shown, refused=refused)
             return
         for item in inputs:
             for sentence in scene_warnings(item.scene, item.views):
@@ -237,7 +267,7 @@ def render(
             used = {"model": entry, "precision": network.precision, "compiled": compiled}
         if reference:
             used["compared_with"] = reference.title
-        console.receipt(renderer.device, [*saved, *files], **used, views=entries)
+        console.receipt(renderer.device, [*saved, *files], **used, views=entries, refused=refused)
 
 
 def load_network(

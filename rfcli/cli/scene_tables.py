@@ -19,10 +19,13 @@ def show_scenes(console: Console, inputs: "Sequence[SceneInput]") -> list[dict[s
 
     entries = []
     for item in inputs:
-        inventory = scene_inventory(item.scene, item.path)
+        inventory = scene_inventory(item.scene, item.path, item.placed.objects)
         console.print(f"{item.path}: {len(item.scene):,} triangles")
+        for sentence in item.placed.mapping:
+            console.print(sentence)
         show_inventory(console, inventory)
-        entries.append({"scene": item.path, "triangles": len(item.scene), **asdict(inventory)})
+        notes = [*item.placed.notes, *item.placed.mapping]
+        entries.append({"scene": item.path, "triangles": len(item.scene), **asdict(inventory), "notes": notes})
     return entries
 
 

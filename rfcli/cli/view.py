@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from rfcli.cli.console import Console
+from rfcli.cli.errors import in_options
 from rfcli.cli.mechanism_options import ATTENTION_NAMES, MechanismOptions, with_mechanism_options
 from rfcli.cli.options import INPUT, OUTPUT, ConfigFile, Device, Json, Out, Quiet, Seed, Verbose, finite, triangle_range
 from rfcli.cli.receipts import model_entry
@@ -132,8 +133,8 @@ def view(
         if len(inputs) != 1:
             raise InputError(f"`scene` {scene} stands for {len(inputs)} scenes; give one of them.")
         item = inputs[0]
-        for note in item.notes:
-            console.print(note)
+        for note in item.placed.notes:
+            console.print(in_options(note))
         for sentence in scene_warnings(item.scene, item.views):
             console.warn(f"{item.path}: {sentence}")
         network = load_network(console, model, attention, mechanism_options, resolution, precision, device, seed)

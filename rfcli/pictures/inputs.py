@@ -1,16 +1,17 @@
 """The scenes to render: files found from paths, folders and patterns, the cameras chosen, and the names of pictures."""
 
 import glob
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from rfcli.errors import InputError
 from rfcli.scene import MESH_SUFFIXES, SCENE_SUFFIXES, TriangleScene, load
 
 if TYPE_CHECKING:
-    from rfcli.scene import Up
+    from rfcli.scene import PlacedFile, Up
 
 
 def find_files(arguments: Sequence[str]) -> list[Path]:
@@ -63,17 +64,20 @@ class SceneInput:
 
     Attributes:
         path: File of the scene.
-        scene: The scene with all its cameras.
+        placed: The scene with all its cameras, and what is known about its preparation.
         views: Numbers of the cameras to render.
         names: Names of their pictures, without folder and suffix.
-        notes: Sentences about the preparation of a mesh, such as its decimation.
     """
 
     path: Path
-    scene: TriangleScene
+    placed: "PlacedFile"
     views: Sequence[int]
     names: Sequence[str]
-    notes: Sequence[str] = ()
+
+    @property
+    def scene(self) -> TriangleScene:
+        """The scene with all its cameras."""
+        return self.placed.scene
 
     def with_chosen_cameras(self) -> TriangleScene:
         """The scene with the cameras to render only."""
@@ -85,14 +89,24 @@ def with_cameras(scene: TriangleScene, views: Sequence[int]) -> TriangleScene:
     return replace(scene, c2w=scene.c2w[list(views)], fov=scene.fov[list(views)])
 
 
+def refuse(path: Path, error: InputError) -> NoReturn:
+    """Raises the error: no file is left out."""
+    raise error
+
+
 def read_inputs(
     paths: Sequence[Path],
     views: Sequence[int] | None = None,
     up: "Up" = "auto",
     max_triangles: int = 4096,
     allow_outside: bool = False,
+    detail: int | None = None,
+    backdrop: bool = False,
+    on_refused: Callable[[Path, InputError], None] = refuse,
 ) -> list[SceneInput]:
     """Read all scenes before the first is rendered, so that an error in the last is found at once.
+
+    Pictures are named after their files, with the suffix where two files differ in it only.
 
     Args:
         paths: Scene and mesh files.
@@ -100,19 +114,28 @@ def read_inputs(
         up: Vertical axis of meshes.
         max_triangles: Limit for a mesh with its backdrop; larger meshes are decimated.
         allow_outside: As in `rfcli.load_scene`.
+        detail: As in `rfcli.scene.place_file`.
+        backdrop: As in `rfcli.scene.place_file`.
+        on_refused: Called with a file that cannot be read, and the reason; if it returns, the file is left out.
 
     Raises:
         InputError: A file cannot be read, a camera does not exist, or two pictures have the same name.
     """
-    inputs = []
-    for path in paths:
-        if path.suffix.lower() in MESH_SUFFIXES:
-            from rfcli.scene import place_on_backdrop
+    from rfcli.scene import PlacedFile
 
-            placed = place_on_backdrop(path, up, max_triangles)
-            inputs.append(_with_names(path, placed.scene, views, placed.notes))
-        else:
-            inputs.append(_with_names(path, load(path, allow_outside), views))
+    inputs, stems = [], Counter(path.stem for path in paths)
+    for path in paths:
+        stem = path.stem if stems[path.stem] == 1 else f"{path.stem}-{path.suffix[1:]}"
+        try:
+            if path.suffix.lower() in MESH_SUFFIXES:
+                from rfcli.scene import place_file
+
+                placed = place_file(path, up, max_triangles, detail, backdrop)
+            else:
+                placed = PlacedFile(load(path, allow_outside))
+            inputs.append(_with_names(path, stem, placed, views))
+        except InputError as error:
+            on_refused(path, error)
     names = [name for item in inputs for name in item.names]
     duplicates = [name for name in names if names.count(name) > 1]
     if duplicates:
@@ -120,11 +143,11 @@ def read_inputs(
     return inputs
 
 
-def _with_names(path: Path, scene: TriangleScene, views: Sequence[int] | None, notes: Sequence[str] = ()) -> SceneInput:
-    cameras = len(scene.c2w)
+def _with_names(path: Path, stem: str, placed: "PlacedFile", views: Sequence[int] | None) -> SceneInput:
+    cameras = len(placed.scene.c2w)
     absent = [view for view in views or () if view >= cameras]
     if absent:
         raise InputError(f"`view` {absent[0]}: {path} has {cameras} cameras, numbered from 0; lower it.")
     chosen = range(cameras) if views is None else views
-    names = [path.stem if cameras == 1 else f"{path.stem}-view{number}" for number in chosen]
-    return SceneInput(path, scene, chosen, names, notes)
+    names = [stem if cameras == 1 else f"{stem}-view{number}" for number in chosen]
+    return SceneInput(path, placed, chosen, names)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rfcli.runtime.lazy_imports import lazy_attributes
 
 if TYPE_CHECKING:
-    from rfcli.scene.backdrop import Up, place_on_backdrop
+    from rfcli.scene.backdrop import PlacedFile, Up
+    from rfcli.scene.formats.place import place_file
     from rfcli.scene.inventory import Inventory, scene_inventory
     from rfcli.scene.storage import load, save
     from rfcli.scene.triangle_scene import (
@@ -35,11 +36,12 @@ __all__ = [
     "SCENE_SUFFIXES",
     "SPECULAR",
     "Inventory",
+    "PlacedFile",
     "TriangleScene",
     "Up",
     "light_indices",
     "load",
-    "place_on_backdrop",
+    "place_file",
     "save",
     "scene_inventory",
     "scene_warnings",
@@ -51,7 +53,8 @@ SCENE_SUFFIXES = (".json", *HDF5_SUFFIXES)
 MESH_SUFFIXES = (".obj", ".ply", ".glb", ".gltf", ".stl", ".off")
 
 _MODULES = {
-    **dict.fromkeys(("Up", "place_on_backdrop"), "backdrop"),
+    **dict.fromkeys(("PlacedFile", "Up"), "backdrop"),
+    "place_file": "formats.place",
     **dict.fromkeys(("Inventory", "scene_inventory"), "inventory"),
     **dict.fromkeys(("load", "save"), "storage"),
     **dict.fromkeys(("DIFFUSE", "EMISSION", "FLAT_NORMAL", "NORMAL", "ROUGHNESS", "SPECULAR"), "triangle_scene"),

@@ -1,7 +1,7 @@
 """A backdrop for a mesh without a scene: floor, wall, light and camera as in the published templates."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -9,12 +9,16 @@ import numpy.typing as npt
 import trimesh
 
 from rfcli.errors import InputError
+from rfcli.scene.formats.appearance import Materials
+from rfcli.scene.formats.contents import Contents, Floats, Indices
+from rfcli.scene.formats.detail import MIN_COVERAGE, painted
 from rfcli.scene.formats.faces import outward_faces, welded_mesh
-from rfcli.scene.formats.read import read_contents
+from rfcli.scene.formats.surface import NORMALS, surface_of
+from rfcli.scene.formats.transfer import transferred
 from rfcli.scene.formats.upright import vertical_axis, with_z_up
 from rfcli.scene.geometry import face_normals, look_at
 from rfcli.scene.mesh import remesh
-from rfcli.scene.shading import corner_normals, smooth
+from rfcli.scene.shading import corner_normals, smooth, smooth_corner_normals
 from rfcli.scene.triangle_scene import (
     DIFFUSE,
     EMISSION,
@@ -44,88 +48,123 @@ LIGHT_POSITION = 2.3 * np.array([-0.35, -0.55, 0.76])
 LIGHT_RADIANCE = 2500.0
 
 
-@dataclass(frozen=True)
-class MeshOnBackdrop:
-    """The scene, and notes for the user: the mesh was decimated, or it is coarse."""
+@dataclass(frozen=True, eq=False)
+class PlacedFile:
+    """A scene made from a file of another program.
+
+    Attributes:
+        scene: The scene.
+        notes: Sentences about what was decimated, approximated or left out.
+        mapping: Sentences about what became what, for those who ask.
+        objects: Name and triangles of each part; empty if they were decimated together.
+    """
 
     scene: TriangleScene
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    mapping: tuple[str, ...] = ()
+    objects: Sequence[tuple[str, Indices]] = ()
 
 
-def place_on_backdrop(path: Path, up: Up = "auto", max_triangles: int = 4096) -> MeshOnBackdrop:
-    """Read a mesh and place it on a lit backdrop: standing on the floor, matte, smooth up to a crease of 30 degrees.
+def on_backdrop(
+    contents: Contents, suffix: str, up: Up = "auto", max_triangles: int = 4096, detail: int | None = None
+) -> PlacedFile:
+    """Place the meshes of a file on a lit backdrop: standing on the floor, smooth up to a crease of 30 degrees.
 
     Args:
-        path: A mesh file.
+        contents: What the file says; its cameras and lights are not used. Parts without colours are beige.
+        suffix: Of the file; tells the usual vertical axis.
         up: Vertical axis of the mesh. "auto": y for glTF, as it specifies; y for .obj and z for others, unless the mesh
             stands clearly better on the other one.
         max_triangles: Limit for the whole scene; a mesh with more faces is decimated by quadric error, as far as it
             can be.
+        detail: Cut triangles in which the material varies, up to this number of triangles of the mesh.
 
     Returns:
         The scene, with notes.
 
     Raises:
-        InputError: The file cannot be read, or has no faces with an area.
+        InputError: The file has no faces with an area.
     """
+    surroundings = backdrop_pieces()
+    budget = max(max_triangles, detail or 0) - sum(len(triangles) for triangles, _ in surroundings)
+    if budget < MIN_FACES:
+        raise InputError(f"`max_triangles` {max_triangles} leaves {budget} for the mesh; give at least 1024.")
+    axis, reason = vertical_axis(contents, suffix) if up == "auto" else (up, "")
+    contents = outward_faces(with_z_up(contents, axis), seen_from=np.subtract(CAMERA, TARGET))
+    notes = [*([reason] if reason else []), *contents.notes]
+    if not contents.parts:
+        raise InputError("the mesh has no faces with an area; export it again.")
+    mesh = welded_mesh(contents)
+    fewer, said = within_budget(mesh, budget)
+    notes += said
+    if len(fewer.faces) == len(mesh.faces):
+        surface = surface_of(contents.parts, smooth_corner_normals(mesh))
+        surface, material = painted(surface, min(detail, budget) if detail else detail, notes)
+        part = surface.part
+        triangles, normals = on_floor(surface.triangles), surface.corners[..., NORMALS]
+    else:
+        shaded = smooth(fewer)
+        triangles, normals = np.asarray(shaded.triangles), corner_normals(shaded)
+        material, there = _material_of(contents, mesh, triangles)
+        part, triangles, normals = np.empty(0, np.int64), on_floor(triangles)[there], normals[there]
+    pieces = [(triangles, normals, material)] + [
+        (corners, np.repeat(face_normals(corners)[:, None], 3, axis=1), np.repeat(row, len(corners), axis=0))
+        for corners, row in surroundings
+    ]
+    corners, vn, rows = (np.concatenate(arrays).astype(np.float32) for arrays in zip(*pieces, strict=True))
+    pose, fov = look_at(CAMERA, TARGET)[None].astype(np.float32), np.array([FOV], dtype=np.float32)
+    scene = TriangleScene(corners, vn, rows, pose, fov)
+    names = [entry.name or f"part {number}" for number, entry in enumerate(contents.parts)]
+    objects = [(name, np.flatnonzero(part == number)) for number, name in enumerate(names) if len(part)]
+    if objects:
+        objects.append(("backdrop", np.arange(len(triangles), len(scene))))
+    return PlacedFile(scene, tuple(notes), (), objects)
+
+
+def backdrop_pieces() -> list[tuple[FloatArray, FloatArray]]:
+    """Triangles [N, 3, 3] and material [1, 13] of floor, wall and light."""
     size, floor = BACKDROP_SIZE, FLOOR_HEIGHT
-    surroundings = [
+    return [
         (grid((size, 0, 0), (0, size, 0), (0, 0, floor)), material_row((0.6, 0.6, 0.58))),
         (grid((size, 0, 0), (0, 0, size), (0, 0.5, floor + size / 2)), material_row((0.4, 0.5, 0.6))),
         (light()[None], material_row((1.0, 1.0, 1.0), LIGHT_RADIANCE)),
     ]
-    budget = max_triangles - sum(len(triangles) for triangles, _ in surroundings)
-    if budget < MIN_FACES:
-        raise InputError(f"`max_triangles` {max_triangles} leaves {budget} for the mesh; give at least 1024.")
-    contents = read_contents(path)
-    axis, reason = vertical_axis(contents, path.suffix) if up == "auto" else (up, "")
-    contents = outward_faces(with_z_up(contents, axis), seen_from=np.subtract(CAMERA, TARGET))
-    notes = [f"{path}: {note}" for note in [*([reason] if reason else []), *contents.notes]]
-    if not contents.parts:
-        raise InputError(f"{path}: the mesh has no faces with an area; export it again.")
-    mesh, decimation = within_budget(path, welded_mesh(contents), budget)
-    notes += decimation
-    place_on_floor(mesh)
-    shaded = smooth(mesh)
-    parts = [(np.asarray(shaded.triangles), material_row((0.75, 0.6, 0.45))), *surroundings]
-    normals: list[npt.NDArray[np.floating]] = [
-        corner_normals(shaded),
-        *(np.repeat(face_normals(triangles)[:, None], 3, axis=1) for triangles, _ in surroundings),
-    ]
-    scene = TriangleScene(
-        triangles=np.concatenate([triangles for triangles, _ in parts]).astype(np.float32),
-        vn=np.concatenate(normals).astype(np.float32),
-        material=np.concatenate([np.repeat(row, len(triangles), axis=0) for triangles, row in parts]),
-        c2w=look_at(CAMERA, TARGET)[None].astype(np.float32),
-        fov=np.array([FOV], dtype=np.float32),
-    )
-    return MeshOnBackdrop(scene, tuple(notes))
 
 
-def within_budget(path: Path, mesh: trimesh.Trimesh, budget: int) -> tuple[trimesh.Trimesh, list[str]]:
+def _material_of(contents: Contents, mesh: trimesh.Trimesh, coarse: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Material of the triangles of a decimated mesh that are there [M, 13], and which of all these are."""
+    surface = surface_of(contents.parts)
+    look = Materials(surface.parts).appearance(surface)
+    low, high = (f(np.asarray(mesh.triangles).reshape(-1, 3), axis=0) for f in (np.min, np.max))
+    own_low, own_high = (f(surface.triangles.reshape(-1, 3), axis=0) for f in (np.min, np.max))
+    scale = (high - low).max() / (own_high - own_low).max()
+    at_mesh = (surface.triangles - (own_low + own_high) / 2) * scale + (low + high) / 2
+    values = transferred(np.column_stack([look.material, look.coverage]), at_mesh, coarse)
+    there = values[:, -1] >= MIN_COVERAGE
+    return values[there, :-1], there
+
+
+def within_budget(mesh: trimesh.Trimesh, budget: int) -> tuple[trimesh.Trimesh, list[str]]:
     """The mesh with at most `budget` faces, or as few as decimation leaves, and notes for the user."""
-    faces, notes = len(mesh.faces), []
+    faces = len(mesh.faces)
     if faces > budget:
         fewer = remesh(mesh, budget)
         if 0 < len(fewer.faces) <= budget:
-            mesh = fewer
-            notes.append(f"{path}: {faces:,} faces decimated to {len(mesh.faces):,}; at most {budget:,} fit.")
-        else:
-            notes.append(
-                f"{path}: the {faces:,} faces share too few vertices to be decimated to {budget:,}, all of them stay."
-            )
-    elif faces < MIN_FACES:
-        notes.append(f"{path}: the mesh has only {faces} faces, and models compute light per triangle; subdivide it.")
-    return mesh, notes
+            return fewer, [f"{faces:,} faces decimated to {len(fewer.faces):,}; at most {budget:,} fit."]
+        return mesh, [f"the {faces:,} faces share too few vertices to be decimated to {budget:,}, all of them stay."]
+    if faces < MIN_FACES:
+        return mesh, [f"the mesh has only {faces} faces, and models compute light per triangle; subdivide it."]
+    return mesh, []
 
 
-def place_on_floor(mesh: trimesh.Trimesh) -> None:
-    """Scale the mesh and move it to the centre of the floor, in place."""
-    low, high = mesh.bounds
-    mesh.apply_translation([*-(low + high)[:2] / 2, -low[2]])
-    radius = np.linalg.norm(mesh.vertices[:, :2], axis=1).max()
-    mesh.apply_scale(min(MESH_SIZE / (high - low).max(), MESH_RADIUS / max(radius, 1e-9)))  # type: ignore[no-untyped-call]
-    mesh.apply_translation([0, 0, FLOOR_HEIGHT + FLOOR_GAP])
+def on_floor(triangles: Floats) -> Floats:
+    """Triangles [N, 3, 3] scaled and moved to the centre of the floor."""
+    points = triangles.reshape(-1, 3)
+    low, high = points.min(axis=0), points.max(axis=0)
+    foot = np.array([*(low + high)[:2] / 2, low[2]])
+    radius = np.linalg.norm(points[:, :2] - foot[:2], axis=1).max()
+    scale = min(MESH_SIZE / (high - low).max(), MESH_RADIUS / max(radius, 1e-9))
+    return np.asarray((triangles - foot) * scale + (0, 0, FLOOR_HEIGHT + FLOOR_GAP))
 
 
 def grid(along: tuple[float, ...], across: tuple[float, ...], centre: tuple[float, ...]) -> FloatArray:

@@ -65,18 +65,24 @@ class Inventory:
     warnings: Sequence[str]
 
 
-def scene_inventory(scene: TriangleScene, path: Path) -> Inventory:
+def scene_inventory(
+    scene: TriangleScene, path: Path, objects: Sequence[tuple[str, npt.NDArray[np.int64]]] = ()
+) -> Inventory:
     """Contents of a scene.
 
     Args:
         scene: The scene.
         path: The file it was read from; a .json file names its objects.
+        objects: Names and triangles of its objects, where they are known already.
 
     Returns:
         The inventory.
     """
-    by_object = path.suffix == ".json"
-    parts = _objects(scene, path) if by_object else _materials(scene)
+    by_object = path.suffix.lower() == ".json" or bool(objects)
+    if objects:
+        parts = [_part(scene, name, members) for name, members in objects if len(members)]
+    else:
+        parts = _objects(scene, path) if by_object else _materials(scene)
     warnings = [*scene_warnings(scene, range(len(scene.c2w))), *training_range_warnings(scene)]
     return Inventory(by_object, parts, _lights(scene), _cameras(scene), warnings)
 

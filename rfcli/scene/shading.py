@@ -30,8 +30,27 @@ def smooth(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
     A mesh whose edges are all sharper than the crease (a tetrahedron) stays unchanged: all of it is smoothed, as in
     the official converter.
     """
-    if len(mesh.face_adjacency) == 0:
+    groups = _smoothing_groups(mesh)
+    if groups is None:
         return mesh.copy()
+    smoothed: trimesh.Trimesh = mesh.submesh(groups, only_watertight=False, append=True)  # type: ignore[assignment]
+    return smoothed
+
+
+def smooth_corner_normals(mesh: trimesh.Trimesh) -> npt.NDArray[np.float64]:
+    """[F, 3, 3] the normals of `smooth` at the corners of each face, in the order of the mesh."""
+    groups = _smoothing_groups(mesh)
+    if groups is None:
+        return corner_normals(mesh)
+    normals = np.empty((len(mesh.faces), 3, 3))
+    normals[np.concatenate(groups)] = corner_normals(smooth(mesh))
+    return normals
+
+
+def _smoothing_groups(mesh: trimesh.Trimesh) -> list[Indices] | None:
+    """Faces of each smoothing group; None if all of the mesh is one group."""
+    if len(mesh.face_adjacency) == 0:
+        return None
     facets = [np.sort(facet) for facet in mesh.facets if mesh.area_faces[facet].sum() > LARGE_FACET * mesh.area]
     free = np.ones(len(mesh.faces), dtype=bool)
     free[[face for facet in facets for face in facet]] = False
@@ -40,10 +59,8 @@ def smooth(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
     single = free & (np.bincount(label)[label] == 1)
     connected = _by_label(np.flatnonzero(free & ~single), label)
     if not connected and not facets:
-        return mesh.copy()
-    groups = [*connected, *facets, *np.flatnonzero(single)[:, None]]
-    smoothed: trimesh.Trimesh = mesh.submesh(groups, only_watertight=False, append=True)  # type: ignore[assignment]
-    return smoothed
+        return None
+    return [*connected, *facets, *np.flatnonzero(single)[:, None]]
 
 
 def corner_normals(mesh: trimesh.Trimesh) -> npt.NDArray[np.float64]:

@@ -1,11 +1,15 @@
 """`TriangleScene`, the scene that renderers, network and datasets work with, and its separation by light."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from rfcli.errors import InputError
+from rfcli.errors import InputError, InputWarning
+
+if TYPE_CHECKING:
+    import trimesh
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -64,6 +68,40 @@ class TriangleScene:
             object.__setattr__(self, name, array)
         if sizes["N"] == 0:
             raise InputError("The scene has no triangles; add an object with faces.")
+
+    @classmethod
+    def from_trimesh(
+        cls,
+        source: "trimesh.Trimesh | trimesh.Scene",
+        up: Literal["y", "z"] = "z",
+        max_triangles: int = 4096,
+        detail: int | None = None,
+        backdrop: bool = True,
+    ) -> "TriangleScene":
+        """A scene of what trimesh has loaded or built, with its colours, materials and textures.
+
+        Args:
+            source: A mesh, or a scene, whose cameras and lights are not used.
+            up: Its vertical axis.
+            max_triangles: More are decimated.
+            detail: Cut triangles within which the material varies, up to this number of triangles.
+            backdrop: Place it on the lit backdrop; else light and camera are added only.
+
+        Returns:
+            The scene, in [-0.5, 0.5]^3. What was left out or approximated is said in a UserWarning each.
+
+        Raises:
+            InputError: The source has no faces, or is neither a mesh nor a scene.
+        """
+        import warnings
+
+        from rfcli.scene.formats.from_trimesh import contents_of
+        from rfcli.scene.formats.place import place_contents
+
+        placed = place_contents(contents_of(source, up), "source", up, max_triangles, detail, backdrop)
+        for note in placed.notes:
+            warnings.warn(note, InputWarning, stacklevel=2)
+        return placed.scene
 
     def __len__(self) -> int:
         """Number of triangles."""

@@ -1,17 +1,16 @@
 """From a scene description to triangles: meshes placed and shaded, with one row of material per face."""
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import trimesh
 
 from rfcli.errors import InputError
+from rfcli.scene.formats.faces import without_double_faces
 from rfcli.scene.geometry import look_at
-from rfcli.scene.limits import MAX_TRIANGLES
 from rfcli.scene.mesh import normalize, place, read_mesh, remesh
-from rfcli.scene.mesh_size import check_mesh_size
+from rfcli.scene.mesh_paths import check_meshes
 from rfcli.scene.schema import Material, Object, Scene
 from rfcli.scene.shading import corner_normals, flat, separate_groups, shading_groups, smooth
 from rfcli.scene.triangle_scene import (
@@ -51,29 +50,6 @@ def triangulate(description: Scene, path: Path, allow_outside: bool = False) -> 
     )
 
 
-def check_meshes(parts: Sequence[Object], path: Path, allow_outside: bool) -> None:
-    """Check the mesh files of a scene before any of them is read.
-
-    Raises InputError if one is outside the scene's folder (`../`, an absolute path, a symbolic link), or if all of
-    them together declare more triangles than a scene can have.
-    """
-    folder, declared, triangles = path.parent.resolve(), dict[str, int](), 0
-    for part in parts:
-        name, file = part.mesh_path, path.parent / part.mesh_path
-        if name not in declared:
-            if not allow_outside and not file.resolve().is_relative_to(folder):
-                raise InputError(
-                    f"{path}: mesh_path {name} leads outside the scene's folder; move the mesh into it, or set "
-                    "`allow_outside` if you trust the scene."
-                )
-            declared[name] = check_mesh_size(file) if file.is_file() else 0
-        triangles += part.remesh_target_face_num if part.remesh else declared[name]
-        if triangles > MAX_TRIANGLES:
-            raise InputError(
-                f"{path}: its objects have {triangles:,} triangles or more; decimate them to {MAX_TRIANGLES:,} at most."
-            )
-
-
 def shaded_mesh(part: Object, folder: Path) -> trimesh.Trimesh:
     """One object in world space, with vertices split at sharp edges; mesh paths are relative to `folder`."""
     mesh = read_mesh(folder / part.mesh_path)
@@ -83,7 +59,9 @@ def shaded_mesh(part: Object, folder: Path) -> trimesh.Trimesh:
         mesh = remesh(mesh, part.remesh_target_face_num)
     place(mesh, part.transform)
     if part.material.smooth_shading:
-        mesh = smooth(mesh)  # also before flat: random colours follow the order of the smoothing groups
+        mesh = smooth(
+            without_double_faces(mesh)
+        )  # also before flat: random colours follow the order of the smoothing groups
     if part.material.colours_every_triangle or not part.material.smooth_shading:
         return flat(mesh)
     return mesh if part.material.rand_tri_diffuse_seed is None else separate_groups(mesh)

@@ -9,13 +9,15 @@ import numpy as np
 import trimesh
 
 from rfcli.errors import InputError
-from rfcli.scene.mesh import read_mesh
+from rfcli.scene import MESH_SUFFIXES
+from rfcli.scene.formats.faces import outward_faces, welded_mesh
+from rfcli.scene.formats.read import read_contents
+from rfcli.scene.formats.upright import vertical_axis, with_z_up
 from rfcli.scene.mesh_decimation import decimate
 from rfcli.synth.candidates import RejectedError, Split, split_of
 
 OWN_SHARE = 0.5  # of the objects with enough faces
 MIN_OWN_FACES = 100  # below, a user's mesh would not be recognisable
-Y_UP = (".glb", ".gltf")  # formats whose vertical axis is y; all others are assumed to have z up
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,14 @@ class OwnMeshes:
         names: Paths of the usable files relative to the folder, sorted.
         sha256: Hash of names and contents, hexadecimal.
         others: Number of usable files that belong to other splits.
-        broken: Reason why each other mesh file cannot be used, by name.
+        unusable: Reason why each other mesh file cannot be used, by name.
     """
 
     folder: Path
     names: tuple[str, ...]
     sha256: str
     others: int
-    broken: Mapping[str, str]
+    unusable: Mapping[str, str]
 
     def __str__(self) -> str:
         """Identifies the collection by its content, independently of its folder."""
@@ -42,7 +44,7 @@ class OwnMeshes:
 
 
 def find_meshes(folder: Path, split: Split = "train", on_file: Callable[[str], None] = lambda name: None) -> OwnMeshes:
-    """Reads every mesh file below a folder, in any format that trimesh supports, and keeps the usable ones of a split.
+    """Reads every mesh file below a folder, in any format of MESH_SUFFIXES, and keeps the usable ones of a split.
 
     Args:
         folder: The folder.
@@ -57,16 +59,15 @@ def find_meshes(folder: Path, split: Split = "train", on_file: Callable[[str], N
     """
     if not folder.is_dir():
         raise InputError(f"`meshes` {folder} is not a folder; give a folder of mesh files.")
-    suffixes = {f".{name}" for name in trimesh.exchange.load.mesh_formats()}
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
-    names, others, broken, digest = [], 0, {}, hashlib.sha256()
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in MESH_SUFFIXES and path.is_file())
+    names, others, unusable, digest = [], 0, {}, hashlib.sha256()
     for path in files:
         name = path.relative_to(folder).as_posix()
         on_file(name)
         try:
             read_upright(path)
         except InputError as error:
-            broken[name] = str(error).removeprefix(f"{path}: ")
+            unusable[name] = str(error).removeprefix(f"{path}: ")
         else:
             content = path.read_bytes()
             if split_of(content) == split:
@@ -79,9 +80,10 @@ def find_meshes(folder: Path, split: Split = "train", on_file: Callable[[str], N
             f"`meshes` {folder}: its {others} meshes belong to other splits than {split}; give more of them."
         )
     if not names:
-        found = f"only broken meshes ({', '.join(broken)})" if broken else f"no {', '.join(sorted(suffixes))} file"
-        raise InputError(f"`meshes` {folder} holds {found}; give a folder with at least one usable mesh.")
-    return OwnMeshes(folder, tuple(names), digest.hexdigest(), others, broken)
+        name, reason = next(iter(unusable.items()), ("", ""))
+        found = f"no usable mesh ({name}: {reason})" if unusable else f"no {', '.join(MESH_SUFFIXES)} file"
+        raise InputError(f"`meshes` {folder} holds {found.replace('.)', ')')}; give a folder with a usable mesh.")
+    return OwnMeshes(folder, tuple(names), digest.hexdigest(), others, unusable)
 
 
 def own_shape(rng: np.random.Generator, meshes: OwnMeshes, faces: int) -> trimesh.Trimesh:
@@ -96,25 +98,17 @@ def own_shape(rng: np.random.Generator, meshes: OwnMeshes, faces: int) -> trimes
 
 
 def read_upright(path: Path) -> trimesh.Trimesh:
-    """The mesh of a file with z up and longest side 1, without faces of no area; closed meshes have outward normals.
+    """The surface of a file with z up and longest side 1: each face once, with an area, fronts outwards.
 
     Raises InputError if it cannot be read or is not a surface.
     """
-    read = read_mesh(path)
-    mesh = trimesh.Trimesh(np.asarray(read.vertices, float), np.asarray(read.faces), process=False)
-    if path.suffix.lower() in Y_UP:
-        mesh.vertices = mesh.vertices[:, [0, 2, 1]] * (1.0, -1.0, 1.0)
-    if not np.ptp(mesh.vertices[mesh.faces.ravel()], axis=0).max() > 0:
-        raise InputError(f"{path}: the mesh is a single point; export it again.")
-    mesh = _normalised(mesh)
-    mesh.merge_vertices(digits_vertex=6)
-    mesh.update_faces(mesh.nondegenerate_faces(height=1e-7) & mesh.unique_faces())
-    mesh.remove_unreferenced_vertices()
-    if len(mesh.faces) < 4:
-        raise InputError(f"{path}: the mesh has {len(mesh.faces)} faces with an area; at least 4 are needed.")
-    if mesh.is_watertight and mesh.volume < 0:
-        mesh.invert()
-    return _normalised(mesh)
+    contents = read_contents(path)
+    axis, _ = vertical_axis(contents, path.suffix)
+    contents = outward_faces(with_z_up(contents, axis))
+    faces = sum(len(part.faces) for part in contents.parts)
+    if faces < 4:
+        raise InputError(f"{path}: the mesh has {faces} faces with an area; at least 4 are needed.")
+    return _normalised(welded_mesh(contents))
 
 
 def _normalised(mesh: trimesh.Trimesh) -> trimesh.Trimesh:

@@ -18,7 +18,7 @@ from rfcli.pictures.motion import CameraPath
 from rfcli.pictures.renderers import RenderSettings
 from rfcli.pictures.video import check_ffmpeg
 from rfcli.runtime.files import replacing
-from rfcli.scene import HDF5_SUFFIXES, TriangleScene
+from rfcli.scene import HDF5_SUFFIXES, PlacedFile, TriangleScene
 from rfcli.scene.schema import MAX_EMISSION
 from rfcli.viewer.drawing import Settings, Shown
 from rfcli.viewer.edits import EditableScene, SceneEdits
@@ -132,7 +132,7 @@ def save_video(
     """
     check_ffmpeg()
     settings.folder.mkdir(parents=True, exist_ok=True)
-    item = SceneInput(Path(stem), scene, [0], [stem])
+    item = SceneInput(Path(stem), PlacedFile(scene), [0], [stem])
     animation = Animation(settings, item, 0, CameraPath(frames))
     animation.open()
     for finished, _ in enumerate(animation.render_missing(), 1 + frames - len(animation.missing)):

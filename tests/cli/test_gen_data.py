@@ -64,7 +64,7 @@ def test_user_meshes_are_used_and_recorded(rf: Rf, tmp_path: Path) -> None:
     large = ("--views", 1, "--resolution", 16, "--spp", 1, "--triangles", "500-700", "--scenes", 3)
     run = rf("gen-data", *large, "--meshes", "mine", "--workers", 1, "--json")
     assert run.exit_code == 0, run.output
-    assert set(json.loads(run.stdout)["broken_meshes"]) == {"deep/torn.ply"}
+    assert set(json.loads(run.stdout)["unusable_meshes"]) == {"deep/torn.ply"}
     assert "2 meshes in mine for train; 0 more belong to other splits, 1 are broken" in run.stderr
     assert "deep/torn.ply: " in run.stderr
     assert json.loads(Path("data/dataset.json").read_text())["options"]["meshes"].startswith("2 meshes")

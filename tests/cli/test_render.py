@@ -521,3 +521,32 @@ def test_compile_and_preview_exclude_each_other(rf: Rf, scene: Path) -> None:
     assert result.stderr.count("\n") == 1
     assert "--compile" in result.stderr
     assert "--preview" in result.stderr
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_a_folder(rf: Rf, model: Path, tmp_path: Path) -> None:
+    for name in ("a.obj", "a.ply"):
+        trimesh.creation.box().export(tmp_path / name)
+    (tmp_path / "torn.obj").write_text("v 0 0 0\nf 1 2 3\n")
+    options = ["--model", model, "--resolution", 16, "--out", tmp_path / "out", "--device", "cpu"]
+    result = rf("render", tmp_path, *options, "--json", "--quiet")
+    assert result.exit_code == 1
+    assert "torn.obj: line 2: vertex 2" in result.stderr
+    receipt = json.loads(result.stdout)
+    assert receipt["refused"] == [str(tmp_path / "torn.obj")]
+    assert [Path(view["scene"]).name for view in receipt["views"]] == ["a.obj", "a.ply"]
+    assert {"a-obj.png", "a-ply.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    named = rf("render", tmp_path / "a.obj", tmp_path / "torn.obj", *options)
+    assert named.exit_code == 2
+    (tmp_path / "a.obj").unlink()
+    (tmp_path / "a.ply").unlink()
+    none = rf("render", tmp_path, *options)
+    assert none.exit_code == 2
+    assert "None of the 1 files can be read" in none.stderr
+
+
+def test_the_line_about_the_vertical_axis_names_the_option(rf: Rf, model: Path, tmp_path: Path) -> None:
+    trimesh.creation.icosphere().export(tmp_path / "ball.stl")
+    options = ["--model", model, "--resolution", 16, "--out", tmp_path, "--device", "cpu"]
+    result = rf("render", tmp_path / "ball.stl", *options)
+    assert "ball.stl: z is taken as up, as usual in .stl files; --up y changes it." in result.stdout
+    assert "taken as up" not in rf("render", tmp_path / "ball.stl", *options, "--up", "y").stdout

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from rfcli.errors import InputError
-from rfcli.pictures.inputs import camera_numbers, find_files
+from rfcli.pictures.inputs import camera_numbers, find_files, read_inputs
+from tests.support.mesh_files import obj, ply, solids
 
 
 @pytest.fixture
@@ -51,3 +52,23 @@ def test_camera_numbers(text: str, numbers: tuple[int, ...]) -> None:
 def test_other_texts_are_no_camera_numbers(text: str) -> None:
     with pytest.raises(InputError, match="`view`"):
         camera_numbers(text)
+
+
+def test_files_that_differ_in_their_suffix_only_have_pictures_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "a.obj").write_bytes(obj(solids()[0]))
+    (tmp_path / "a.ply").write_bytes(ply(solids()[0]))
+    (tmp_path / "b.PLY").write_bytes(ply(solids()[1]))
+    inputs = read_inputs(find_files([str(tmp_path)]))
+    assert [list(item.names) for item in inputs] == [["a-obj"], ["a-ply"], ["b"]]
+
+
+def test_files_that_cannot_be_read_are_left_out_if_the_caller_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.obj").write_bytes(obj(solids()[0]))
+    (tmp_path / "b.obj").write_text("f 1 2 3\n")
+    refused: list[str] = []
+    inputs = read_inputs(find_files([str(tmp_path)]), on_refused=lambda path, error: refused.append(str(error)))
+    assert [item.path.name for item in inputs] == ["a.obj"]
+    assert len(refused) == 1
+    assert "b.obj: line 1" in refused[0]
+    with pytest.raises(InputError, match=r"b\.obj: line 1"):
+        read_inputs(find_files([str(tmp_path)]))

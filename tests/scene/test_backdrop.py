@@ -7,7 +7,7 @@ import pytest
 import trimesh
 
 from rfcli.errors import InputError
-from rfcli.scene import EMISSION, MESH_SUFFIXES, TriangleScene, Up, place_on_backdrop
+from rfcli.scene import EMISSION, MESH_SUFFIXES, TriangleScene, Up, place_file
 from rfcli.scene.backdrop import BACKDROP_CELLS, FLOOR_GAP, FLOOR_HEIGHT, MESH_RADIUS, MESH_SIZE
 
 BACKDROP = 2 * 2 * BACKDROP_CELLS**2 + 1  # triangles of floor, wall and light
@@ -39,7 +39,7 @@ def test_each_format_is_upright_on_the_floor(tmp_path: Path, suffix: str) -> Non
     mesh = long_box()
     if suffix in (".obj", ".glb", ".gltf"):  # of which y is up
         mesh.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, [1, 0, 0]))
-    scene = place_on_backdrop(written(tmp_path / f"box{suffix}", mesh)).scene
+    scene = place_file(written(tmp_path / f"box{suffix}", mesh)).scene
     corners = mesh_triangles(scene).reshape(-1, 3)
     # the longest side, 4, becomes MESH_SIZE; the radius is then 5^0.5 / 2 x MESH_SIZE / 4 < MESH_RADIUS
     half = MESH_SIZE / 4 * np.array([1, 2, 4]) / 2
@@ -50,20 +50,20 @@ def test_each_format_is_upright_on_the_floor(tmp_path: Path, suffix: str) -> Non
 
 @pytest.mark.parametrize(("up", "height"), [("auto", 4), ("z", 4), ("y", 2)])
 def test_up_chooses_the_vertical_axis(tmp_path: Path, up: Up, height: float) -> None:
-    corners = mesh_triangles(place_on_backdrop(written(tmp_path / "box.ply", long_box()), up).scene)
+    corners = mesh_triangles(place_file(written(tmp_path / "box.ply", long_box()), up).scene)
     sides = np.ptp(corners.reshape(-1, 3), axis=0)
     assert sides[2] / sides[0] == pytest.approx(height, rel=1e-4)
 
 
 def test_a_wide_mesh_does_not_touch_the_wall(tmp_path: Path) -> None:
     plate = trimesh.creation.box((4, 4, 0.1)).subdivide().subdivide().subdivide()
-    corners = mesh_triangles(place_on_backdrop(written(tmp_path / "plate.off", plate)).scene)
+    corners = mesh_triangles(place_file(written(tmp_path / "plate.off", plate)).scene)
     assert np.linalg.norm(corners[..., :2], axis=-1).max() == pytest.approx(MESH_RADIUS, rel=1e-5)
 
 
 def test_too_many_faces_are_decimated_with_a_note(tmp_path: Path) -> None:
     path = written(tmp_path / "ball.ply", trimesh.creation.icosphere(5))  # 20,480 faces
-    placed = place_on_backdrop(path, max_triangles=2048)
+    placed = place_file(path, max_triangles=2048)
     assert 1900 < len(placed.scene) <= 2048
     ball = trimesh.Trimesh(
         mesh_triangles(placed.scene).reshape(-1, 3), np.arange(3 * (len(placed.scene) - BACKDROP)).reshape(-1, 3)
@@ -76,17 +76,17 @@ def test_too_many_faces_are_decimated_with_a_note(tmp_path: Path) -> None:
 
 
 def test_only_coarse_meshes_have_a_note(tmp_path: Path) -> None:
-    _, note = place_on_backdrop(written(tmp_path / "box.obj", trimesh.creation.box())).notes
+    _, note = place_file(written(tmp_path / "box.obj", trimesh.creation.box())).notes
     assert "only 12 faces" in note
-    (up,) = place_on_backdrop(written(tmp_path / "ball.obj", trimesh.creation.icosphere(3))).notes
+    (up,) = place_file(written(tmp_path / "ball.obj", trimesh.creation.icosphere(3))).notes
     assert "ball.obj: y is taken as up, as usual in .obj files" in up
-    assert place_on_backdrop(tmp_path / "ball.obj", up="y").notes == ()
+    assert place_file(tmp_path / "ball.obj", up="y").notes == ()
 
 
 def test_inward_faces_are_flipped_and_faces_without_area_removed(tmp_path: Path) -> None:
     ball = trimesh.creation.icosphere(3)
     inside_out = trimesh.Trimesh(ball.vertices, np.concatenate([ball.faces[:, ::-1], [[0, 0, 1]]]), process=False)
-    scene = place_on_backdrop(written(tmp_path / "ball.ply", inside_out)).scene
+    scene = place_file(written(tmp_path / "ball.ply", inside_out)).scene
     corners, normals = mesh_triangles(scene), scene.vn[:-BACKDROP]
     assert len(corners) == len(ball.faces)
     outwards = corners - corners.reshape(-1, 3).mean(axis=0)
@@ -95,7 +95,7 @@ def test_inward_faces_are_flipped_and_faces_without_area_removed(tmp_path: Path)
 
 
 def test_light_is_in_the_published_range_and_camera_sees_the_mesh(tmp_path: Path) -> None:
-    scene = place_on_backdrop(written(tmp_path / "ball.stl", trimesh.creation.icosphere(3))).scene
+    scene = place_file(written(tmp_path / "ball.stl", trimesh.creation.icosphere(3))).scene
     (light,) = scene.triangles[scene.emitters]
     place = light.mean(axis=0)
     assert 2.1 <= np.linalg.norm(place) <= 2.7
@@ -121,17 +121,17 @@ def separate_triangles(faces: int) -> trimesh.Trimesh:
 
 def test_errors_name_file_and_argument(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.obj"):
-        place_on_backdrop(tmp_path / "absent.obj")
+        place_file(tmp_path / "absent.obj")
     (tmp_path / "text.glb").write_text("no mesh")
     with pytest.raises(InputError, match=r"text\.glb"):
-        place_on_backdrop(tmp_path / "text.glb")
+        place_file(tmp_path / "text.glb")
     flat = trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [2, 0, 0]], [[0, 1, 2]], process=False)
     with pytest.raises(InputError, match=r"line\.ply.*area"):
-        place_on_backdrop(written(tmp_path / "line.ply", flat))
+        place_file(written(tmp_path / "line.ply", flat))
     with pytest.raises(InputError, match="`max_triangles` 400"):
-        place_on_backdrop(written(tmp_path / "ball.ply", trimesh.creation.icosphere(2)), max_triangles=400)
+        place_file(written(tmp_path / "ball.ply", trimesh.creation.icosphere(2)), max_triangles=400)
 
 
 def test_triangles_without_common_vertices_are_decimated(tmp_path: Path) -> None:
-    placed = place_on_backdrop(written(tmp_path / "heap.ply", separate_triangles(3000)), max_triangles=1024)
+    placed = place_file(written(tmp_path / "heap.ply", separate_triangles(3000)), max_triangles=1024)
     assert BACKDROP < len(placed.scene) <= 1024

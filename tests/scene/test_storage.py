@@ -142,10 +142,10 @@ def test_missing_file_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_unknown_suffixes_and_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "scene.blend").write_text("")
-    with pytest.raises(InputError, match=r"\.json or \.h5"):
+    with pytest.raises(InputError, match=r"\.blend is not read .*\.json.*open it in Blender"):
         load(tmp_path / "scene.blend")
-    with pytest.raises(InputError, match=r"written as \.h5"):
-        save(random_scene(), tmp_path / "scene.json")
+    with pytest.raises(InputError, match=r"written as \.h5 or \.json"):
+        save(random_scene(), tmp_path / "scene.ply")
     with pytest.raises(InputError, match="no folder"):
         save(random_scene(), tmp_path / "nowhere" / "scene.h5")
 

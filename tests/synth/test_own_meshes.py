@@ -14,7 +14,7 @@ from rfcli.synth.own_meshes import own_shape, read_upright
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three usable meshes in three formats, two of them in sub-folders; three broken meshes; another file."""
+    """Three usable meshes in three formats, two of them in sub-folders; three unusable meshes; another file."""
     (tmp_path / "more" / "deep").mkdir(parents=True)
     pear = trimesh.creation.icosphere(3)
     pear.vertices[:, 2] *= np.where(pear.vertices[:, 2] > 0, 2.0, 1.0)
@@ -40,12 +40,12 @@ def all_for_training(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReq
         monkeypatch.setattr(own_meshes, "split_of", lambda content: "train")
 
 
-def test_usable_meshes_are_found_and_broken_ones_named(folder: Path) -> None:
+def test_usable_meshes_are_found_and_unusable_ones_named(folder: Path) -> None:
     seen: list[str] = []
     found = find_meshes(folder, on_file=seen.append)
     assert found.names == ("more/deep/cup.stl", "more/tower.GLB", "pear.ply")
-    assert set(found.broken) == {"torn.obj", "empty.ply", "more/flat.obj"}
-    assert "0 faces" in found.broken["more/flat.obj"]
+    assert set(found.unusable) == {"torn.obj", "empty.ply", "more/flat.obj"}
+    assert "0 faces" in found.unusable["more/flat.obj"]
     assert len(seen) == 6
 
 
@@ -105,7 +105,7 @@ def test_scenes_contain_the_meshes(folder: Path) -> None:
 
 
 def test_a_folder_without_usable_meshes_is_refused(tmp_path: Path) -> None:
-    for folder, words in ((tmp_path / "gone", "not a folder"), (tmp_path, r"no \.glb")):
+    for folder, words in ((tmp_path / "gone", "not a folder"), (tmp_path, r"no \.obj")):
         with pytest.raises(InputError, match=f"`meshes`.*{words}"):
             find_meshes(folder)
     (tmp_path / "torn.obj").write_text("f 1 2 3\n")

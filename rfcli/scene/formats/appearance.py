@@ -22,7 +22,10 @@ from rfcli.scene.formats.surface import COLOUR, UV, UV1, Surface
 from rfcli.scene.formats.textures import TEXELS_PER_EDGE, Pyramid
 from rfcli.scene.triangle_scene import DIFFUSE, EMISSION, FLAT_NORMAL, NORMAL, ROUGHNESS, SPECULAR
 
-MATTE = Material(base_colour=(0.75, 0.6, 0.45), specular=(0.03, 0.03, 0.03), roughness=0.6)  # of parts without one
+F0 = 0.03  # of materials that a file does not have
+MATTE = Material(  # of parts without one: diffuse 0.75, 0.6, 0.45
+    base_colour=(0.75 / (1 - F0), 0.6 / (1 - F0), 0.45 / (1 - F0)), specular=(F0, F0, F0), roughness=0.6
+)
 WHITE = replace(MATTE, base_colour=(1.0, 1.0, 1.0))  # of parts that have colours only
 MAX_STEPS = 2 * TEXELS_PER_EDGE  # points along an edge of a triangle at which its material is evaluated
 POINTS_AT_ONCE = 1 << 19
@@ -86,7 +89,7 @@ class Materials:
                 mean[share == 0] = rows[share == 0].mean(axis=1)
                 into.material[members[block]] += mean
                 into.coverage[members[block]] = share
-                into.deviation[members[block]] = _deviation(rows, there, mean, share)
+                into.deviation[members[block]] = _deviation(rows, there, mean, share, _within(source, found))
 
     def _textures(self, source: Material) -> dict[str, Pyramid]:
         cutoff = _cutoff(source)
@@ -110,7 +113,7 @@ class Materials:
 def evaluated(
     source: Material, colour: Floats, textures: Mapping[str, npt.NDArray[np.float32]]
 ) -> tuple[Floats, npt.NDArray[np.floating]]:
-    """Rows of material [F, S, 13] and coverage [F, S] at points with vertex colours [F, S, 4] and texels [F, S, 4].
+    """Rows of material [F, S, 13] and coverage [F, S] at points with vertex colours [F, S, 4] and texels [F, S, 5].
 
     The tangent normal, which is the same everywhere, is left 0.
     """
@@ -125,13 +128,13 @@ def evaluated(
             base = base * texel[..., :3]
         else:  # colours are weighted by alpha, which is coverage
             there = (colour[..., 3] * source.opacity > 0) * texel[..., 3]
-            base = base * texel[..., :3] / np.maximum(texel[..., 3:], 1e-6)
+            base = base * texel[..., :3] / np.maximum(texel[..., 3:4], 1e-6)
     metallic, roughness = np.full(alpha.shape, source.metallic), np.full(alpha.shape, source.roughness)
     if "metallic" in textures:
         metallic, roughness = metallic * textures["metallic"][..., 2], roughness * textures["metallic"][..., 1]
     reflectance = np.broadcast_to(np.asarray(source.specular), base.shape)
     if "specular" in textures:
-        reflectance = reflectance * textures["specular"][..., 3:]
+        reflectance = reflectance * textures["specular"][..., 3:4]
     if "specular colour" in textures:
         reflectance = reflectance * textures["specular colour"][..., :3]
     emission = np.broadcast_to(np.asarray(source.emission), base.shape)
@@ -165,7 +168,21 @@ def _cutoff(source: Material) -> float | None:
     return {"opaque": None, "mask": source.alpha_cutoff, "blend": HALF}[source.alpha_mode]
 
 
-def _deviation(rows: Floats, there: npt.NDArray[np.floating], mean: Floats, share: npt.NDArray[np.floating]) -> Floats:
+def _within(source: Material, textures: Mapping[str, npt.NDArray[np.float32]]) -> Floats | float:
+    """[F, S] variance of colours within the texels that were looked up, which are means of finer ones."""
+    factors = {"base": source.base_colour, "emission": tuple(min(value, 1.0) for value in source.emission)}
+    total: Floats | float = 0.0
+    for name in factors.keys() & textures.keys():
+        texel = textures[name].astype(np.float64)
+        weight = np.maximum(texel[..., 3], 1e-6) if name == "base" and _cutoff(source) is not None else 1.0
+        mean = (texel[..., :3] ** 2).mean(axis=-1) / weight**2
+        total = total + np.maximum(texel[..., 4] / weight - mean, 0.0) * float(np.mean(np.square(factors[name])))
+    return total
+
+
+def _deviation(
+    rows: Floats, there: npt.NDArray[np.floating], mean: Floats, share: npt.NDArray[np.floating], within: Floats | float
+) -> Floats:
     """[F] root mean square over points and channels of reflected colour, emission (clipped at 1) and coverage."""
 
     def seen(values: Floats) -> Floats:
@@ -173,5 +190,5 @@ def _deviation(rows: Floats, there: npt.NDArray[np.floating], mean: Floats, shar
             [values[..., DIFFUSE] + values[..., SPECULAR], np.minimum(values[..., EMISSION], 1.0)], axis=-1
         )
 
-    colours = (((seen(rows) - seen(mean)[:, None]) ** 2).sum(-1) * there).mean(axis=1) / 3
-    return np.asarray(np.sqrt(colours + share * (1 - share)))
+    squares = ((seen(rows) - seen(mean)[:, None]) ** 2).sum(axis=-1) / 3 + within
+    return np.asarray(np.sqrt((squares * there).mean(axis=1) + share * (1 - share)))

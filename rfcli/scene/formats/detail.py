@@ -2,13 +2,35 @@
 
 import numpy as np
 
+from rfcli.errors import InputError
 from rfcli.scene.formats.appearance import Appearance, Materials
 from rfcli.scene.formats.contents import Floats
 from rfcli.scene.formats.surface import NORMALS, POSITION, Surface
 from rfcli.scene.geometry import triangle_areas
 
 CUT_ERROR = 0.02  # root mean square deviation of colours within a triangle, 0..1, that is not cut further
+VISIBLE_DEVIATION = 0.1  # within a triangle: above, a picture looks different with its mean
+MIN_COVERAGE = 0.5  # share of a triangle that must be there
 CUT_FRACTION = 0.25  # of the largest error: triangles with more are cut together
+
+
+def painted(surface: Surface, detail: int | None, notes: list[str]) -> tuple[Surface, Floats]:
+    """The triangles that are there and their materials [N, 13]; cut up to `detail` triangles; notes are appended.
+
+    Raises InputError if alpha leaves nothing.
+    """
+    surface, look = cut(surface, Materials(surface.parts), detail or 0)
+    varies = look.deviation > VISIBLE_DEVIATION
+    there = look.coverage >= MIN_COVERAGE
+    if not there.any():
+        raise InputError("all of the file is transparent; make its materials opaque.")
+    if not there.all():
+        notes.append(f"{int((~there).sum()):,} triangles are left out, as they are transparent for the most part.")
+    if varies[there].any() and detail is None:
+        notes.append(
+            f"Colours vary within {int(varies[there].sum()):,} triangles, which get their mean; `detail` 16k cuts them."
+        )
+    return surface.chosen(there), look.material[there]
 
 
 def cut(surface: Surface, materials: Materials, budget: int) -> tuple[Surface, Appearance]:

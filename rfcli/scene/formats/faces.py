@@ -74,9 +74,25 @@ def welded_mesh(contents: Contents) -> trimesh.Trimesh:
     return trimesh.Trimesh(corners.reshape(-1, 3)[first], welded, process=False)
 
 
+def without_double_faces(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """The mesh with the first of the faces on the same three positions, whose vertex normals would cancel otherwise.
+
+    Nothing else is changed; a mesh without double faces is returned as it is.
+    """
+    corners = _centred(np.asarray(mesh.triangles))
+    kept = first_of_equal(weld(corners), np.ones(len(corners), dtype=bool))
+    if kept.all():
+        return mesh
+    return trimesh.Trimesh(mesh.vertices, mesh.faces[kept], process=False)
+
+
 def _unit_corners(contents: Contents) -> Floats:
-    """[F, 3, 3] corners of all faces of all parts, centred on 0, scaled to a longest side of 1."""
-    corners = np.concatenate([part.vertices[part.faces] for part in contents.parts])
+    """[F, 3, 3] corners of all faces of all parts, as `_centred`."""
+    return _centred(np.concatenate([part.vertices[part.faces] for part in contents.parts]))
+
+
+def _centred(corners: Floats) -> Floats:
+    """Corners [F, 3, 3] centred on 0 and scaled to a longest side of 1."""
     low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
     return np.asarray((corners - (low + high) / 2) / (float((high - low).max()) or 1.0))
 

@@ -54,13 +54,13 @@ def read_gltf(path: Path) -> Contents:
     lights = [light for node in nodes for light in _lights(gltf, node)]
     if lights and _by_blender(gltf):
         lights = [_in_watts(light) for light in lights]
-        notes.append("lights: divided by 683 lumens per watt, by which Blender multiplies lights, but not emission")
+        notes.append("Lights are divided by 683 lumens per watt, by which Blender multiplies them, but not emission.")
     for what, count in materials.left_out.items():
-        notes.append(f"{what}: left out, in {count} {'material' if count == 1 else 'materials'}")
+        notes.append(f"Left out in {count} {'material' if count == 1 else 'materials'}: {what}.")
     if gltf.get(gltf.document, "animations", list, []):
-        notes.append("animations: left out; the pose of the file is shown")
+        notes.append("Animations are left out; the pose of the file is shown.")
     if len(gltf.get(gltf.document, "scenes", list, [])) > 1:
-        notes.append("it has several scenes, of which the default one is shown")
+        notes.append("The file has several scenes, of which its default one is shown.")
     return Contents(parts, "y", cameras, lights, list(dict.fromkeys(notes)))
 
 
@@ -84,7 +84,7 @@ def _cameras(gltf: GltfFile, node: Node, notes: list[str]) -> Iterator[FileCamer
     entry = gltf.entry("cameras", index)
     name = str(node.entry.get("name") or entry.get("name") or f"camera {index}")
     if entry.get("type") != "perspective":
-        notes.append(f"camera {name}: left out, as only perspective cameras are rendered")
+        notes.append(f"Camera {name} is left out: only perspective cameras are rendered.")
         return
     lens = gltf.get(entry, "perspective", dict)
     fov = float(np.degrees(gltf.get(lens, "yfov", float)))

@@ -96,7 +96,7 @@ def parts_of(
         if mode not in (TRIANGLES, STRIP, FAN):
             if not 0 <= mode < TRIANGLES:
                 raise gltf.broken(f"meshes[{mesh}] has a primitive of the unknown mode {mode}")
-            notes.append("points and lines: left out")
+            notes.append("Points and lines are left out.")
             continue
         part = _primitive(gltf, node, mesh, primitive, mode, materials)
         part_name = name if len(primitives) == 1 else f"{name}.{number}"

@@ -43,10 +43,12 @@ def decode_image(content: bytes, name: str) -> npt.NDArray[np.uint8]:
                     grey = (np.asarray(image, dtype=np.int64) >> 8).clip(0, 255).astype(np.uint8)
                     return np.stack([grey, grey, grey, np.full_like(grey, 255)], axis=-1)
                 return np.array(image.convert("RGBA"))
-        except InputError:
+        except (InputError, MemoryError):
             raise
-        except MemoryError:
-            raise
+        except Image.DecompressionBombError as error:
+            raise InputError(
+                f"{name}: the image is too large for a texture; scale it down to 8,192 x 8,192 at most."
+            ) from error
         except UnidentifiedImageError as error:
             raise InputError(
                 f"{name}: the texture is not a PNG, JPEG or WebP image; export it as one of them."

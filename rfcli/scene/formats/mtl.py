@@ -11,6 +11,7 @@ from rfcli.scene.formats.images import read_image
 from rfcli.scene.formats.text import as_lines, as_name
 
 MAX_LIBRARY_BYTES = 64_000_000
+MAX_LISTED = 5  # materials in one note
 BLENDER_SPECULAR = 0.08  # reflectance at Ks 1 in files of Blender, which writes the specular level of its shader
 BLENDER_EXPONENT = 1000.0  # Ns at roughness 0 in files of Blender: Ns = 1000 (1 - roughness)^2
 OPTIONS = {"-s": 3, "-o": 3, "-t": 3, "-mm": 2}  # of map_Kd, with up to this many numbers; all others have one word
@@ -54,12 +55,13 @@ def read_libraries(path: Path, libraries: list[bytes], names: list[bytes]) -> tu
     images: dict[Path, Texture] = {}
     for name in names:
         text = as_name(name)
-        entry = entries.get(text) or entries.get(text.split(" #")[0].strip())
+        entry = entries.get(_name(text))
         if entry:
             found[name] = _material(path.parent, text, entry, images, notes)
     absent = [as_name(name) for name in names if name not in found]
     if absent and entries:
-        notes.append(f"Material {absent[0]} is in no MTL file; its faces have the colour of the backdrop's meshes.")
+        listed = ", ".join(absent[:MAX_LISTED]) + (", ..." if len(absent) > MAX_LISTED else "")
+        notes.append(f"In no MTL file, so that their faces are beige: {listed}.")
     return found, list(dict.fromkeys(notes))
 
 
@@ -90,10 +92,15 @@ def _entries(content: bytes) -> dict[str, _Entry]:
     for line in lines:
         keyword, _, argument = as_name(line).replace("\t", " ").strip().partition(" ")
         if keyword.lower() == "newmtl":
-            current = entries.setdefault(argument.strip(), _Entry({}, of_blender))
+            current = entries.setdefault(_name(argument), _Entry({}, of_blender))
         elif keyword and not keyword.startswith("#"):
             current.statements[keyword.lower()] = argument.split(" #")[0].strip()
     return entries
+
+
+def _name(argument: str) -> str:
+    """The name of a material, which may contain blanks, without a comment after it."""
+    return argument.split(" #")[0].strip()
 
 
 def _material(folder: Path, name: str, entry: _Entry, images: dict[Path, Texture], notes: list[str]) -> Material:

@@ -62,13 +62,13 @@ def triangulated(path: Path, vertices: Floats, corners: Indices, sizes: Indices)
 
 def is_convex(points: Floats) -> npt.NDArray[np.bool_]:
     """[P] whether polygons [P, K, 3] turn the same way at all corners, seen along their mean normal."""
-    sides = np.roll(points, -1, axis=1) - points
-    turns = np.cross(np.roll(sides, 1, axis=1), sides)
-    normal = newell_normals(points)
-    length = np.linalg.norm(normal, axis=-1, keepdims=True)
-    normal = np.divide(normal, length, out=np.zeros_like(normal), where=length > 0)
-    longest = (sides**2).sum(-1).max(axis=1)
-    with np.errstate(invalid="ignore"):  # vertices that are not finite are refused later
+    with np.errstate(invalid="ignore", over="ignore"):  # vertices that are not finite are refused later
+        sides = np.roll(points, -1, axis=1) - points
+        turns = np.cross(np.roll(sides, 1, axis=1), sides)
+        normal = newell_normals(points)
+        length = np.linalg.norm(normal, axis=-1, keepdims=True)
+        normal = np.divide(normal, length, out=np.zeros_like(normal), where=length > 0)
+        longest = (sides**2).sum(-1).max(axis=1)
         inwards = np.einsum("pkc,pc->pk", turns, normal) < -CONVEX_TOLERANCE * longest[:, None]
     return np.asarray(~inwards.any(axis=1))
 

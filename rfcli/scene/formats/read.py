@@ -62,8 +62,7 @@ def check_mesh_file(path: Path) -> None:
         raise InputError(f"{path}: meshes are not read from archives; unpack it.")
     if suffix not in MESH_SUFFIXES:
         known = ", ".join(MESH_SUFFIXES)
-        remedy = REMEDIES.get(suffix, "convert it or correct its name")
-        raise InputError(f"{path}: {suffix or 'files without a suffix'} is not read ({known} are); {remedy}.")
+        raise InputError(f"{path}: {suffix or 'files without a suffix'} is not read ({known} are); {remedy(suffix)}.")
     if not path.is_file():
         raise InputError(f"{path}: there is no such mesh; correct the path.")
     try:
@@ -75,6 +74,11 @@ def check_mesh_file(path: Path) -> None:
             pass
     except OSError as error:
         raise InputError(f"{path}: the file cannot be read ({error.strerror}); check its permissions.") from error
+
+
+def remedy(suffix: str) -> str:
+    """What to do with a file of a format that is not read, by its suffix in small letters."""
+    return REMEDIES.get(suffix, "convert it or correct its name")
 
 
 def checked(path: Path, contents: Contents) -> Contents:

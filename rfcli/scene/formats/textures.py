@@ -24,6 +24,8 @@ LINEAR_OF_BYTE = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
 class Pyramid:
     """An image and its halvings, each texel the mean of what it covers, linear, with colours weighted by alpha.
 
+    A fifth channel is the mean square of the colours, so that no variation is lost in the halvings.
+
     Args:
         texture: The texture.
         srgb: Whether rgb is encoded as sRGB.
@@ -39,7 +41,7 @@ class Pyramid:
 
     @staticmethod
     def _base(pixels: npt.NDArray[np.uint8], srgb: bool, cutoff: float | None) -> Singles:
-        """The finest level [H, W, 4], made in blocks of rows, as a large image would not fit into memory in floats."""
+        """The finest level [H, W, 5], made in blocks of rows, as a large image would not fit into memory in floats."""
         table = LINEAR_OF_BYTE if srgb else np.arange(256, dtype=np.float32) / 255
         halvings = 0
         while pixels.shape[0] * pixels.shape[1] >> 2 * halvings > MAX_BASE_TEXELS:
@@ -50,7 +52,8 @@ class Pyramid:
             alpha = rows[..., 3:].astype(np.float32) / 255
             if cutoff is not None:
                 alpha = (alpha >= cutoff).astype(np.float32)
-            block = np.concatenate([table[rows[..., :3]] * (1 if cutoff is None else alpha), alpha], axis=-1)
+            colour = table[rows[..., :3]] * (1 if cutoff is None else alpha)
+            block = np.concatenate([colour, alpha, (colour**2).mean(axis=-1, keepdims=True)], axis=-1)
             for _ in range(halvings):
                 block = _halved(block)
             blocks.append(block)
@@ -63,10 +66,10 @@ class Pyramid:
         return np.asarray(np.linalg.norm((moved - moved[:, [1, 2, 0]]) * (width, height), axis=2).max(axis=1))
 
     def look_up(self, uv: Floats, edge_texels: Floats) -> Singles:
-        """[F, S, 4] texels at points [F, S, 2]; edge_texels [F] decides the level. Texels are squares of one value."""
+        """[F, S, 5] texels at points [F, S, 2]; edge_texels [F] decides the level. Texels are squares of one value."""
         level = np.ceil(np.log2(np.maximum(edge_texels / TEXELS_PER_EDGE, 1))).astype(int)
         level = np.minimum(level, len(self._levels) - 1)
-        values = np.empty((*uv.shape[:2], 4), dtype=np.float32)
+        values = np.empty((*uv.shape[:2], 5), dtype=np.float32)
         for number in np.unique(level):
             chosen, image = level == number, self._levels[number]
             moved = self._moved(uv[chosen])

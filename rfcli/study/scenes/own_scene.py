@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rfcli.errors import InputError
-from rfcli.scene import MESH_SUFFIXES, TriangleScene, load, place_on_backdrop
+from rfcli.scene import MESH_SUFFIXES, TriangleScene, load, place_file
 from rfcli.scene.decimation import decimated
 from rfcli.scene.limits import MAX_TRIANGLES
 from rfcli.study.scenes.tessellation import tessellated
@@ -52,7 +52,7 @@ class OwnScene:
 
 
 def load_own_scene(path: Path, allow_outside: bool = False) -> OwnScene:
-    """Read a scene or mesh file; a mesh is placed on a lit backdrop.
+    """Read a scene or mesh file; a mesh without cameras and lights is placed on a lit backdrop.
 
     Args:
         path: Any file that `rf render` reads.
@@ -65,7 +65,7 @@ def load_own_scene(path: Path, allow_outside: bool = False) -> OwnScene:
         InputError: The file cannot be read.
     """
     if path.suffix.lower() in MESH_SUFFIXES:
-        scene = place_on_backdrop(path, max_triangles=MAX_TRIANGLES).scene
+        scene = place_file(path, max_triangles=MAX_TRIANGLES).scene
     else:
         scene = load(path, allow_outside)
     return OwnScene(path.name, replace(scene, c2w=scene.c2w[:1], fov=scene.fov[:1]))

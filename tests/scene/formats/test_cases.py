@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rfcli.scene import TriangleScene, place_on_backdrop
+from rfcli.scene import TriangleScene, place_file
 from rfcli.scene.backdrop import BACKDROP_CELLS
 from rfcli.scene.formats.read import read_contents
 from rfcli.scene.geometry import face_normals, triangle_areas
@@ -52,7 +52,7 @@ def relative_area(scene: TriangleScene) -> float:
 
 @pytest.mark.parametrize("name", AREAS)
 def test_the_whole_surface_is_there_once(name: str) -> None:
-    mesh = mesh_of(place_on_backdrop(CASES / name).scene)
+    mesh = mesh_of(place_file(CASES / name).scene)
     assert relative_area(mesh) == pytest.approx(AREAS[name], rel=2e-3)
     lengths = np.linalg.norm(mesh.vn, axis=-1)
     np.testing.assert_allclose(lengths, 1, atol=1e-5)
@@ -65,7 +65,7 @@ def test_the_whole_surface_is_there_once(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, area in AREAS.items() if area == CHAIR])
 def test_the_chair_stands_on_its_legs(name: str) -> None:
-    scene = place_on_backdrop(CASES / name).scene
+    scene = place_file(CASES / name).scene
     corners = mesh_of(scene).triangles.reshape(-1, 3)
     low, high = corners.min(axis=0), corners.max(axis=0)
     sides = high - low
@@ -78,7 +78,7 @@ def test_the_chair_stands_on_its_legs(name: str) -> None:
 
 @pytest.mark.parametrize("name", AREAS)
 def test_a_line_says_which_axis_is_up(name: str) -> None:
-    lines = [note for note in place_on_backdrop(CASES / name).notes if "taken as up" in note]
+    lines = [note for note in place_file(CASES / name).notes if "taken as up" in note]
     assert len(lines) == 1
     assert lines[0].startswith(f"{CASES / name}: ")
     assert "`up`" in lines[0]
@@ -102,4 +102,4 @@ def test_colours_of_vertices_are_read() -> None:
 
 
 def _notes(name: str) -> tuple[str, ...]:
-    return place_on_backdrop(CASES / name).notes
+    return place_file(CASES / name).notes
