@@ -61,6 +61,7 @@ PARSED_ONLY = {
     "rf view examples/vase.json": "ends with Ctrl-C",
     "rf view examples/cornell-box.json": "ends with Ctrl-C",
     "rf view examples/vase.json --attention nearfar --resolution 384 --save-scene vase-2.h5": "ends with Ctrl-C",
+    "rf render examples/cornell-box.json --model RenderFormer/renderformer-v2 --vae Qwen/Qwen-Image": "a download",
 }
 CARDS = [path for path in DOCUMENTS if "weights" in path.parts]  # their commands take hours; tests/cli/test_recipes.py
 
@@ -237,6 +238,8 @@ def test_python_blocks_run(
 ) -> None:
     if path.parent.name == "dataset":
         shutil.copytree(request.getfixturevalue("dataset"), "data")
+    if path.parent.name == "v2":
+        shutil.copytree(ROOT / "tests/golden/v2", "tests/golden/v2")
     monkeypatch.syspath_prepend(str(workspace))
     variables: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks("python"):

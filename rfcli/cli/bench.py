@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from rfcli.study import Study, StudySettings
     from rfcli.study.scenes import OwnScene
 
-ARCHITECTURES = ("tiny", "base", "large")  # values of --model without weights; the bundled model then renders pictures
+ARCHITECTURES = (
+    "tiny",
+    "base",
+    "large",
+    "v2-small",
+    "v2-base",
+)  # values of --model without weights; the bundled model then renders pictures
 
 
 @with_mechanism_options
@@ -33,7 +39,7 @@ def bench(
         str,
         typer.Option(
             metavar="SIZE",
-            help="Preset tiny, base or large (swin-large of rf train), a checkpoint folder or a HF id.",
+            help="Preset tiny, base, large (swin-large of rf train), v2-small, v2-base; checkpoint folder or HF id.",
         ),
     ] = "base",
     quality: Annotated[

@@ -28,6 +28,7 @@ from rfcli.cli.startup import collect_rarely
 from rfcli.errors import InputError
 
 if TYPE_CHECKING:
+    from rfcli.model import RenderFormer
     from rfcli.pictures.inputs import SceneInput
     from rfcli.pictures.renderers import NetworkRenderer, Renderer, RenderSettings
 
@@ -161,6 +162,13 @@ def render(
             help="Precision of the view-independent stage; auto measures whether bf16 is faster.",
         ),
     ] = "fp32",
+    vae: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Autoencoder of RenderFormer-V2's textures: a folder, or Qwen/Qwen-Image to download it.",
+        ),
+    ] = None,
     compiled: Annotated[
         bool,
         typer.Option(
@@ -241,7 +249,9 @@ def render(
 
         network: NetworkRenderer | None = None
         if not preview:
-            network = load_network(console, model, attention, mechanism_options, resolution, precision, device, seed)
+            network = load_network(
+                console, model, attention, mechanism_options, resolution, precision, device, seed, vae
+            )
             if compiled:
                 from rfcli.model.rendering import compile_views
 
@@ -279,6 +289,7 @@ def load_network(
     precision: str,
     device: str,
     seed: int,
+    vae: str | None = None,
 ) -> "NetworkRenderer":
     """Load a model (None: the newest run, else the bundled one) and print its name, attention and size."""
     import torch
@@ -303,11 +314,28 @@ def load_network(
     )
     if warning:
         console.warn(f"{warning}: rf finetune --attention {network.config.attention}.")
+    add_scene_encoder(console, network, name, vae)
     renderer = NetworkRenderer(name, network, chosen_precision(precision, next(network.parameters()).device))
     trained = renderer.training_resolution
     if resolution and trained and not trained / 2 <= resolution <= 2 * trained:
         console.warn(f"this model was trained at {trained} pixels, which is far from --resolution {resolution}.")
     return renderer
+
+
+def add_scene_encoder(console: Console, network: "RenderFormer", name: str, vae: str | None) -> None:
+    """Give a RenderFormer-V2 that reads latents its autoencoder and mappers, and say which attention it uses."""
+    from rfcli.model.hub import locate
+    from rfcli.model.v2 import RenderFormerV2, read_scene_encoder
+
+    if not isinstance(network, RenderFormerV2) or network.config.surface != "latents":
+        if vae is not None:
+            raise InputError(f"--vae is for models that read latents, and '{name}' does not; leave it out.")
+        return
+    console.print(
+        "RenderFormer-V2: its published pipeline attends within a window and to sinks (--attention window, the default "
+        "here), its published training code to all tokens (--attention sdpa)."
+    )
+    network.scene_encoder = read_scene_encoder(locate(name), vae, console.print)
 
 
 def newest_model() -> str:

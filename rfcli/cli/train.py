@@ -17,7 +17,8 @@ def train(
     *,
     out: Out = Path("runs/train"),
     model: Annotated[
-        Literal["tiny", "small", "base", "swin-large"], typer.Option(help="Architecture to train.")
+        Literal["tiny", "small", "base", "swin-large", "v2-small", "v2-base"],
+        typer.Option(help="Architecture to train."),
     ] = "tiny",
     training: dict[str, Any],
     tensorboard: TensorBoardFiles = False,
@@ -29,7 +30,7 @@ def train(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train a RenderFormer on a dataset of rf gen-data.
+    """Train a RenderFormer, or a RenderFormer-V2 (v2-small, v2-base), on a dataset of rf gen-data.
 
     Ctrl-C stops the run at any time; the same command resumes it exactly.
 

@@ -204,6 +204,15 @@ class RenderFormerConfig:
         return min(self.rope_dim, self.view_head_dim // (2 * self.rope_coordinates) * 2)
 
     @property
+    def material_channels(self) -> int:
+        """Channels of the materials that the network reads, emission included."""
+        return self.texture_channels
+
+    def for_materials(self) -> "RenderFormerConfig":
+        """The architecture for scenes of constant 13-channel materials; its cost is the same."""
+        return self
+
+    @property
     def image_channels(self) -> int:
         """Channels of the image: red, green, blue and optionally alpha."""
         return 4 if self.include_alpha else 3

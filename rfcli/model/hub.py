@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rfcli.errors import InputError
-from rfcli.model.checkpoint import CONFIG, WEIGHTS, YAML_CONFIG, read_checkpoint
+from rfcli.model.checkpoint import CONFIG, WEIGHTS, YAML_CONFIG, config_path, read_checkpoint
 from rfcli.model.device import pick_device
 from rfcli.model.renderformer import RenderFormer
 from rfcli.model.tensor_files import INDEX_SUFFIX, SUFFIX
@@ -24,6 +24,8 @@ DOWNLOADED = [
     "model-*-of-*.safetensors",
     "model.safetensors.index.json",
 ]  # never a pickle
+TRANSFORMER = "transformer_512"  # the model of a repository of RenderFormer-V2, which has several in subfolders
+MAPPERS = [f"*_mapper/{file}" for file in (CONFIG, WEIGHTS)]
 
 
 def load(name: str | Path, device: str = "auto") -> RenderFormer:
@@ -50,6 +52,8 @@ def locate(name: str) -> Path:
     Args:
         name: A bundled model, a folder, a file of weights (or the index of several) with config.json in the same
             folder, or a Hugging Face id `owner/name` or `owner/name@revision` (a branch, a tag or a commit).
+            `owner/name:folder` is the model in a subfolder. Of a folder or repository of RenderFormer-V2's models it is
+            the one in `transformer_512`.
 
     Returns:
         The folder.
@@ -61,14 +65,17 @@ def locate(name: str) -> Path:
         return Path(str(files("rfcli") / "weights" / BUNDLED[name]))
     path = Path(name)
     if name and path.is_dir():
-        return path
+        return _with_config(path)
     if name.endswith(WEIGHTS_SUFFIXES) and path.is_file():
         return path.parent
     if not name or not name.isprintable():
         raise InputError(f"No model is called {name!r}; give a bundled one, a checkpoint folder, or a Hugging Face id.")
     repository, _, revision = name.partition("@")
-    if repository.count("/") == 1 and not name.startswith((".", "/", "~")) and path.suffix not in (SUFFIX, ".json"):
-        return _download(repository, revision or None)
+    repository, _, subfolder = repository.partition(":")
+    is_file = path.suffix in (SUFFIX, ".json")
+    if repository.count("/") == 1 and not name.startswith((".", "/", "~")) and not is_file:
+        folder = _download(repository, revision or None, subfolder or TRANSFORMER)
+        return _with_config(folder / subfolder)
     bundled = ", ".join(BUNDLED)
     raise InputError(f"No model '{name}': give a bundled one ({bundled}), a checkpoint folder, or a Hugging Face id.")
 
@@ -97,8 +104,17 @@ def _shown_progress(name: str) -> Iterator[dict[str, Any]]:
         yield {"tqdm_class": Reported}
 
 
-def _download(repository: str, revision: str | None) -> Path:
-    """The folder in Hugging Face's cache. Only missing files are fetched, and never a pickle."""
+def _with_config(folder: Path) -> Path:
+    """The folder, or its subfolder `transformer_512` if only that one has a config."""
+    inner = folder / TRANSFORMER
+    return inner if not config_path(folder).exists() and config_path(inner).exists() else folder
+
+
+def _download(repository: str, revision: str | None, subfolder: str) -> Path:
+    """The folder in Hugging Face's cache. Only missing files are fetched, and never a pickle.
+
+    subfolder: the one whose model is fetched, if the repository has several.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -112,7 +128,8 @@ def _download(repository: str, revision: str | None) -> Path:
     wanted = repository if revision is None else f"{repository}@{revision}"
     try:
         with _shown_progress(wanted) as bars:
-            return Path(snapshot_download(repository, revision=revision, allow_patterns=DOWNLOADED, **bars))
+            patterns = [*DOWNLOADED, *(f"{subfolder}/{file}" for file in DOWNLOADED), *MAPPERS]
+            return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns, **bars))
     except HFValidationError:
         raise InputError(f"'{wanted}' is neither a folder nor a valid Hugging Face id.") from None
     except RevisionNotFoundError:

@@ -170,6 +170,10 @@ class RenderFormer(TriangleTokens):
         """Linear radiance, float32, from encoded images log10(1 + radiance); LDR images are returned unchanged."""
         return image if self.config.use_ldr else torch.pow(10.0, image.float().clamp_max(MAX_LOG_RADIANCE)) - 1
 
+    def batch_of(self, scenes: "TriangleScene | Sequence[TriangleScene]") -> SceneBatch:
+        """Scenes as the network's input, on the CPU."""
+        return SceneBatch.from_scenes(scenes)
+
     def context(self, batch: SceneBatch) -> Context:
         """The attention context of the view-independent layers for the S network inputs, with their common plan."""
         return self.transformer.with_plan(key_context(batch, self.config), batch)

@@ -106,7 +106,7 @@ def render_scene(
         if not indices or not all(-count <= index < count for index in indices):
             raise InputError(f"`views` {indices} must be indices of cameras from 0 to {count - 1}.")
         c2w, fov = c2w[:, indices], fov[:, indices]
-    return render_timed(model, SceneBatch.from_scenes(scene), c2w, fov, resolution, precision)[0][0].cpu()
+    return render_timed(model, model.batch_of(scene), c2w, fov, resolution, precision)[0][0].cpu()
 
 
 def _whole_numbers(views: Any) -> list[int]:

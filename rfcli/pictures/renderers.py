@@ -119,11 +119,10 @@ class NetworkRenderer:
         return {"config": self.model.config.to_dict(), "weights": checksum, "precision": self.precision}
 
     def render(self, scene: TriangleScene, resolution: int) -> Iterator[RenderedView]:
-        from rfcli.model import SceneBatch
         from rfcli.model.batch import camera_tensors
         from rfcli.model.rendering import render_views
 
-        batch, (c2w, fov) = SceneBatch.from_scenes(scene), camera_tensors(scene)
+        batch, (c2w, fov) = self.model.batch_of(scene), camera_tensors(scene)
         for image, stage, view in render_views(self.model, batch, c2w, fov, resolution, self.precision):
             seconds = {"view_independent": stage, "view_dependent": view, "total": stage + view}
             # the ELU of the last layer reaches 0.0023 below zero in places without light

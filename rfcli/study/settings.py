@@ -11,7 +11,7 @@ from rfcli.attention import SOFTMAX, names
 from rfcli.errors import InputError
 from rfcli.model import PRESETS, RenderFormerConfig
 from rfcli.model.architectures import build
-from rfcli.model.checkpoint import CONFIG, read_config
+from rfcli.model.checkpoint import config_path, read_config
 from rfcli.model.hub import locate
 from rfcli.model.sequence_parallel import mechanisms_over_processes
 
@@ -93,8 +93,8 @@ class StudySettings:
     """Settings of a study. Two studies with equal settings on one machine measure the same.
 
     Attributes:
-        model: tiny, base, large, a checkpoint folder or a Hugging Face id. Only its architecture matters: time does not
-            depend on the weights, which are random.
+        model: tiny, base, large, v2-small, v2-base, a checkpoint folder or a Hugging Face id. Only its architecture
+            matters: time does not depend on the weights, which are random.
         attentions: The mechanisms.
         triangles: The triangle counts, ascending.
         layers: Number of layers of the view-independent stage that are run. All take the same time, and a softmax layer
@@ -146,7 +146,9 @@ class StudySettings:
     def architecture(self) -> RenderFormerConfig:
         """The config of the whole model."""
         preset = {"large": "swin-large"}.get(self.model, self.model)
-        return PRESETS[preset] if preset in PRESETS else read_config(locate(self.model) / CONFIG)
+        if preset in PRESETS:
+            return PRESETS[preset]
+        return read_config(config_path(locate(self.model))).for_materials()
 
     def curves(self) -> list[Curve]:
         return curves(self.attentions, self.device)

@@ -40,7 +40,7 @@ def new_model(config: RenderFormerConfig, seed: int) -> RenderFormer:
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         for token in (model.tri_token, model.reg_tokens, model.view_transformer.ray_map_patch_token):
-            nn.init.normal_(token, std=STD)
+            nn.init.normal_(token, std=STD)  # the embedding of V2's summaries starts at 0
         if isinstance(model.view_transformer, FirstHitStage):
             light = model.view_transformer.pixel_decoder.light
             assert light.bias is not None

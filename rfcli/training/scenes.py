@@ -149,8 +149,13 @@ def read_dataset(folder: Path, phases: Sequence[Phase], config: RenderFormerConf
         InputError: A phase has too few scenes, its resolution does not fit, too many files cannot be read, or the
             model needs inputs or makes outputs that datasets do not hold.
     """
-    for name, needed in (("use_ldr", False), ("include_alpha", False), ("texture_channels", 13)):
-        if getattr(config, name) != needed:
+    trainable = {
+        "use_ldr": not config.use_ldr,
+        "include_alpha": not config.include_alpha,
+        "texture_channels": config.material_channels == 13,
+    }
+    for name, possible in trainable.items():
+        if not possible:
             raise InputError(
                 f"config field {name} = {getattr(config, name)!r}: such models render, but cannot be trained, since "
                 "datasets hold linear radiance without alpha and materials of 13 channels; use another model."

@@ -21,7 +21,9 @@ from rfcli.pictures.images import read_exr, to_display
 from rfcli.scene import load
 from rfcli.truth import PathTracer
 from tests.cli.conftest import Rf
+from tests.support.model_official import ROOT
 from tests.support.model_scenes import small_model
+from tests.support.v2_encoder import write_v2_checkpoint
 
 
 def render(rf: Rf, *arguments: object) -> dict[str, Any]:
@@ -550,3 +552,21 @@ def test_the_line_about_the_vertical_axis_names_the_option(rf: Rf, model: Path, 
     result = rf("render", tmp_path / "ball.stl", *options)
     assert "ball.stl: z is taken as up, as usual in .stl files; --up y changes it." in result.stdout
     assert "taken as up" not in rf("render", tmp_path / "ball.stl", *options, "--up", "y").stdout
+
+
+@pytest.mark.slow
+def test_scene_file_becomes_a_picture_of_a_v2_model_that_reads_latents(rf: Rf, tmp_path: Path) -> None:
+    folder = write_v2_checkpoint(tmp_path / "published", "transformer_512")
+    scene = ROOT / "examples" / "cornell-box.json"
+    given = rf("render", scene, "--model", folder, "--resolution", 64, "--json")
+    assert given.exit_code == 0, given.output
+    assert "its published training code to all tokens (--attention sdpa)" in given.stderr
+    picture = read_exr("cornell-box.exr")
+    assert np.isfinite(picture).all()
+    (folder / "vae").rename(tmp_path / "vae")
+    missing = rf("render", scene, "--model", folder, "--resolution", 64)
+    assert missing.exit_code == 2
+    assert "give --vae Qwen/Qwen-Image" in missing.stderr
+    named = rf("render", scene, "--model", folder, "--resolution", 64, "--vae", tmp_path / "vae")
+    assert named.exit_code == 0, named.output
+    assert np.array_equal(read_exr("cornell-box.exr"), picture)

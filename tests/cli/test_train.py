@@ -222,3 +222,21 @@ def test_one_scene_is_overfitted_in_minutes(rf: Rf) -> None:
     assert receipt["steps"] == OVERFIT_STEPS
     assert receipt["validation"]["psnr"] > 35
     assert receipt["validation"]["psnr_without_attention"] < 25
+
+
+@pytest.mark.slow
+def test_v2_small_trains_resumes_to_the_same_weights_and_renders(rf: Rf, data: Path) -> None:
+    command = ("train", "--model", "v2-small", "--data", data, *SMALL, "--steps", 4, "--validate-every", 2, "--json")
+    trained = rf(*command)
+    assert trained.exit_code == 0, trained.output
+    assert json.loads(trained.stdout)["model"]["attention"] == "window"
+    weights = Path("runs/train/model.safetensors").read_bytes()
+    max(Path("runs/train/states").iterdir(), key=lambda path: path.name).unlink()
+    resumed = rf(*command)
+    assert json.loads(resumed.stdout)["resumed_from"] == 2
+    assert Path("runs/train/model.safetensors").read_bytes() == weights
+    for options in ((), ("--attention", "nearfar"), ("--half-window", 8)):
+        picture = rf(
+            "render", next((data / "scenes").glob("*.h5")), "--view", 0, "--resolution", 16, *options, "--json"
+        )
+        assert picture.exit_code == 0, picture.output

@@ -66,12 +66,20 @@ def test_id_and_revision_are_passed_to_the_hub(
     expected = small_model().state_dict()
     assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
     assert [(call[0], call[1]["revision"]) for call in downloads] == [(repository, revision)]
-    assert downloads[0][1]["allow_patterns"] == [
-        "config.json",
-        "config.yaml",
-        "model.safetensors",
-        *SHARDS,
-    ]  # no pickle
+    files = ["config.json", "config.yaml", "model.safetensors", *SHARDS]
+    mappers = ["*_mapper/config.json", "*_mapper/model.safetensors"]
+    folder = [f"transformer_512/{file}" for file in files]
+    assert downloads[0][1]["allow_patterns"] == [*files, *folder, *mappers]  # no pickle
+
+
+def test_subfolder_of_an_id_is_requested(folder: Path, downloads: list[tuple[str, dict[str, Any]]]) -> None:
+    folder.rename(folder.parent / "moved")
+    folder.mkdir()
+    (folder.parent / "moved").rename(folder / "transformer_2048")
+    assert locate("someone/model:transformer_2048@v1") == folder / "transformer_2048"
+    assert (downloads[0][0], downloads[0][1]["revision"]) == ("someone/model", "v1")
+    assert "transformer_2048/model.safetensors" in downloads[0][1]["allow_patterns"]
+    assert not any("transformer_512" in pattern for pattern in downloads[0][1]["allow_patterns"])
 
 
 def test_weights_file_may_have_any_name_next_to_its_config(

@@ -21,6 +21,7 @@ DOCUMENTS = sorted(
         ROOT / "README.md",
         *ROOT.glob(".github/*.md"),
         *ROOT.glob("rfcli/*/README.md"),
+        *ROOT.glob("rfcli/model/*/README.md"),
         *ROOT.glob("rfcli/weights/*/README.md"),
         *ROOT.glob("tests/README.md"),
         *ROOT.glob("tests/golden/README.md"),

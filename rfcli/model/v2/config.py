@@ -143,6 +143,16 @@ class RenderFormerV2Config(RenderFormerConfig):
         return window | self.attention_options
 
     @property
+    def material_channels(self) -> int:
+        """Channels of the materials that the network reads, emission included."""
+        return self.texture_channels + 3
+
+    def for_materials(self) -> "RenderFormerV2Config":
+        """The architecture for scenes of constant 13-channel materials: without VAE, environment and volumes."""
+        fields: dict[str, Any] = {"surface": "values", "texture_channels": 10}
+        return dataclasses.replace(self, **fields, use_env_lighting=False, use_volumes=False)
+
+    @property
     def rope_coordinates(self) -> int:
         """Coordinates of a token by which RoPE rotates: those of its centre."""
         return 3
@@ -188,9 +198,7 @@ def is_v2(values: dict[str, Any]) -> bool:
 
 V2 = RenderFormerV2Config()
 
-# The published architecture for the toolkit's own scenes, whose materials are constant on a triangle: it reads their
-# values, without the VAE, and has no encoders of environment maps and volumes.
-V2_BASE = dataclasses.replace(V2, texture_channels=10, surface="values", use_env_lighting=False, use_volumes=False)
+V2_BASE = V2.for_materials()
 
 V2_SMALL = dataclasses.replace(
     V2_BASE,

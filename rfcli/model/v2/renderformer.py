@@ -7,7 +7,7 @@ head and rendering are V1's. The letters in shapes are those of `rfcli.model.ren
 M volume tokens of a scene, L tokens of a sequence: registers, environment, summaries, triangles and volume tokens.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -20,10 +20,12 @@ from rfcli.model.config import RenderFormerConfig
 from rfcli.model.renderformer import RenderFormer
 from rfcli.model.v2.batch import V2Batch
 from rfcli.model.v2.config import RenderFormerV2Config
+from rfcli.model.v2.scene_encoder import SceneEncoder
 from rfcli.model.v2.sequence import key_context, padded, scene_orders, surface_features, token_positions
 from rfcli.model.v2.tokens import SceneTokens
 from rfcli.model.view_dependent import SceneEncoding, ViewDependentStage
 from rfcli.model.view_independent import ViewIndependentTransformer
+from rfcli.scene import TriangleScene
 
 
 class SummarisedTransformer(ViewIndependentTransformer):
@@ -56,6 +58,7 @@ class RenderFormerV2(RenderFormer, SceneTokens):
     """
 
     config: RenderFormerV2Config
+    scene_encoder: SceneEncoder | None = None  # of models that read latents; see `read_scene_encoder`
     triangle_stage_class: ClassVar[type[ViewIndependentTransformer]] = SummarisedTransformer
     transformer: SummarisedTransformer
 
@@ -78,10 +81,25 @@ class RenderFormerV2(RenderFormer, SceneTokens):
             return batch
         if self.config.surface != "values":
             raise InputError(
-                "This model reads textures as latents; make its inputs from a scene with "
-                "rfcli.model.v2.SceneEncoder, or give tensors to rfcli.model.v2.network_output."
+                "This model reads textures as latents, not materials; make its inputs with "
+                "rfcli.model.v2.read_scene_encoder, or give tensors to rfcli.model.v2.network_output."
             )
         return V2Batch.of_values(batch)
+
+    def batch_of(self, scenes: TriangleScene | Sequence[TriangleScene]) -> SceneBatch:
+        """Scenes as the network's input, on the CPU.
+
+        Raises:
+            InputError: The model reads latents, and has no `scene_encoder`.
+        """
+        if self.config.surface == "values":
+            return super().batch_of(scenes)
+        if self.scene_encoder is None:
+            raise InputError(
+                "This model reads textures as latents; set its `scene_encoder`, from rfcli.model.v2.read_scene_encoder."
+            )
+        listed = [scenes] if isinstance(scenes, TriangleScene) else scenes
+        return self.scene_encoder.batch(listed, self.config)
 
     def view_independent(self, batch: SceneBatch) -> Tensor:
         """[B, L, C] tokens after the view-independent layers; see `sequence.py` for their order."""

@@ -118,15 +118,19 @@ def key_context(batch: V2Batch, config: RenderFormerV2Config) -> Context:
 
 
 def surface_features(batch: V2Batch, config: RenderFormerV2Config) -> Tensor:
-    """[B, L, 7] position, mean normal and kind of token, by which mechanisms pool tokens; normals of volumes are 0."""
-    normals = batch.vn.float().mean(2)
+    """[B, L, 10] position, kind of token, mean normal and log10(1 + emission), by which mechanisms pool tokens.
+
+    Normals of volumes are 0. Latents of textures are not among the features: what they stand for is not known here.
+    """
+    assert batch.light_strength is not None
+    normals, strength = batch.vn.float().mean(2), batch.light_strength.float()
     kinds = torch.full_like(normals[..., :1], TRIANGLE)
-    surface = torch.nn.functional.pad(torch.cat([normals, kinds], -1), (0, 0, 0, batch.volumes.shape[1]))
-    surface[:, batch.mask.shape[1] :, 3] = VOLUME
-    front = surface.new_zeros(config.num_register_tokens + environment_tokens(batch, config), 4)
+    surface = torch.nn.functional.pad(torch.cat([kinds, normals, strength], -1), (0, 0, 0, batch.volumes.shape[1]))
+    surface[:, batch.mask.shape[1] :, 0] = VOLUME
+    front = surface.new_zeros(config.num_register_tokens + environment_tokens(batch, config), surface.shape[-1])
     scenes = []
     for order, values in zip(scene_orders(batch, config.summary_block_size), surface, strict=True):
         summaries = order.summarised(values)
-        summaries[:, 3] = SUMMARY
+        summaries[:, 0] = SUMMARY
         scenes.append(order.sequence(front, summaries, values))
     return torch.cat([token_positions(batch, config), padded(scenes)], -1)
