@@ -28,7 +28,7 @@ MATTE = Material(  # of parts without one: diffuse 0.75, 0.6, 0.45
 )
 WHITE = replace(MATTE, base_colour=(1.0, 1.0, 1.0))  # of parts that have colours only
 MAX_STEPS = 2 * TEXELS_PER_EDGE  # points along an edge of a triangle at which its material is evaluated
-POINTS_AT_ONCE = 1 << 19
+POINTS_AT_ONCE = 1 << 15  # few enough for the cache of a processor
 HALF = 0.5  # alpha at which transparent surfaces are cut: triangles are opaque
 
 
@@ -78,7 +78,7 @@ class Materials:
             weights = _points(count)
             group = np.flatnonzero(steps == count)
             for block in np.array_split(group, max(1, len(group) * len(weights) // POINTS_AT_ONCE)):
-                at = np.einsum("sk,fkc->fsc", weights, corners[block])
+                at = weights @ corners[block]
                 found = {
                     name: pyramid.look_up(_uv(at, pyramid.texture), texels[name][block])
                     for name, pyramid in textures.items()

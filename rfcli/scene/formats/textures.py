@@ -8,7 +8,7 @@ from rfcli.scene.formats.contents import Floats, Texture, Wrap
 Singles = npt.NDArray[np.float32]
 
 MAX_BASE_TEXELS = 1 << 22  # of the finest level that is kept (64 MB); larger images are averaged down to it
-TEXELS_PER_EDGE = 16  # along the longest edge of a triangle, at most, on the level where it is looked up
+TEXELS_PER_EDGE = 8  # along the longest edge of a triangle, at most, on the level where it is looked up
 ROWS_AT_ONCE = 256
 
 
