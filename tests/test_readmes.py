@@ -30,6 +30,7 @@ from tests.support.documents import (
     parse_script,
     yaml_command,
 )
+from tests.support.glb_files import studio
 
 COMMANDS = [command for block in blocks("sh") for command in commands(block)]
 TORCHRUN = ["torchrun", "--nproc-per-node", "--no-python"]
@@ -45,6 +46,7 @@ SMALLER = {
     "view": "--no-open",
     "data": "",
     "doctor": "",
+    "scene": "",
 }
 # Commands that need a network, a cluster, files of the reader, or hours: they are only parsed.
 PARSED_ONLY = {
@@ -94,6 +96,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / folder).mkdir()
         shutil.copytree(ROOT / "examples/meshes", tmp_path / folder / "meshes")
         shutil.copy(ROOT / "examples/vase.json", tmp_path / folder / f"{folder}-vase.json")
+    studio().write(tmp_path / "kitchen.glb")
     for block in blocks("yaml"):
         (tmp_path / yaml_command(block)[0]).write_text(block.text)
     for block in blocks("python"):

@@ -24,8 +24,8 @@ TEST_DIRECTION = np.array([0.2718, 0.1414, 0.9517])  # of the rays of the overla
 def random_objects(rng: np.random.Generator, faces: int, meshes: OwnMeshes | None = None) -> list[Piece]:
     """Objects with at most `faces` faces in total, apart from each other, above the floor and inside the walls.
 
-    With `meshes`, half of the objects with enough faces are made from them. Raises RejectedError if one of the meshes
-    cannot be decimated to its budget, or if objects overlap.
+    With `meshes`, half of the objects with enough faces are made from them, in their own colours if they have any.
+    Raises RejectedError if one of the meshes cannot be decimated to its budget, or if objects overlap.
     """
     most = min(3, faces // 40)
     count = int(rng.integers(1, max(1, most) + 1))
@@ -33,23 +33,28 @@ def random_objects(rng: np.random.Generator, faces: int, meshes: OwnMeshes | Non
     placed: list[Floats] = []  # x, y, radius of each object, seen from above
     pieces = []
     for share in shares / np.cumsum(shares[::-1])[::-1]:  # of the remaining faces: a shape may use less than its share
-        mesh = _random_mesh(rng, max(20, int(share * faces)), meshes)
+        mesh, own_material = _random_mesh(rng, max(20, int(share * faces)), meshes)
         faces -= len(mesh.faces)
         _rotate(rng, mesh)
         mesh.apply_scale(rng.uniform(*SIZE_RANGES[count]))
         _place(rng, mesh, placed)
         material, smooth = random_material(rng, len(mesh.faces)), bool(rng.random() < 0.5)
+        if own_material is not None:
+            material = own_material
         pieces.append(Piece.from_mesh(mesh, material, smooth, two_sided=not mesh.is_watertight))
     if max_overlap(pieces) > MAX_OVERLAP:
         raise RejectedError("objects in one another")
     return pieces
 
 
-def _random_mesh(rng: np.random.Generator, faces: int, meshes: OwnMeshes | None) -> trimesh.Trimesh:
-    """A procedural shape, or one of the user's meshes."""
+def _random_mesh(
+    rng: np.random.Generator, faces: int, meshes: OwnMeshes | None
+) -> tuple[trimesh.Trimesh, Floats | None]:
+    """A procedural shape, or one of the user's meshes, with the material [F, 13] of its file if it has any."""
     if meshes is not None and faces >= MIN_OWN_FACES and rng.random() < OWN_SHARE:
-        return own_shape(rng, meshes, faces)
-    return random_shape(rng, faces)
+        own = own_shape(rng, meshes, faces)
+        return own.mesh, own.material
+    return random_shape(rng, faces), None
 
 
 def _rotate(rng: np.random.Generator, mesh: trimesh.Trimesh) -> None:

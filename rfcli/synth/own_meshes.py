@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,12 @@ import trimesh
 
 from rfcli.errors import InputError
 from rfcli.scene import MESH_SUFFIXES
+from rfcli.scene.formats.appearance import Materials
+from rfcli.scene.formats.contents import Contents, Floats
 from rfcli.scene.formats.faces import outward_faces, welded_mesh
 from rfcli.scene.formats.read import read_contents
+from rfcli.scene.formats.surface import surface_of
+from rfcli.scene.formats.transfer import transferred
 from rfcli.scene.formats.upright import vertical_axis, with_z_up
 from rfcli.scene.mesh_decimation import decimate
 from rfcli.synth.candidates import RejectedError, Split, split_of
@@ -86,19 +90,52 @@ def find_meshes(folder: Path, split: Split = "train", on_file: Callable[[str], N
     return OwnMeshes(folder, tuple(names), digest.hexdigest(), others, unusable)
 
 
-def own_shape(rng: np.random.Generator, meshes: OwnMeshes, faces: int) -> trimesh.Trimesh:
-    """A random one of the meshes with at most `faces` faces, longest side 1, centred on the origin.
+@dataclass(frozen=True, eq=False)
+class OwnShape:
+    """A mesh of the user: longest side 1, centred on the origin; material [F, 13] of its faces, or None."""
 
-    Raises RejectedError if it cannot be decimated to that number, for example because of many loose parts.
+    mesh: trimesh.Trimesh
+    material: Floats | None
+
+
+def own_shape(rng: np.random.Generator, meshes: OwnMeshes, faces: int) -> OwnShape:
+    """A random one of the meshes with at most `faces` faces, with the material of its file, if that has any.
+
+    Emission is left out: the scene has its own lights. Raises RejectedError if the mesh cannot be decimated to that
+    number, for example because of many loose parts.
     """
-    mesh = decimate(read_upright(meshes.folder / meshes.names[rng.integers(len(meshes.names))]), faces)
+    contents = upright_contents(meshes.folder / meshes.names[rng.integers(len(meshes.names))])
+    mesh = decimate(_normalised(welded_mesh(contents)), faces)
     if not 4 <= len(mesh.faces) <= faces:
         raise RejectedError("own mesh not simple enough")
-    return _normalised(mesh)
+    said = [value for part in contents.parts for value in (part.material, part.colours, part.face_colours)]
+    coloured = any(value is not None for value in said)
+    material = _material(contents, np.asarray(mesh.triangles)) if coloured else None
+    return OwnShape(_normalised(mesh), material)
+
+
+def _material(contents: Contents, coarse: Floats) -> Floats:
+    """Material [F, 13] of the faces [F, 3, 3] of a decimated mesh with longest side 1, centred on the origin."""
+    dark = [
+        replace(part, material=part.material and replace(part.material, emission=(0.0, 0.0, 0.0), unlit=False))
+        for part in contents.parts
+    ]
+    surface = surface_of(dark)
+    rows = Materials(dark).appearance(surface).material
+    low, high = surface.triangles.min(axis=(0, 1)), surface.triangles.max(axis=(0, 1))
+    return transferred(rows, (surface.triangles - (low + high) / 2) / (high - low).max(), coarse)
 
 
 def read_upright(path: Path) -> trimesh.Trimesh:
     """The surface of a file with z up and longest side 1: each face once, with an area, fronts outwards.
+
+    Raises InputError if it cannot be read or is not a surface.
+    """
+    return _normalised(welded_mesh(upright_contents(path)))
+
+
+def upright_contents(path: Path) -> Contents:
+    """The contents of a file with z up, each face once, with an area, front outwards.
 
     Raises InputError if it cannot be read or is not a surface.
     """
@@ -108,7 +145,7 @@ def read_upright(path: Path) -> trimesh.Trimesh:
     faces = sum(len(part.faces) for part in contents.parts)
     if faces < 4:
         raise InputError(f"{path}: the mesh has {faces} faces with an area; at least 4 are needed.")
-    return _normalised(welded_mesh(contents))
+    return contents
 
 
 def _normalised(mesh: trimesh.Trimesh) -> trimesh.Trimesh:

@@ -4,6 +4,7 @@ Writes texture-detail.png: a globe with a painted map, cut where the map varies,
 near-far attention at 4k, 16k and 64k triangles, beside path tracing of the last. Prints triangles and seconds.
 """
 
+import argparse
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,6 +66,7 @@ def globe(rows: int = 24, columns: int = 48) -> GlbFile:
 
 def main() -> None:
     """Render the globe at each count."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     model = rfcli.load_model("tiny", attention="nearfar")
     pictures = []
     with TemporaryDirectory() as folder:

@@ -9,7 +9,8 @@ import trimesh
 from rfcli.errors import InputError
 from rfcli.synth import SceneOptions, find_meshes, own_meshes, random_scene
 from rfcli.synth.candidates import SPLITS, RejectedError
-from rfcli.synth.own_meshes import own_shape, read_upright
+from rfcli.synth.own_meshes import OwnMeshes, own_shape, read_upright
+from tests.support.glb_files import GlbFile, ball
 
 
 @pytest.fixture
@@ -79,12 +80,31 @@ def test_shapes_keep_their_budget_and_depend_on_the_seed_alone(folder: Path) -> 
     found = find_meshes(folder)
     volumes = set()
     for seed in range(12):
-        first, again = (own_shape(np.random.default_rng(seed), found, 200) for _ in range(2))
+        first, again = (own_shape(np.random.default_rng(seed), found, 200).mesh for _ in range(2))
         assert (first.vertices == again.vertices).all()
         assert len(first.faces) <= 200
         assert first.extents.max() == pytest.approx(1.0)
         volumes.add(round(first.volume, 6))
     assert len(volumes) == 3
+
+
+def test_colours_of_a_file_are_those_of_its_faces(tmp_path: Path) -> None:
+    """A glowing red and a blue ball in one GLB: faces are red on the left, blue on the right, and none emits."""
+    glb = GlbFile()
+    for place, colour in ((-1.5, (1, 0, 0)), (1.5, (0, 0, 1))):
+        surface = {"baseColorFactor": [*colour, 1], "metallicFactor": 0, "roughnessFactor": 0.3}
+        material = glb.add("materials", {"pbrMetallicRoughness": surface, "emissiveFactor": [1, 1, 1]})
+        glb.node(mesh=glb.mesh(**ball(), material=material), translation=[place, 0, 0])
+    glb.write(tmp_path / "balls.glb")
+    found = OwnMeshes(tmp_path, ("balls.glb",), "", 0, {})
+    shape = own_shape(np.random.default_rng(0), found, 400)
+    assert shape.material is not None
+    left = shape.mesh.triangles_center[:, 0] < 0
+    assert 100 < left.sum() < 300
+    np.testing.assert_allclose(shape.material[left, :3], [(0.96, 0, 0)] * left.sum(), atol=1e-6)
+    np.testing.assert_allclose(shape.material[~left, :3], [(0, 0, 0.96)] * (~left).sum(), atol=1e-6)
+    np.testing.assert_allclose(shape.material[:, 3:7], [(0.04, 0.04, 0.04, 0.3)] * len(left), atol=1e-6)
+    assert (shape.material[:, 10:] == 0).all()
 
 
 def test_a_mesh_of_many_loose_parts_is_rejected(tmp_path: Path) -> None:
