@@ -109,11 +109,12 @@ class V2Batch(SceneBatch):
         )
 
     def to(self, device: torch.device) -> "V2Batch":
-        """The batch on a device, geometry in float32."""
+        """The batch on a device, in float32 but for textures, which are large."""
         moved = {field.name: getattr(self, field.name) for field in fields(self)}
         tensors = {name: value.to(device) for name, value in moved.items() if isinstance(value, Tensor)}
-        for name in {"triangles", "vn", "volume_position"} & tensors.keys():
-            tensors[name] = tensors[name].float()
+        for name, tensor in tensors.items():
+            if tensor.is_floating_point() and name != "texture":
+                tensors[name] = tensor.float()
         return replace(self, **tensors)  # type: ignore[arg-type]
 
     @property

@@ -50,6 +50,14 @@ def test_exchanging_both_kinds_of_environment_latents_has_no_effect() -> None:
 
 
 @torch.no_grad()
+def test_inputs_in_half_precision_equal_their_values_in_float32() -> None:
+    model, scene = random_v2_model(), random_v2_scene(20, volumes=3)
+    half = {name: value.half() if value.is_floating_point() else value for name, value in scene.items()}
+    rounded = {name: value.float() if value.is_floating_point() else value for name, value in half.items()}
+    assert torch.equal(network_output(model, half, 64), network_output(model, rounded, 64))
+
+
+@torch.no_grad()
 def test_masked_volumes_equal_none() -> None:
     model, scene = random_v2_model(), random_v2_scene(20, volumes=9)
     scene["volume_mask"] = torch.zeros_like(scene["volume_mask"])
