@@ -18,8 +18,10 @@ from rfcli.scene.formats.contents import Contents, Floats, Indices, Material, Pa
 from rfcli.scene.formats.mtl import read_libraries
 from rfcli.scene.formats.polygons import triangulated
 from rfcli.scene.formats.text import as_lines, as_name, as_numbers, first_wrong_number
+from rfcli.scene.limits import MAX_TRIANGLES
 
 COMMENT = re.compile(rb"(?:^|\s)#.*")
+MAX_VERTICES = 3 * MAX_TRIANGLES  # of which the faces of a mesh can use each once
 LEFT_OUT = {b"l": "lines", b"p": "points", b"surf": "curved surfaces", b"curv": "curves"}
 
 
@@ -126,6 +128,8 @@ def _scanned(path: Path, content: bytes) -> _Lines:
             words[key] += split[1:]
             sizes[key].append(len(split) - 1)
             numbers[key].append(number)
+            if len(numbers[key]) > MAX_VERTICES:
+                raise InputError(f"{path}: the file has more than {MAX_VERTICES:,} vertices; decimate the mesh.")
         elif key in (b"f", b"fo"):  # fo: faces of the first versions of the format
             corners = split[1:]
             if b"-" in line:

@@ -83,6 +83,12 @@ def read_ply(path: Path) -> Contents:
     """
     content = path.read_bytes()
     order, elements, start = _header(path, content)
+    for element in elements:
+        if element.rows > len(content):
+            raise InputError(
+                f"{path}: the header declares {element.rows:,} rows of {element.name}, but the file has "
+                f"{len(content):,} bytes; export the mesh again."
+            )
     if order:
         tables = _binary_tables(path, content, start, order, elements)
     else:
@@ -345,7 +351,7 @@ def _text_tables(path: Path, text: bytes, elements: list[_Element]) -> dict[str,
 
 def _text_lists(path: Path, words: list[bytes], at: int, element: _Element) -> tuple[Table, int]:
     values = _numbers(path, element, words[at:])
-    whole = np.where(np.isfinite(values), values, -1).astype(np.int64).tolist()
+    whole = np.where(np.abs(values) < 2**53, values, -1).astype(np.int64).tolist()
     offsets = np.empty((len(element.properties), element.rows), dtype=np.int64)
     sizes = np.ones((len(element.properties), element.rows), dtype=np.int64)
     lists, position = [bool(property.count) for property in element.properties], 0

@@ -10,7 +10,7 @@ from rfcli.errors import InputError
 from rfcli.scene.formats.contents import Floats, Indices
 
 CONVEX_TOLERANCE = 1e-9  # of the squared longest side: corners that turn inwards by less are rounding errors
-MAX_CONCAVE_CORNERS = 1 << 16  # of a concave polygon: ear clipping costs the square of it at worst
+MAX_CONCAVE_CORNERS = 1 << 14  # of a concave polygon: ear clipping takes seconds for one that crosses itself
 
 
 def triangulated(path: Path, vertices: Floats, corners: Indices, sizes: Indices) -> tuple[Indices, Indices]:
@@ -41,8 +41,14 @@ def triangulated(path: Path, vertices: Floats, corners: Indices, sizes: Indices)
             owners.append(members)
             continue
         points = vertices[corners[local]]
-        convex = is_convex(points)
-        fan = np.array([(0, 1, 2), (2, 3, 0)] if size == 4 else [(0, i, i + 1) for i in range(1, size - 1)])
+        inward = inward_corners(points)
+        if size == 4:  # a diagonal through the corner that turns inwards, if there is one
+            local[inward[:, 1] | inward[:, 3]] = np.roll(local[inward[:, 1] | inward[:, 3]], -1, axis=1)
+            triangles.append(local[:, [(0, 1, 2), (2, 3, 0)]].reshape(-1, 3))
+            owners.append(np.repeat(members, 2))
+            continue
+        convex = ~inward.any(axis=1)
+        fan = np.array([(0, i, i + 1) for i in range(1, size - 1)])
         triangles.append(local[convex][:, fan].reshape(-1, 3))
         owners.append(np.repeat(members[convex], size - 2))
         if size > MAX_CONCAVE_CORNERS and not convex.all():
@@ -60,8 +66,8 @@ def triangulated(path: Path, vertices: Floats, corners: Indices, sizes: Indices)
     return found[order], owner[order]
 
 
-def is_convex(points: Floats) -> npt.NDArray[np.bool_]:
-    """[P] whether polygons [P, K, 3] turn the same way at all corners, seen along their mean normal."""
+def inward_corners(points: Floats) -> npt.NDArray[np.bool_]:
+    """[P, K] where polygons [P, K, 3] turn against their own sense, seen along their mean normal."""
     with np.errstate(invalid="ignore", over="ignore"):  # vertices that are not finite are refused later
         sides = np.roll(points, -1, axis=1) - points
         turns = np.cross(np.roll(sides, 1, axis=1), sides)
@@ -69,8 +75,7 @@ def is_convex(points: Floats) -> npt.NDArray[np.bool_]:
         length = np.linalg.norm(normal, axis=-1, keepdims=True)
         normal = np.divide(normal, length, out=np.zeros_like(normal), where=length > 0)
         longest = (sides**2).sum(-1).max(axis=1)
-        inwards = np.einsum("pkc,pc->pk", turns, normal) < -CONVEX_TOLERANCE * longest[:, None]
-    return np.asarray(~inwards.any(axis=1))
+        return np.asarray(np.einsum("pkc,pc->pk", turns, normal) < -CONVEX_TOLERANCE * longest[:, None])
 
 
 def newell_normals(points: Floats) -> Floats:

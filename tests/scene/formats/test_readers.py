@@ -44,6 +44,13 @@ PLY_HEAD = (
         ("a.ply", PLY_HEAD.split("element face")[0] + "end_header\n0 0 0 1 0 0 0 1 0\n", "point cloud"),
         ("a.ply", ply(solids()[0])[:-3], "ends in face 7 of 8, at byte"),
         ("a.ply", ply(solids()[0])[:300], "ends at byte 300, after"),
+        (
+            "a.ply",
+            PLY_HEAD.replace(
+                "element vertex", "element camera 999999999999\nproperty list uchar int a\nelement vertex"
+            ),
+            "declares 999,999,999,999 rows of camera, but the file has",
+        ),
         ("a.stl", b"short", "5 bytes are too few"),
         ("a.stl", stl_binary(solids()[0], count=99), "byte 80 says 99 triangles, but the file ends after 20"),
         ("a.stl", stl_text(solids()[0]).replace(b"vertex 3", b"vertex three", 1), "line \\d+: vertex three"),
@@ -217,3 +224,10 @@ def test_colours_of_plain_off_vertices_need_the_right_range(tmp_path: Path) -> N
     (part,) = read_contents(tmp_path / "a.off").parts
     assert part.colours is not None
     assert 0 <= part.colours.min() <= part.colours.max() <= 1
+
+
+def test_too_many_vertices_are_refused_while_the_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rfcli.scene.formats.obj.MAX_VERTICES", 2)
+    (tmp_path / "a.obj").write_text(CORNERS + "f 1 2 3\n")
+    with pytest.raises(InputError, match="more than 2 vertices"):
+        read_contents(tmp_path / "a.obj")
