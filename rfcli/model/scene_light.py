@@ -164,8 +164,9 @@ class SceneLight:
             normal=normal,
             face_normal=face,
             to_camera=-direction,
-            # A rough surface blurs what it mirrors: highlights there are at least as wide as its own lobe.
-            roughness=torch.maximum(self.material[triangle][:, ROUGHNESS].squeeze(-1), points.roughness[rows]),
+            # A rough surface blurs what it mirrors. Single rays do not find highlights that are narrower than its lobe
+            # reliably, so highlights there are made wider by it: the widths alpha add.
+            roughness=(self.material[triangle][:, ROUGHNESS].squeeze(-1) ** 2 + points.roughness[rows] ** 2).sqrt(),
             pixel=points.pixel[rows],
             ray=torch.arange(len(rows), device=rows.device),
             rays=torch.ones_like(rows),
