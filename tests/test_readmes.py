@@ -59,6 +59,8 @@ PARSED_ONLY = {
     "rf gen-data --triangles 256-64k --curriculum --out large": "minutes",
     "rf train --phases 64:6000:256-1k,128:2000": "hours",
     "rf train --dry-run": "needs images of 64 pixels",
+    "rf train --data s3://bucket/data": "a bucket of the reader",
+    "rf train --data hf://datasets/user/data": "a dataset of the reader",
     "rf render examples/cornell-box.json --preview": "OpenGL",
     "rf view examples/vase.json": "ends with Ctrl-C",
     "rf view examples/cornell-box.json": "ends with Ctrl-C",

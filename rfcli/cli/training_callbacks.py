@@ -30,7 +30,7 @@ class ConsoleCallbacks:
 
     def on_step(self, step: int, losses: dict[str, float]) -> None:
         self.view.add_step(losses)
-        self.progress.advance(note=f"loss {losses['loss']:.4f}")
+        self.progress.advance(note=f"loss {losses['loss']:.4f}, {losses['loading']:.1%} waiting for data")
         if step in (ends := phase_ends(self.phases)[:-1]):
             self.console.print(describe_phase(self.phases, ends.index(step) + 1))
 

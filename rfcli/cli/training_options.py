@@ -17,6 +17,7 @@ from rfcli.training.phases import Phase
 Options = TypeVar("Options", bound=TrainOptions)
 
 MIN_RESOLUTION, MAX_RESOLUTION = 8, 4096
+AS_TEXT = ("triangles", "phases", "workers")  # options with a notation of their own
 PHASE_NOTATION = "RESOLUTION:STEPS or RESOLUTION:STEPS:LOW-HIGH, as in 64:4000:256-1k,128:2000"
 
 # The options of both commands that are not part of `TrainOptions`.
@@ -67,7 +68,17 @@ def training_options(kind: type[Options], given: dict[str, Any], out: Path, seed
         values["phases"] = parse_phases(values["phases"], values["triangles"])
     else:
         del values["phases"]
+    values["workers"] = parse_workers(values["workers"])
     return kind(**values, out=out, seed=seed)
+
+
+def parse_workers(text: str | None) -> int | None:
+    """Number of worker processes from text; None for "auto" and for no text. Raises InputError for other text."""
+    if text is None or text.strip() == "auto":
+        return None
+    if not re.fullmatch(r"\s*\d{1,4}\s*", text):
+        raise InputError(f"--workers '{text}' is not a number of processes; give auto, 0, 1, 2, ....")
+    return int(text)
 
 
 def parse_phases(text: str, triangles: tuple[int, int] | None = None) -> tuple[Phase, ...]:
@@ -97,18 +108,18 @@ def _parse_phase(text: str, triangles: tuple[int, int] | None) -> Phase:
 
 
 def _parameter(spec: "Field[Any]", kind: Any) -> inspect.Parameter:
-    """An option. `triangles` and `phases` are given as text; None = not given."""
+    """An option. Some are given as text; None = not given."""
     info = spec.metadata
-    as_text = spec.name in ("triangles", "phases")
+    as_text = spec.name in AS_TEXT
     default = None if as_text else spec.default
-    kind = str if as_text else kind
+    kind = str if as_text or spec.name == "data" else kind
     help_text = f"{info['help']} (default: {info['default_text']})" if info["default_text"] else info["help"]
     option = typer.Option(
         *(info["flags"] or (f"--{spec.name.replace('_', '-')}",)),
         help=help_text,
         metavar=info["metavar"],
-        min=info["min"],
-        max=info["max"],
+        min=None if as_text else info["min"],
+        max=None if as_text else info["max"],
         callback=finite if kind is float and info["max"] is not None else None,
         envvar=info["envvar"],
         rich_help_panel=info["panel"],

@@ -24,6 +24,7 @@ from rfcli.model import RenderFormer
 from rfcli.runtime.processes import Processes
 from rfcli.training.callbacks import CallbackList, TrainingCallbacks
 from rfcli.training.dry_run import estimate
+from rfcli.training.loader import worker_count
 from rfcli.training.loop import fit
 from rfcli.training.options import TrainOptions
 from rfcli.training.phases import phase_at
@@ -63,11 +64,12 @@ def train_and_report(
         summary_writer()
     state = None if dry_run else read_state(options.out, options)
     done, phases = state.step if state else 0, options.curriculum
-    data = read_dataset(options.data, phases, model.config, phase_at(phases, done))
+    phase = phase_at(phases, done)
+    data = read_dataset(options.data, phases, model.config)
     if options.overfit:
         data = data.overfitting(options.overfit)
-    padding = padding_share(data.sizes(), options.batch * processes.count, options.seed)
-    _describe(console, model, options, data, padding)
+    padding = padding_share(data.sizes(phase), options.batch * processes.count, options.seed)
+    _describe(console, model, options, data, phase, padding)
     if dry_run:
         with processes.peer_errors():
             _print_estimate(console, Run(model, teacher, data, options, processes))
@@ -104,7 +106,7 @@ def train_and_report(
         perceptual=outcome.perceptual,
         validation=outcome.validation,
         phases=phases,
-        scenes=len(data.train),
+        scenes=len(data.scenes(phase_at(phases, outcome.steps - 1))),
         skipped=len(data.skipped),
         padding=padding,
         loading=outcome.losses.get("loading"),
@@ -112,17 +114,20 @@ def train_and_report(
     )
 
 
-def _describe(console: Console, model: RenderFormer, options: TrainOptions, data: TrainingData, padding: float) -> None:
-    """Print the model, the data and the padding. padding: share of padding in the batches."""
+def _describe(
+    console: Console, model: RenderFormer, options: TrainOptions, data: TrainingData, phase: int, padding: float
+) -> None:
+    """Print the model, the data and the padding. phase: of the first step. padding: share of padding in the batches."""
     parameters = sum(parameter.numel() for parameter in model.parameters())
+    scenes = len(data.scenes(phase))
     console.print(
-        f"{parameters / 1e6:.1f} M parameters, attention {model.config.attention}; {len(data.train)} scenes to train "
-        f"on, {len(data.validation)} held out, {options.resolution} x {options.resolution} pixels."
+        f"{parameters / 1e6:.1f} M parameters, attention {model.config.attention}; {scenes} scenes to train on, "
+        f"{len(data.validation)} held out, {options.resolution} x {options.resolution} pixels."
     )
     if options.phases:
-        console.print(describe_phase(options.phases, data.phase))
+        console.print(describe_phase(options.phases, phase))
     console.detail(f"{padding:.1%} of the triangles in batches are padding.")
-    for fault in data.skipped:
+    for fault in data.skipped.values():
         console.warn(f"a scene is skipped: {fault}")
     if not (options.lpips_weights or backbone_on_disk()):
         console.print(
@@ -132,13 +137,22 @@ def _describe(console: Console, model: RenderFormer, options: TrainOptions, data
 
 
 def _print_estimate(console: Console, run: Run) -> None:
-    found = estimate(run)
+    found = estimate(run, worker_count(run.options.workers, run.data, run.device, console.warn))
     if not run.processes.first:
         return
     console.print(
         f"{found.parameters:,} parameters, {found.peak_bytes / 2**30:.1f} GiB of memory; {found.step_seconds:.2f} s a "
         f"step: {run.options.steps:,} steps would take {found.hours:.2g} hours. Nothing was written."
     )
-    for phase, seconds in zip(run.options.phases, found.phase_seconds, strict=False):
-        console.print(f"{phase.steps:,} steps at {phase.resolution} x {phase.resolution}: {seconds:.2f} s each.")
+    for phase, seconds, making, waiting in zip(
+        run.options.curriculum, found.phase_seconds, found.batch_seconds, found.waiting, strict=True
+    ):
+        if run.options.phases:
+            console.print(f"{phase.steps:,} steps at {phase.resolution} x {phase.resolution}: {seconds:.2f} s each.")
+        console.print(
+            f"A batch takes one process {making:.2g} s to make; with {found.workers} worker processes "
+            f"{waiting:.0%} of a step would be waiting for data."
+        )
+    if found.workers:
+        console.print(f"The worker processes take {found.worker_bytes / 2**30:.1f} GiB of memory beside that.")
     console.receipt(device=str(run.device), outputs=[], dry_run=found)

@@ -65,13 +65,15 @@ class TrainingView:
         return "not yet validated" if self.last_psnr is None else f"{self.last_psnr:.2f} dB, best {self.best:.2f}"
 
     def speed(self) -> str:
-        """Speed, learning rate, gradient norm, padding and loading time of the last steps."""
+        """Speed, learning rate, gradient norm, padding and waiting for data in the last steps."""
         last = self.last
         parts = [f"learning rate {last['rate']:.2g}", f"gradient {last['gradient_norm']:.2g}"]
         seconds = self._times[-1] - self._times[0] if self._times else 0.0
         if seconds > 0:
             parts.insert(0, f"{self.scenes * (len(self._times) - 1) / seconds:.3g} scenes/s")
-        return ", ".join([*parts, f"{last['padding']:.0%} padding", f"{last['loading']:.1%} of the time loading"])
+        return ", ".join(
+            [*parts, f"{last['padding']:.0%} padding", f"{last['loading']:.1%} of the time waiting for data"]
+        )
 
     def __rich__(self) -> RenderableType:
         if not self.last:

@@ -78,7 +78,7 @@ def generate_scenes(
         InputError: The folder cannot be written, or a worker process was killed.
     """
     folder = Path(folder)
-    record, entries = read_record(folder) or {}, read_manifest(folder)
+    record, entries = read_record(folder) or {}, list(read_manifest(folder))
     finished = {entry.index for entry in entries}
     missing = [index for index in shard.indices(scenes) if index not in finished]
     try:

@@ -68,7 +68,7 @@ class _ShardFolder:
     shard: Shard
     asked: int
     record: dict[str, Any]
-    entries: list[Entry]
+    entries: Sequence[Entry]
 
 
 def merge_shards(

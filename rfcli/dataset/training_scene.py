@@ -58,8 +58,11 @@ def at_resolution(sample: Sample, resolution: int) -> TrainingScene:
 
     def smaller(images: npt.NDArray[np.float16]) -> npt.NDArray[np.float16]:
         block = side // resolution
-        blocks = images.reshape(*images.shape[:-3], resolution, block, resolution, block, 3)
-        return np.asarray(blocks.mean((-4, -2), dtype=np.float32).astype(np.float16))
+        if block == 1:
+            return images
+        rows = images.astype(np.float32).reshape(*images.shape[:-3], resolution, block, side, 3).sum(-3)
+        blocks = rows.reshape(*images.shape[:-3], resolution, resolution, block, 3).sum(-2)
+        return np.asarray((blocks / block**2).astype(np.float16))
 
     scene = sample.scene
     layers = None if sample.layers is None else smaller(sample.layers)

@@ -69,6 +69,8 @@ class Processes:
 
     def any(self, device: "torch.device", *flags: bool) -> list[bool]:
         """For each flag, whether it is True in any process."""
+        if self.count == 1:
+            return list(flags)
         import torch
 
         counts = torch.tensor(flags, dtype=torch.float32, device=device)

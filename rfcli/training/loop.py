@@ -1,9 +1,12 @@
 """The training loop: steps, validations, and the files from which an interrupted run resumes."""
 
 import signal
+import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -13,10 +16,11 @@ from rfcli.runtime.processes import SINGLE_PROCESS, Processes
 from rfcli.runtime.signals import deferred_interrupt
 from rfcli.training.callbacks import TrainingCallbacks
 from rfcli.training.health import health, health_warnings
+from rfcli.training.loader import Loader, worker_count
 from rfcli.training.losses import PERCEPTUAL_WEIGHT
 from rfcli.training.options import TrainOptions
-from rfcli.training.phases import phase_ends
-from rfcli.training.run import REPORT_EVERY, Run
+from rfcli.training.phases import phase_at, phase_ends
+from rfcli.training.run import REPORT_EVERY, Run, tf32_products
 from rfcli.training.run_folder import BEST, HISTORY, append_history, truncate_history, write_model, write_state
 from rfcli.training.scenes import TrainingData
 from rfcli.training.state import STATES, TrainState, recorded
@@ -84,13 +88,19 @@ def fit(
     recent: list[dict[str, float]] = []
     validation, done, saved_at = None, first, time.monotonic()
     ends = phase_ends(options.curriculum)
-    with deferred_interrupt(signal.SIGINT, signal.SIGTERM) as interrupted:
+    warn = callbacks.on_warning if processes.first else partial(_warn_from, processes)
+    workers = worker_count(options.workers, data, run.device, warn)
+    with (
+        tf32_products(run.device),
+        deferred_interrupt(signal.SIGINT, signal.SIGTERM) as interrupted,
+        closing(Loader(run.batches, first, options.steps, workers, run.device, warn)) as loader,
+    ):
         for step in range(first, options.steps):
-            faults = run.enter_phase(step)
-            for fault in faults if processes.first else ():
-                callbacks.on_warning(f"a scene is skipped: {fault}")
             start = time.perf_counter()
-            losses = run.step(step)
+            made = next(loader)
+            for fault in data.skip(phase_at(options.curriculum, step), made.faults):
+                warn(f"a scene is skipped: {fault} ({len(data.skipped)} so far)")
+            losses = run.step(step, made, waited=time.perf_counter() - start)
             done, seconds = step + 1, time.perf_counter() - start
             run.seconds += seconds
             recent = [*recent[-REPORT_EVERY + 1 :], losses]
@@ -101,7 +111,10 @@ def fit(
                 if averaged is not None:
                     validation = _validate(run, averaged, done, recent, callbacks)
             overdue = processes.first and time.monotonic() - saved_at >= 60 * options.save_minutes
-            stopping, overdue = processes.any(run.device, interrupted() or processes.orphaned, overdue)
+            flags = (interrupted() or processes.orphaned, overdue)
+            # Processes agree on this in every step, but GPUs would have to wait for each other.
+            agreeing = not run.delayed or due or done % REPORT_EVERY == 0 or processes.count == 1
+            stopping, overdue = processes.any(run.device, *flags) if agreeing else (False, False)
             if due or stopping or overdue:
                 reached = run.state(done)
                 if processes.first:
@@ -109,10 +122,16 @@ def fit(
                 saved_at = time.monotonic()
             if stopping:
                 break
+    run.read_numbers()
     model.eval()
     names = recent[-1].keys() if recent else ()
     means = {name: float(np.mean([losses[name] for losses in recent if name in losses])) for name in names}
     return Outcome(done, means, run.perceptual.description, validation, done < options.steps)
+
+
+def _warn_from(processes: Processes, message: str) -> None:
+    """Print a warning of a process that does not call the callbacks."""
+    print(f"process {processes.rank + 1} of {processes.count}: {message}", file=sys.stderr, flush=True)
 
 
 def _report_step(run: Run, done: int, losses: dict[str, float], seconds: float, callbacks: TrainingCallbacks) -> None:
@@ -122,7 +141,7 @@ def _report_step(run: Run, done: int, losses: dict[str, float], seconds: float, 
         file = f"; see {run.nonfinite.file}" if run.nonfinite.file else ""
         callbacks.on_warning(f"step {done:,} was skipped: its loss or gradient is not finite{file}.")
     if done % REPORT_EVERY == 0:
-        values = {**_phase_number(run), **losses, "seconds": round(seconds, 3)}
+        values = {**_phase_number(run, done - 1), **losses, "seconds": round(seconds, 3)}
         append_history(run.options.out / HISTORY, done, values)
 
 
@@ -133,7 +152,7 @@ def _validate(
     options, held_out = run.options, run.data.validation
     validation = validate(model, held_out, options.resolution)
     found = health(model, held_out[0], options.resolution)
-    values = {**_phase_number(run), "validation": validation.as_dict(), "health": found.as_dict()}
+    values = {**_phase_number(run, done - 1), "validation": validation.as_dict(), "health": found.as_dict()}
     append_history(options.out / HISTORY, done, values)
     for message in health_warnings(found, validation, done / options.steps, _stage_norms(run, recent)):
         callbacks.on_warning(f"step {done:,}: {message}")
@@ -148,14 +167,17 @@ def _stage_norms(run: Run, recent: Sequence[dict[str, float]]) -> dict[str, floa
     return next(measured, {}) if run.options.freeze != "triangles" else {}
 
 
-def _phase_number(run: Run) -> dict[str, int]:
+def _phase_number(run: Run, step: int) -> dict[str, int]:
     """The phase for the history, from 1, if the run has phases; its key `stage` is the former name of phases."""
-    return {"stage": run.phase + 1} if run.options.phases else {}
+    return {"stage": phase_at(run.options.curriculum, step) + 1} if run.options.phases else {}
 
 
 def _record(run: Run, step: int) -> dict[str, object]:
     """The entries of the run in the model card."""
-    data = {"sha256 of the data's manifest": run.data.sha256, "scenes": len(run.data.train)}
+    data = {
+        "sha256 of the data's manifest": run.data.sha256,
+        "scenes": len(run.data.scenes(phase_at(run.options.curriculum, step - 1))),
+    }
     progress = {"processes": run.processes.count, "steps done": step, "hours": round(run.seconds / 3600, 2)}
     perceptual = {"perceptual term": f"{PERCEPTUAL_WEIGHT} of {run.perceptual.description}"}
     return {**recorded(run.options), **data, **progress, **perceptual}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from rfcli.metrics.perceptual import PerceptualMetric
 from rfcli.metrics.similarity import low_dynamic_range
 from rfcli.model import RenderFormer
-from rfcli.training.scenes import TrainingBatch
+from rfcli.training.batch import TrainingBatch
 from rfcli.training.transfer import transfer_loss
 
 PERCEPTUAL_WEIGHT = 0.05
@@ -17,8 +17,8 @@ PERCEPTUAL_WEIGHT = 0.05
 def reduced_precision_views(device: str) -> bool:
     """Whether training computes the view-dependent stage in reduced precision, too.
 
-    On CPUs, where a small model has half of its products in that stage. On GPUs it stays in float32, as in the
-    published runs, since directions and positions need it; torch.set_float32_matmul_precision("high") allows tf32.
+    On CPUs, where a small model has half of its products in that stage. On GPUs it stays in float32 with tf32 products,
+    as in the published runs, since directions and positions need it.
     """
     return device == "cpu"
 

@@ -48,6 +48,7 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(self, matrices: Iterable[nn.Parameter], lr: float, weight_decay: float) -> None:
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay})
+        self.finite: Tensor | None = None  # scalar bool: False = change nothing; see `Optimizers.step`
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -66,7 +67,12 @@ class Muon(torch.optim.Optimizer):
                     updates = orthogonalised(directions.float())
                     for matrix, update in zip(batch, updates, strict=True):
                         change = local_shard(sharded_like(update.to(matrix.dtype), matrix))
-                        local_shard(matrix).mul_(1 - rate * decay).add_(change, alpha=-size)
+                        if self.finite is None:
+                            local_shard(matrix).mul_(1 - rate * decay).add_(change, alpha=-size)
+                        else:
+                            weights = local_shard(matrix)
+                            moved = (weights * (1 - rate * decay)).add_(change, alpha=-size)
+                            weights.copy_(torch.where(self.finite, moved, weights))
 
     def _direction(self, matrix: nn.Parameter) -> Tensor:
         """The Nesterov update [M, N]; overwrites the gradient, which is not used again."""
@@ -75,6 +81,9 @@ class Muon(torch.optim.Optimizer):
         state = self.state[matrix]
         if not state:
             state["momentum"] = torch.zeros_like(matrix)
-        momentum = local_shard(state["momentum"]).lerp_(local_shard(gradient), 1 - MOMENTUM)
+        momentum = local_shard(state["momentum"])
+        if self.finite is not None:
+            gradient.copy_(torch.where(self.finite, gradient, state["momentum"]))
+        momentum.lerp_(local_shard(gradient), 1 - MOMENTUM)
         local_shard(gradient).lerp_(momentum, MOMENTUM)
         return gradient

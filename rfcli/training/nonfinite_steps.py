@@ -9,8 +9,8 @@ import torch
 from rfcli.errors import InputError
 from rfcli.model import RenderFormer, SceneBatch
 from rfcli.runtime.files import replacing
+from rfcli.training.batch import TrainingBatch
 from rfcli.training.run_folder import readable_write_errors
-from rfcli.training.scenes import TrainingBatch
 
 MAX_IN_A_ROW = 20  # more are not caused by unlucky batches
 

@@ -34,8 +34,18 @@ class Optimizers:
         for part in self.parts.values():
             part.zero_grad(set_to_none=True)
 
-    def step(self) -> None:
+    def step(self, finite: Tensor | None = None) -> None:
+        """One step of all parts.
+
+        finite: scalar bool on the device, True if the step is to be taken; if it is False, weights and momenta keep
+        their values, without the CPU having to know. None = take it.
+        """
         for part in self.parts.values():
+            if isinstance(part, Muon):
+                part.finite = finite
+            else:  # of fused optimisers, which torch's GradScaler uses in the same way
+                part.grad_scale = None  # type: ignore[attr-defined]
+                part.found_inf = None if finite is None else (~finite).float()  # type: ignore[attr-defined]
             part.step()
 
     def state_dict(self) -> dict[str, Any]:
@@ -94,7 +104,7 @@ def learning_rate(step: int, steps: int, warmup: int, peak: float) -> float:
     return peak * (LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * progress)) / 2)
 
 
-def averaged(model: nn.Module, decay: float) -> AveragedModel:
+class WeightAverage(AveragedModel):
     """The exponential moving average of the weights of a model, which is validated and saved in their place.
 
         average <- d average + (1 - d) weights          d = min(decay, (1 + n) / (10 + n)) after n steps
@@ -103,16 +113,24 @@ def averaged(model: nn.Module, decay: float) -> AveragedModel:
     are not averaged but copied. (Polyak & Juditsky, SIAM J. Control Optim. 30, 1992.)
 
     Args:
-        model: The model; the average starts as a copy of it.
+        model: The model; the average starts as a copy of it, `module`.
         decay: In [0, 1): 0 gives the last weights, 0.999 averages over about the last thousand steps.
-
-    Returns:
-        The average: `update_parameters(model)` updates it after a step, `module` is the averaged model.
     """
 
-    def update(average: Sequence[Tensor], weights: Sequence[Tensor], steps: Tensor | int) -> None:
-        done = int(steps)
-        for mean, weight in zip(average, weights, strict=True):
-            local_shard(mean).lerp_(local_shard(weight), 1 - min(decay, (1 + done) / (10 + done)))
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        super().__init__(model, multi_avg_fn=self._mean)
+        self.requires_grad_(False)
+        self._decay = decay
+        self._finite: Tensor | None = None
 
-    return AveragedModel(model, multi_avg_fn=update).requires_grad_(False)
+    def update(self, model: nn.Module, finite: Tensor | None = None) -> None:
+        """Take the weights after a step into the mean. finite: as of `Optimizers.step`."""
+        self._finite = finite
+        self.update_parameters(model)
+
+    def _mean(self, average: Sequence[Tensor], weights: Sequence[Tensor], steps: Tensor | int) -> None:
+        done = int(steps)
+        share = 1 - min(self._decay, (1 + done) / (10 + done))
+        for mean, weight in zip(average, weights, strict=True):
+            ours, new = local_shard(mean), local_shard(weight)
+            ours.lerp_(new if self._finite is None else torch.where(self._finite, new, ours), share)

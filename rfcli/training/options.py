@@ -72,7 +72,12 @@ class TrainOptions:
     out: Path
     seed: int = 0
     start: str = ""
-    data: Path = option(Path("data"), "Dataset made by rf gen-data.", flags=("--data", "-d"), metavar="FOLDER")  # noqa: RUF009
+    data: str | Path = option(  # noqa: RUF009
+        "data",
+        "Dataset of rf gen-data: a folder, or a URL such as s3://bucket/data or hf://datasets/user/data.",
+        flags=("--data", "-d"),
+        metavar="FOLDER",
+    )
     steps: int = option(None, "Number of optimiser steps.", fallback=8000, metavar="N", min=1, max=MAX_STEPS)
     resolution: int = option(
         None,
@@ -172,6 +177,15 @@ class TrainOptions:
         10.0, "Save the training state at least this often.", panel=SAVING, metavar="MINUTES", min=0
     )
     keep: int = option(3, "Number of training states to keep.", panel=SAVING, metavar="N", min=1, max=10**6)
+    workers: int | None = option(
+        None,
+        "Processes that read and prepare scenes ahead; 0 = none. Any number gives the same result.",
+        default_text="auto: 1, or up to 8 with a GPU",
+        panel=RESOURCES,
+        metavar="auto|N",
+        min=0,
+        max=256,
+    )
     recompute: bool = option(
         False,
         "Recompute activations in the backward pass: less memory, about a third more time, the same result.",
@@ -201,7 +215,7 @@ class TrainOptions:
         types = get_type_hints(type(self))
         for spec in fields(self):
             name, value = spec.name, getattr(self, spec.name)
-            choices = get_args(types[name])
+            choices = [choice for choice in get_args(types[name]) if isinstance(choice, str)]
             lowest, highest = spec.metadata.get("min"), spec.metadata.get("max")
             if isinstance(value, str) and choices and value not in choices:
                 raise InputError(f"`{name}` '{value}' is not known; use one of: {', '.join(choices)}.")

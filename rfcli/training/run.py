@@ -2,31 +2,32 @@
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 
-import numpy as np
 import torch
 
-from rfcli.dataset.augment import apply_augmentation, draw_augmentation
-from rfcli.dataset.batching import epoch_batches
-from rfcli.dataset.training_scene import with_views
 from rfcli.errors import InputError
 from rfcli.metrics.perceptual import PerceptualMetric, perceptual_metric
 from rfcli.model import RenderFormer
 from rfcli.model.device import fastest_precision
 from rfcli.runtime.processes import SINGLE_PROCESS, Processes
+from rfcli.training.batch import StackedScenes, TrainingBatch
+from rfcli.training.batches import Batches
 from rfcli.training.health import gradient_norms
 from rfcli.training.losses import StepLoss
 from rfcli.training.nonfinite_steps import NonfiniteSteps
-from rfcli.training.optimizer import averaged, learning_rate, make_optimizer
+from rfcli.training.optimizer import WeightAverage, learning_rate, make_optimizer
 from rfcli.training.options import TrainOptions
-from rfcli.training.phases import phase_at
-from rfcli.training.scenes import TrainingBatch, TrainingData, collate
-from rfcli.training.sharding import gathered, gathered_model, gathered_values, shard, sharded_like
+from rfcli.training.scenes import TrainingData, rays_per_pixel
+from rfcli.training.sharding import gathered, gathered_model, gathered_values, replicated, shard, sharded_like
 from rfcli.training.state import TrainState, stored
+from rfcli.training.step_numbers import StepNumbers, all_finite
 from rfcli.training.transfer import attention_parameters
 
 MAX_GRADIENT_NORM = 1.0
+OWN = "own loss"  # of this process alone
 REPORT_EVERY = 10  # steps from one line of the history to the next; gradient norms by stage are measured only then
 REDRAW_EVERY = 200  # steps from one redraw of random features to the next, if the attention has them
 
@@ -57,19 +58,26 @@ class Run:
             model.view_transformer.requires_grad_(False)
         elif options.freeze == "triangles":
             model.requires_grad_(False).view_transformer.requires_grad_(True)
-        self.average = averaged(model, options.ema)
+        self.average = WeightAverage(model, options.ema)
         self.loss = StepLoss(model)
         if options.shard:
             shard(model, root=self.loss)
             shard(self._averaged, root=self._averaged)
+        self._parallel_loss = self.loss if options.shard else replicated(self.loss, processes)
         self.optimizer = make_optimizer(model, options.optimizer, options.rate)
         self.perceptual: PerceptualMetric = perceptual_metric(self.device, options.lpips_weights)
         self.precision = self._choose_precision()
         self.seconds = 0.0  # spent on steps
         self.best: float | None = None  # highest validation PSNR
         self.nonfinite = NonfiniteSteps(options.out)
-        self.phase = data.phase
-        self.sizes = data.sizes()
+        # Whether numbers of a step are read during the next one, so that a GPU never waits for this process.
+        self.delayed = self.device.type == "cuda" and not options.shard
+        self._unread: StepNumbers | None = None
+        self._last: dict[str, float] = {}
+        apart = model.config.channels == "apart"  # then the model is trained on one channel of each scene
+        # A GPU finds the triangles that pixels see faster than the CPUs beside it could.
+        on_cpu = self.device.type != "cuda"
+        self.batches = Batches(data, options, apart, rays_per_pixel(model.config), on_cpu, processes)
 
     @property
     def _averaged(self) -> RenderFormer:
@@ -91,16 +99,6 @@ class Run:
         """The model with averaged weights. All processes call this; if it is sharded, only the first one gets it."""
         return gathered_model(self._averaged, self.processes.first)
 
-    def enter_phase(self, step: int) -> list[str]:
-        """Load the scenes of the phase of `step`; returns a sentence for each scene that could not be read."""
-        phase = phase_at(self.options.curriculum, step)
-        if phase == self.phase:
-            return []
-        skipped = self.data.enter_phase(phase)
-        self.phase = phase
-        self.sizes = self.data.sizes()
-        return skipped
-
     def restore(self, state: TrainState) -> None:
         """Continue from a saved state. Raises InputError if its loss had another perceptual term."""
         for module, weights in ((self.model, state.weights), (self.average, state.average)):
@@ -121,6 +119,7 @@ class Run:
 
         All processes call this; of sharded tensors only the first one gets the values.
         """
+        self.read_numbers()
         keep = self.processes.first
         return TrainState(
             step=done,
@@ -136,39 +135,22 @@ class Run:
         )
 
     def batch(self, step: int) -> tuple[TrainingBatch, float]:
-        """The augmented scenes of a step that this process computes, and their share of all scenes of the step.
+        """The augmented scenes of a step that this process computes, and their share of all scenes of the step."""
+        made = self.batches[step]
+        return made.to(self.device), made.share
 
-        The scenes of a step depend on the seed and the step only, not on the number of processes.
-        """
-        options = self.options
-        together = options.batch * self.processes.count
-        per_epoch = -(-len(self.sizes) // together)
-        chosen = epoch_batches(self.sizes, together, options.seed, step // per_epoch)[step % per_epoch]
-        mine, share = self.processes.share(len(chosen))
-        rng = np.random.default_rng([options.seed, 1, step])
-        scenes = []
-        # With channels apart, the model is trained on one channel of each scene.
-        monochrome = self.model.config.channels == "apart" and not options.overfit
-        for place, index in enumerate(chosen):
-            scene = self.data.train[index]
-            if options.overfit:
-                scenes += [scene] if place in mine else []
-                continue
-            views = rng.permutation(len(scene.c2w))[: options.views]
-            lights = 0 if scene.layers is None else len(scene.layers)
-            augmentation = draw_augmentation(
-                rng, len(scene.triangles), options.rotations, options.translations, lights, monochrome
-            )
-            if place in mine:
-                scenes.append(apply_augmentation(with_views(scene, views), augmentation))
-        return collate(scenes, self.device, monochrome=monochrome), share
-
-    def step(self, step: int) -> dict[str, float]:
+    def step(self, step: int, made: StackedScenes | None = None, waited: float = 0.0) -> dict[str, float]:
         """One optimiser step. It is skipped if its loss or gradient is not finite.
+
+        Args:
+            step: Index of the step.
+            made: Its batch, of `Run.batches`; None = it is made here.
+            waited: Seconds that this process has waited for the batch.
 
         Returns:
             By name: the terms of the loss, the gradient norm, the learning rate, the share of padding in the batch,
-            and the share of the time spent on making the batch.
+            and the share of the time that was spent waiting for the batch. If `delayed`, loss and gradient norm are
+            those of the step before, except in every REPORT_EVERY-th step.
         """
         start = time.perf_counter()
         # Dropout, if the model has it, must differ between steps and processes.
@@ -177,34 +159,63 @@ class Run:
         self._redraw(step)
         teacher = self.teacher if step < self.options.transfer else None
         self.optimizer.zero_grad()
-        loading_start = time.perf_counter()
-        batch, share = self.batch(step)
-        loading = time.perf_counter() - loading_start
-        terms = self.loss(teacher, batch, self.perceptual, self.precision)
-        values = [share * term.detach() for term in terms.values()]
-        if self.options.shard:  # FSDP averages gradients over the processes
-            (share * self.processes.count * terms["loss"]).backward()
-            self.processes.all_reduce(values)
-        else:
-            (share * terms["loss"]).backward()
-            self.processes.all_reduce([*values, *(p.grad for p in self.model.parameters() if p.grad is not None)])
-        losses = {name: value.item() for name, value in zip(terms, values, strict=True)}
-        norms = gradient_norms(self.model) if (step + 1) % REPORT_EVERY == 0 else {}
+        if made is None:
+            making = time.perf_counter()
+            made = self.batches[step]
+            waited = time.perf_counter() - making
+            start += waited
+        batch, share = made.to(self.device), made.share
+        terms = self._parallel_loss(teacher, batch, self.perceptual, self.precision)
+        values = {name: share * term.detach() for name, term in terms.items()}
+        # Gradients are averaged over the processes while the backward pass computes those of earlier layers.
+        (share * self.processes.count * terms["loss"]).backward()
+        self.processes.all_reduce(list(values.values()))
+        report = (step + 1) % REPORT_EVERY == 0
+        norms = gradient_norms(self.model) if report else {}
         trained = list(attention_parameters(self.model) if teacher else self.model.parameters())
         norm = gathered(torch.nn.utils.clip_grad_norm_(trained, MAX_GRADIENT_NORM))
         rate = self._rate(step, teacher is not None)
         self.optimizer.set_rate(rate)
-        if math.isfinite(norm.item()) and math.isfinite(losses["loss"]):
+        before, numbers = (
+            self._unread,
+            StepNumbers(step, {**values, "gradient_norm": norm, OWN: terms["loss"]}, batch, teacher),
+        )
+        if self.delayed:
+            if before is not None:
+                self._read(before)  # has arrived; the weights are still those before its step if it was skipped
+            self.optimizer.step(numbers.finite)
+            self.average.update(self.model, numbers.finite)
+            self._unread = numbers
+            if report or not self._last:
+                self.read_numbers()
+        elif self._read(numbers):
             self.optimizer.step()
-            self.average.update_parameters(self.model)
+            self.average.update(self.model)
+        padding = 1 - made.mask.float().mean().item()
+        loading = waited / (waited + time.perf_counter() - start)
+        return {**self._last, **norms, "rate": rate, "padding": padding, "loading": loading}
+
+    def read_numbers(self) -> None:
+        """Wait for the numbers of the last step, if they have not been read."""
+        numbers, self._unread = self._unread, None
+        if numbers is not None:
+            self._read(numbers)
+
+    def _read(self, numbers: StepNumbers) -> bool:
+        """Read the numbers of a step, and count it if they are not finite; returns whether they are."""
+        found = numbers.read()
+        own = found.pop(OWN)
+        # A process without a share in the batch computes a scene for nothing, whose loss does not matter.
+        self._last = found
+        if all_finite(found):
             self.nonfinite.in_a_row = 0
-        else:  # written by the process whose own loss is not finite
-            writes = not math.isfinite(terms["loss"].item()) or self.processes.count == 1
-            model = gathered_model(self.model, writes)
-            self.nonfinite.skip(step, model if writes else None, teacher, batch, self.precision)
-        padding = 1 - batch.scenes.mask.float().mean().item()
-        loading /= time.perf_counter() - start
-        return {**losses, "gradient_norm": norm.item(), **norms, "rate": rate, "padding": padding, "loading": loading}
+            return True
+        if self.delayed:
+            self.average.n_averaged -= 1
+        writes = not math.isfinite(own) or self.processes.count == 1  # the process whose own loss is not finite
+        model = gathered_model(self.model, writes)
+        self.nonfinite.skip(numbers.step, model if writes else None, numbers.teacher, numbers.batch, self.precision)
+        return False
 
     def _rate(self, step: int, transferring: bool) -> float:
         """The learning rate; attention transfer has a schedule of its own."""
@@ -223,3 +234,15 @@ class Run:
         if step and step % REDRAW_EVERY == 0 and step < self.options.steps / 2:
             for attention in self.model.transformer.attentions():
                 attention.mechanism.redraw(self.options.seed + 1000 * step)
+
+
+@contextmanager
+def tf32_products(device: torch.device) -> Iterator[None]:
+    """On a CUDA device, float32 matrix products round their factors to tf32, as in the published runs."""
+    before = torch.get_float32_matmul_precision()
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -1,153 +1,110 @@
-"""The dataset in memory, and scenes of different sizes as one padded batch of tensors."""
+"""The scenes of a dataset that a run trains on and validates on."""
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from einops import rearrange
-from torch import Tensor
 
-from rfcli.dataset.batching import is_validation
-from rfcli.dataset.files import sha256_of
-from rfcli.dataset.manifest import MANIFEST, Entry, read_manifest
-from rfcli.dataset.sample import Sample, read_sample
-from rfcli.dataset.training_scene import TrainingScene, at_resolution
+from rfcli.dataset.batching import VALIDATION_EVERY
+from rfcli.dataset.manifest import MANIFEST, Manifest, read_manifest
+from rfcli.dataset.storage import Storage
+from rfcli.dataset.streaming import StreamedScenes, pack_offsets
+from rfcli.dataset.training_scene import TrainingScene
 from rfcli.errors import InputError
-from rfcli.metrics.similarity import log_radiance
-from rfcli.model import RenderFormerConfig, SceneBatch
+from rfcli.model import RenderFormerConfig
 from rfcli.model.cameras import to_camera
 from rfcli.model.rendering import SUBPIXEL_SAMPLES
 from rfcli.model.visibility import visible_triangles
 from rfcli.training.phases import Phase
 
-MAX_SKIPPED_SHARE = 0.01  # of the scenes; a run with more unreadable ones does not start
+MAX_SKIPPED_SHARE = 0.01  # of the scenes; a run with more unreadable ones ends
 VALIDATION_SCENES = 16  # more would slow down every validation and hardly change its result
 
-
-class Reader(Protocol):
-    """Reads the training scenes of a phase, given its index: the scenes, and a sentence for each unreadable file."""
-
-    def __call__(self, phase: int) -> tuple[list[TrainingScene], list[str]]: ...
+Integers = npt.NDArray[np.int64]
 
 
 @dataclass
 class TrainingData:
-    """The training scenes of the current phase, and the validation scenes, which are those of the last phase.
+    """The training scenes of each phase, and the validation scenes, which are those of the last phase.
 
     Attributes:
-        train: Training scenes of the current phase.
+        train: Training scenes of the first phase, and of all others if `later` is empty: a list, or a sequence that
+            reads them when they are used.
         validation: Validation scenes, at the resolution of the last phase.
-        skipped: A sentence for each scene that could not be read.
-        phase: Index of the current phase.
-        read: Reads the scenes of another phase; None = all phases have the same scenes.
+        skipped: A sentence for each scene that could not be read, by its file.
+        later: Training scenes of the second and every later phase.
         sha256: Hash of the manifest of the dataset, which has the hash of each scene; None = not from a dataset.
     """
 
-    train: list[TrainingScene]
+    train: Sequence[TrainingScene]
     validation: list[TrainingScene]
-    skipped: list[str] = field(default_factory=list)
-    phase: int = 0
-    read: Reader | None = None
+    skipped: dict[str, str] = field(default_factory=dict)
+    later: Sequence[Sequence[TrainingScene]] = ()
     sha256: str | None = None
 
-    def sizes(self) -> npt.NDArray[np.int64]:
-        """[S] number of triangles of each training scene."""
-        return np.array([len(scene.triangles) for scene in self.train])
+    def scenes(self, phase: int) -> Sequence[TrainingScene]:
+        """The training scenes of a phase."""
+        return self.later[phase - 1] if phase and self.later else self.train
 
-    def enter_phase(self, phase: int) -> list[str]:
-        """Replace the training scenes by those of another phase.
+    def sizes(self, phase: int = 0) -> Integers:
+        """[S] number of triangles of each training scene of a phase."""
+        scenes = self.scenes(phase)
+        if isinstance(scenes, StreamedScenes):
+            return scenes.sizes
+        return np.array([len(scene.triangles) for scene in scenes])
+
+    def skip(self, phase: int, faults: Sequence[tuple[str, str]]) -> list[str]:
+        """Record scenes that could not be read.
 
         Args:
-            phase: Index of the phase.
+            phase: The phase in which they were to be read.
+            faults: File and a sentence for each.
 
         Returns:
-            A sentence for each scene that could not be read and is not in `skipped` yet.
+            The sentences of those that are not recorded yet.
+
+        Raises:
+            InputError: They are more than MAX_SKIPPED_SHARE of the scenes.
         """
-        if self.read is None or phase == self.phase:
-            return []
-        self.train = []  # freed first: the scenes of two phases may not fit in memory
-        self.train, faults = self.read(phase)
-        new = [fault for fault in faults if fault not in self.skipped]
-        self.skipped.extend(new)
-        self.phase = phase
-        return new
+        new = {file: sentence for file, sentence in faults if file not in self.skipped}
+        self.skipped |= new
+        scenes = len(self.scenes(phase)) + len(self.validation)
+        if new and len(self.skipped) > MAX_SKIPPED_SHARE * scenes:
+            raise InputError(
+                f"{len(self.skipped)} of the {scenes:,} scenes cannot be read, which is more than "
+                f"{MAX_SKIPPED_SHARE:.0%}; repair the dataset: rf data check lists all faults (the first: "
+                f"{next(iter(self.skipped.values()))})"
+            )
+        return list(new.values())
 
     def overfitting(self, scenes: int) -> "TrainingData":
         """The first training scenes (all if there are fewer than `scenes`), for training and for validation."""
-        return replace(self, train=self.train[:scenes], validation=self.train[:scenes])
+        chosen = [self.train[place] for place in range(min(scenes, len(self.train)))]
+        return replace(self, train=chosen, validation=chosen)
 
 
-@dataclass(frozen=True)
-class TrainingBatch:
-    """B scenes with V views each.
+def read_dataset(folder: str | Path, phases: Sequence[Phase], config: RenderFormerConfig) -> TrainingData:
+    """Open a dataset for training: its manifest, and the validation scenes.
 
-    Attributes:
-        scenes: The triangles.
-        c2w: [B, V, 4, 4] camera poses.
-        fov: [B, V] fields of view in degrees.
-        truth: [B, V, H, H, 3] log10(1 + radiance).
-        visible: [B, V, H samples, H samples] int64 index of the triangle that each ray hits, -1 for none; None if the
-            model does not use it.
-        samples: Rays along a side of a pixel.
-    """
-
-    scenes: SceneBatch
-    c2w: Tensor
-    fov: Tensor
-    truth: Tensor
-    visible: Tensor | None
-    samples: int = 1
-
-
-def collate(scenes: Sequence[TrainingScene], device: torch.device, monochrome: bool = False) -> TrainingBatch:
-    """Stack scenes with the same number of views, and pad their triangles to the largest scene.
-
-    monochrome: whether all colours of the scenes are known to be grey.
-    """
-    largest = max(len(scene.triangles) for scene in scenes)
-
-    def stack(name: str) -> Tensor:
-        return torch.from_numpy(np.stack([getattr(scene, name) for scene in scenes])).to(device)
-
-    def padded(name: str) -> Tensor:
-        first = getattr(scenes[0], name)
-        out = np.zeros((len(scenes), largest, *first.shape[1:]), dtype=np.float32)
-        for row, scene in zip(out, scenes, strict=True):
-            row[: len(scene.triangles)] = getattr(scene, name)
-        return torch.from_numpy(out).to(device)
-
-    lengths = torch.tensor([len(scene.triangles) for scene in scenes])
-    mask = (torch.arange(largest) < lengths[:, None]).to(device)
-    batch = SceneBatch(padded("triangles"), padded("vn"), mask, material=padded("material"), monochrome=monochrome)
-    visible = stack("visible").long() if scenes[0].visible is not None else None
-    images = stack("images").float()
-    samples = 1 if visible is None else visible.shape[-1] // images.shape[-2]
-    return TrainingBatch(batch, stack("c2w"), stack("fov"), log_radiance(images), visible, samples)
-
-
-def read_dataset(folder: Path, phases: Sequence[Phase], config: RenderFormerConfig, current: int = 0) -> TrainingData:
-    """Read the training scenes of one phase and the validation scenes of a dataset.
-
-    The scenes of the other phases are selected and checked, but not read.
+    Training scenes are read when they are used. Their numbers of triangles are those of the manifest.
 
     Args:
-        folder: The dataset.
+        folder: The dataset: a folder, or a URL that fsspec understands.
         phases: All phases of the run.
         config: Configuration of the model.
-        current: Index of the phase whose training scenes are read.
 
     Returns:
-        The scenes; `TrainingData.enter_phase` reads those of another phase.
+        The scenes.
 
     Raises:
-        InputError: A phase has too few scenes, its resolution does not fit, too many files cannot be read, or the
-            model needs inputs or makes outputs that datasets do not hold.
+        InputError: A phase has too few scenes, its resolution does not fit, too many validation scenes cannot be read,
+            or the model needs inputs or makes outputs that datasets do not hold.
     """
     trainable = {
         "use_ldr": not config.use_ldr,
@@ -160,114 +117,121 @@ def read_dataset(folder: Path, phases: Sequence[Phase], config: RenderFormerConf
                 f"config field {name} = {getattr(config, name)!r}: such models render, but cannot be trained, since "
                 "datasets hold linear radiance without alpha and materials of 13 channels; use another model."
             )
-    entries = read_manifest(folder)
-    if not entries:
+    manifest, storage = read_manifest(folder), Storage(folder)
+    if not len(manifest):
         raise InputError(f"{folder} holds no scenes; generate a dataset first, or give another folder as `data`.")
-    training = [_training_entries(folder, entries, phase, phases) for phase in phases]
-    validation = [entry for entry in _of_size(entries, phases[-1]) if is_validation(entry.index)]
-    if not validation:
-        raise _too_few(folder, _of_size(entries, phases[-1]))
-    if len(phases) > 1:
-        _check_resolutions(folder, entries, phases, config)
+    training = [_training_rows(folder, manifest, phase, phases) for phase in phases]
+    of_size = _rows_of_size(manifest, phases[-1])
+    held_out = of_size[_held_out(manifest)[of_size]]
+    if not len(held_out):
+        raise _too_few(folder, len(of_size))
+    offsets = pack_offsets(manifest)
 
-    def read(phase: int) -> tuple[list[TrainingScene], list[str]]:
-        scenes, faults = read_scenes(folder, training[phase], phases[phase].resolution, config)
-        _check_skipped(folder, faults, len(training[phase]) + len(validation))
-        return scenes, faults
+    def streamed(rows: Integers, phase: Phase) -> StreamedScenes:
+        return StreamedScenes(storage, manifest, offsets, rows, phase.resolution)
 
-    train, skipped = read(current)
-    held_out, faults = read_scenes(folder, validation[:VALIDATION_SCENES], phases[-1].resolution, config)
-    skipped.extend(faults)
-    _check_skipped(folder, skipped, len(training[current]) + len(validation))
-    reader = read if len(phases) > 1 else None
-    return TrainingData(train, held_out, skipped, current, reader, sha256_of(folder / MANIFEST))
+    _check_resolutions(folder, streamed(np.concatenate([held_out, *training]), phases[0]), phases, config)
+    train, *later = (streamed(rows, phase) for rows, phase in zip(training, phases, strict=True))
+    data = TrainingData(train, [], later=later, sha256=_manifest_hash(storage))
+    data.validation, faults = read_scenes(streamed(held_out[:VALIDATION_SCENES], phases[-1]), config)
+    data.skip(len(phases) - 1, list(faults.items()))
+    if not data.validation:
+        raise InputError(f"none of the validation scenes of {folder} can be read; repair the dataset.")
+    return data
 
 
-def _of_size(entries: list[Entry], phase: Phase) -> list[Entry]:
+def rays_per_pixel(config: RenderFormerConfig) -> int:
+    """Rays along a side of a pixel that a model needs in training; 0 = it does not use the triangles that rays hit."""
+    if config.visibility != "first-hit":
+        return 0
+    # With a single ray per pixel, the loss of traced light would mostly be aliasing.
+    return SUBPIXEL_SAMPLES if config.direct == "traced" else 1
+
+
+def _manifest_hash(storage: Storage) -> str:
+    with storage.open(MANIFEST) as file:
+        hashed = hashlib.sha256()
+        while block := file.read(1 << 20):
+            hashed.update(block)
+        return hashed.hexdigest()
+
+
+def _held_out(manifest: Manifest) -> npt.NDArray[np.bool_]:
+    """[S] whether each scene is held out; `is_validation` of all scenes."""
+    return np.asarray(manifest.numbers % VALIDATION_EVERY == 0)
+
+
+def _rows_of_size(manifest: Manifest, phase: Phase) -> Integers:
     """The scenes whose number of triangles is in the range of a phase."""
     low, high = phase.triangles or (0, math.inf)
-    return [entry for entry in entries if low <= entry.triangles <= high]
+    return np.flatnonzero((manifest.triangles >= low) & (manifest.triangles <= high))
 
 
-def _training_entries(folder: Path, entries: list[Entry], phase: Phase, phases: Sequence[Phase]) -> list[Entry]:
+def _training_rows(folder: str | Path, manifest: Manifest, phase: Phase, phases: Sequence[Phase]) -> Integers:
     """The training scenes of a phase; InputError if there are none."""
-    of_size = _of_size(entries, phase)
-    if phase.triangles and not of_size:
+    of_size = _rows_of_size(manifest, phase)
+    if phase.triangles and not len(of_size):
         low, high = phase.triangles
         option = "`triangles`" if len(phases) == 1 else f"those of `phases` {phase}"
         raise InputError(f"{folder} holds no scenes of {low:,} to {high:,} triangles; widen {option}.")
-    training = [entry for entry in of_size if not is_validation(entry.index)]
-    if not training:
-        raise _too_few(folder, of_size)
+    training = of_size[~_held_out(manifest)[of_size]]
+    if not len(training):
+        raise _too_few(folder, len(of_size))
     return training
 
 
-def _too_few(folder: Path, entries: list[Entry]) -> InputError:
+def _too_few(folder: str | Path, scenes: int) -> InputError:
     return InputError(
-        f"{folder} holds {len(entries)} scene{'s' * (len(entries) != 1)}, too few to train and validate on; "
+        f"{folder} holds {scenes} scene{'s' * (scenes != 1)}, too few to train and validate on; "
         "generate 8 scenes or more."
     )
 
 
-def _check_resolutions(folder: Path, entries: list[Entry], phases: Sequence[Phase], config: RenderFormerConfig) -> None:
+def _check_resolutions(
+    folder: str | Path, scenes: StreamedScenes, phases: Sequence[Phase], config: RenderFormerConfig
+) -> None:
     """Check that every phase can start, before the first one does."""
-    side = next((sample.images.shape[1] for sample in _readable(folder, entries)), None)
-    for phase in phases:
+    side = next(_image_sides(scenes), None)
+    for phase in phases if len(phases) > 1 else ():
         if side is not None and side % phase.resolution:
             raise InputError(
                 f"`phases` {phase}: the resolution must divide that of the images in {folder}, {side} pixels."
             )
         if phase.resolution % config.patch_size:
             raise InputError(f"`phases` {phase}: the resolution must be a multiple of {config.patch_size}.")
-
-
-def _readable(folder: Path, entries: list[Entry]) -> Iterator[Sample]:
-    for entry in entries:
-        with suppress(InputError, OSError):
-            yield read_sample(folder / entry.file)
-
-
-def _check_skipped(folder: Path, skipped: list[str], scenes: int) -> None:
-    if len(skipped) > MAX_SKIPPED_SHARE * scenes:
+    if side is not None and side % phases[0].resolution:
         raise InputError(
-            f"{len(skipped)} of the {scenes} scenes in {folder} cannot be read, which is more than "
-            f"{MAX_SKIPPED_SHARE:.0%}; repair the dataset (the first: {skipped[0]})"
+            f"The dataset holds images of {side} pixels; `resolution` {phases[0].resolution} must divide that."
         )
 
 
-def read_scenes(
-    folder: Path, entries: list[Entry], resolution: int, config: RenderFormerConfig
-) -> tuple[list[TrainingScene], list[str]]:
-    """Read scenes, and for first-hit models find the triangle that each pixel sees.
+def _image_sides(scenes: StreamedScenes) -> Iterator[int]:
+    """Side of the images of each readable scene among the first ones, as they are stored."""
+    for place in range(min(len(scenes), VALIDATION_SCENES)):
+        sample = scenes.sample(place)
+        if not isinstance(sample, InputError):
+            yield sample.images.shape[1]
 
-    Augmentations keep these triangles (mirrors flip them with the image), so they are found only once.
+
+def read_scenes(scenes: StreamedScenes, config: RenderFormerConfig) -> tuple[list[TrainingScene], dict[str, str]]:
+    """Read scenes into memory, and for first-hit models find the triangle that each pixel sees.
 
     Args:
-        folder: The dataset.
-        entries: The scenes, as its manifest lists them.
-        resolution: Side that the images are averaged down to, in pixels.
+        scenes: The scenes.
         config: Configuration of the model.
 
     Returns:
-        The scenes, and a sentence for each file that is missing, broken, or differs from its hash in the manifest.
+        The scenes, and by file a sentence for each that is missing, broken, or differs from its hash in the manifest.
     """
-    scenes, faults = [], []
-    for entry in entries:
-        path = folder / entry.file
-        try:
-            if sha256_of(path) != entry.sha256:
-                raise InputError("its content differs from the hash in the manifest")
-            sample = read_sample(path)
-        except (InputError, OSError) as error:
-            faults.append(str(error) if str(path) in str(error) else f"{path}: {error}")
-            continue
-        scene = at_resolution(sample, resolution)
-        if config.visibility == "first-hit":
-            # With a single ray per pixel, the loss of traced light would mostly be aliasing.
-            samples = SUBPIXEL_SAMPLES if config.direct == "traced" else 1
-            scene = replace(scene, visible=seen_by_pixels(scene, resolution * samples))
-        scenes.append(scene)
-    return scenes, faults
+    read, faults = [], {}
+    rays = rays_per_pixel(config)
+    for place, scene in enumerate(scenes.read(range(len(scenes)))):
+        if isinstance(scene, InputError):
+            faults[scenes.path(place)] = str(scene)
+        else:
+            seen = seen_by_pixels(scene, scenes.resolution * rays) if rays else None
+            read.append(replace(scene, visible=seen))
+    return read, faults
 
 
 def seen_by_pixels(scene: TrainingScene, resolution: int) -> npt.NDArray[np.int32]:

@@ -1,8 +1,12 @@
-"""Sharded training: every process holds a part of the rows of each weight, gradient, average and optimiser state.
+"""Training in several processes, each with the whole model or with a part of it; gradients are averaged over them.
 
-ZeRO (Rajbhandari et al., arXiv 1910.02054), by torch's fully_shard. The weights of a layer are gathered when it is used
-and freed afterwards, in the forward and the backward pass; its gradients are averaged over the processes and each
-process keeps its part. Saved files hold whole tensors, the same as those of a run that is not sharded.
+With whole models, torch's DistributedDataParallel averages the gradients of a group of weights as soon as the backward
+pass has computed them, while it goes on with earlier layers.
+
+Sharded, every process holds a part of the rows of each weight, gradient, average and optimiser state: ZeRO (Rajbhandari
+et al., arXiv 1910.02054), by torch's fully_shard. The weights of a layer are gathered when it is used and
+freed afterwards, in the forward and the backward pass; its gradients are averaged over the processes and each process
+keeps its part. Saved files hold whole tensors, the same as those of a run that is not sharded.
 """
 
 import warnings
@@ -14,6 +18,24 @@ from torch import Tensor, nn
 from rfcli.errors import InputError
 from rfcli.model import RenderFormer
 from rfcli.model.architectures import build
+from rfcli.runtime.processes import Processes
+
+GROUP_MB = 25.0  # of gradients that are averaged in one message; smaller groups start earlier, and are slower in total
+
+
+def replicated(module: nn.Module, processes: Processes) -> nn.Module:
+    """The module with gradients averaged over the processes during the backward pass; itself for a single process."""
+    if processes.count == 1:
+        return module
+    # Attention transfer and frozen stages leave weights without gradients. Those have to be looked for in every step,
+    # which also keeps the groups the same from the first step on, so that a resumed run adds in the same order.
+    return nn.parallel.DistributedDataParallel(
+        module,
+        broadcast_buffers=False,
+        find_unused_parameters=True,
+        gradient_as_bucket_view=True,
+        bucket_cap_mb=GROUP_MB,
+    )
 
 
 def shard(model: RenderFormer, root: nn.Module) -> None:

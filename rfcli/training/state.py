@@ -19,7 +19,7 @@ STATES = "states"  # folder
 FORMER_STATE = "state.pt"  # of former versions; their runs cannot be resumed, which is an error
 STORED_NAMES = {"phases": "stages"}  # of options, where a state file has another name than `TrainOptions`
 # Options that may differ between sessions of a run, since they do not change its result.
-FREE_OPTIONS = ("out", "keep", "save_minutes", "lpips_weights", "recompute", "shard")
+FREE_OPTIONS = ("out", "keep", "save_minutes", "lpips_weights", "workers", "recompute", "shard")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from rfcli.dataset.training_scene import TrainingScene
 from rfcli.metrics.similarity import psnr, ssim
 from rfcli.model import RenderFormer
-from rfcli.training.scenes import collate
+from rfcli.training.batch import collate
 
 EXAMPLE_SCENES, EXAMPLE_VIEWS = 6, 2  # at most
 

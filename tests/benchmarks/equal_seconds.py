@@ -4,11 +4,16 @@ import time
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from rfcli.dataset.batching import is_validation
 from rfcli.dataset.manifest import read_manifest
+from rfcli.dataset.storage import Storage
+from rfcli.dataset.streaming import StreamedScenes, pack_offsets
+from rfcli.dataset.training_scene import TrainingScene
 from rfcli.model import RenderFormer, RenderFormerConfig
 from rfcli.training.losses import step_loss
 from rfcli.training.optimizer import learning_rate
@@ -23,12 +28,16 @@ RESOLUTION, TRIANGLES, VALIDATION_SCENES = 64, (256, 1024), 16
 
 def training_data(folder: Path, config: RenderFormerConfig, max_scenes: int | None = None) -> TrainingData:
     """Scenes of 256 to 1,024 triangles: at most `max_scenes` for training, and 16 for validation."""
-    entries = [entry for entry in read_manifest(folder) if TRIANGLES[0] <= entry.triangles <= TRIANGLES[1]]
-    training = [entry for entry in entries if not is_validation(entry.index)][:max_scenes]
-    validation = [entry for entry in entries if is_validation(entry.index)][:VALIDATION_SCENES]
-    return TrainingData(
-        read_scenes(folder, training, RESOLUTION, config)[0], read_scenes(folder, validation, RESOLUTION, config)[0]
-    )
+    manifest = read_manifest(folder)
+    fits = (manifest.triangles >= TRIANGLES[0]) & (manifest.triangles <= TRIANGLES[1])
+    held_out = np.array([is_validation(int(number)) for number in manifest.numbers])
+
+    def read(rows: npt.NDArray[np.int64]) -> list[TrainingScene]:
+        scenes = StreamedScenes(Storage(folder), manifest, pack_offsets(manifest), rows, RESOLUTION)
+        return read_scenes(scenes, config)[0]
+
+    training, validation = np.flatnonzero(fits & ~held_out), np.flatnonzero(fits & held_out)
+    return TrainingData(read(training[:max_scenes]), read(validation[:VALIDATION_SCENES]))
 
 
 class TimedRun:

@@ -17,12 +17,15 @@ import numpy.typing as npt
 import torch
 
 from rfcli.dataset.manifest import read_manifest
+from rfcli.dataset.storage import Storage
+from rfcli.dataset.streaming import StreamedScenes, pack_offsets
 from rfcli.dataset.training_scene import TrainingScene
 from rfcli.metrics.scores import score
 from rfcli.model import RenderFormer, convert, load
 from rfcli.model.rendering import render_views
 from rfcli.scene.triangle_scene import light_indices
-from rfcli.training.scenes import collate, read_scenes
+from rfcli.training.batch import collate
+from rfcli.training.scenes import read_scenes
 from rfcli.training.validation import attention_disabled, radiance
 
 Images = npt.NDArray[np.float32]
@@ -81,7 +84,7 @@ def main() -> None:
     arguments = parser.parse_args()
     command = ["gen-data", "--split", "test", "--scenes", str(arguments.scenes), "--out", str(arguments.data)]
     subprocess.run([sys.executable, "-c", "from rfcli.cli.app import main; main()", *command], check=True)
-    entries = read_manifest(arguments.data)[: arguments.scenes]
+    manifest = read_manifest(arguments.data)
 
     print("| model | scenes | number | " + " | ".join(COLUMNS) + " |")
     print("|---" * (3 + len(COLUMNS)) + "|")
@@ -89,7 +92,11 @@ def main() -> None:
         model = parse_model(text)
         rows = []
         with torch.inference_mode():
-            scenes, _ = read_scenes(arguments.data, entries, arguments.resolution, model.config)
+            places = np.arange(min(arguments.scenes, len(manifest)))
+            streamed = StreamedScenes(
+                Storage(arguments.data), manifest, pack_offsets(manifest), places, arguments.resolution
+            )
+            scenes, _ = read_scenes(streamed, model.config)
             for scene in scenes:
                 counts = len(scene.triangles), int(light_indices(scene.material).max()) + 1
                 rows.append((counts, measure(model, scene, arguments.resolution)))

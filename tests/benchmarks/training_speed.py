@@ -25,7 +25,6 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -42,11 +41,12 @@ from rfcli.model.triangle_tokens import triangular_mask
 from rfcli.runtime.memory import peak_resident_bytes
 from rfcli.study.scenes.random_triangles import random_triangle_batch
 from rfcli.training import muon
+from rfcli.training.batch import TrainingBatch, collate
 from rfcli.training.initialise import new_model
 from rfcli.training.losses import image_loss
 from rfcli.training.options import TrainOptions
 from rfcli.training.run import MAX_GRADIENT_NORM, Run
-from rfcli.training.scenes import TrainingBatch, TrainingData, collate
+from rfcli.training.scenes import TrainingData
 from tests.benchmarks.official_pipeline import find_official
 
 CPU = torch.device("cpu")
@@ -198,25 +198,15 @@ class RfTrain:
         self.steps = -(-trial.scenes // trial.batch)
         self.done = 0
         self.data_seconds = 0.0
-        self.run.batch = self._timed(self.run.batch)  # type: ignore[method-assign]
-
-    def _timed(
-        self, batch: Callable[[int], tuple[TrainingBatch, float]]
-    ) -> Callable[[int], tuple[TrainingBatch, float]]:
-        def timed(step: int) -> tuple[TrainingBatch, float]:
-            start = time.process_time()
-            made = batch(step)
-            self.data_seconds += time.process_time() - start
-            return made
-
-        return timed
 
     def epoch(self) -> list[float]:
         """Seconds of each step."""
         seconds = []
         for _ in range(self.steps):
             start = time.process_time()
-            self.run.step(self.done)
+            made = self.run.batches[self.done]
+            self.data_seconds += time.process_time() - start
+            self.run.step(self.done, made)
             seconds.append(time.process_time() - start)
             self.done += 1
         return seconds

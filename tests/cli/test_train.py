@@ -61,11 +61,14 @@ def test_from_data_to_a_linear_model_and_a_picture(rf: Rf, data: Path) -> None:
 
 
 def test_a_dry_run_prints_estimates_and_writes_nothing(rf: Rf, data: Path) -> None:
-    result = rf("train", "--data", data, *SMALL, "--steps", 400, "--dry-run", "--recompute", "--json")
+    result = rf("train", "--data", data, *SMALL, "--steps", 400, "--dry-run", "--recompute", "--workers", 2, "--json")
     assert result.exit_code == 0, result.output
     receipt = json.loads(result.stdout)["dry_run"]
     assert f"{receipt['parameters']:,} parameters, {receipt['peak_bytes'] / 2**30:.1f} GiB" in result.stderr
     assert receipt["hours"] > 400 * receipt["step_seconds"] / 3600
+    assert (receipt["workers"], len(receipt["waiting"])) == (2, 1)
+    assert receipt["worker_bytes"] > 1e6
+    assert "with 2 worker processes" in result.stderr
     assert not list(Path().iterdir())
 
 
@@ -87,6 +90,7 @@ def test_a_finished_run_is_not_repeated_and_other_options_are_refused(rf: Rf, da
     [
         (("train",), "data holds no scenes; generate a dataset first, or give another folder as --data"),
         (("train", "--rate", 0), "--rate must be above 0"),
+        (("train", "--data", "nonsense://x"), "--data nonsense://x cannot be read (Protocol not known: nonsense)"),
         (("train", "--ema", 1), "--ema must be from 0 to below 1"),
         (("train", "--triangles", "900-300"), "--triangles: '900-300' runs from high to low"),
         (("finetune", "--performer", "--attention", "sdpa"), "--performer and --attention sdpa contradict each other"),

@@ -80,6 +80,27 @@ def test_phases_and_triangles_are_given_as_text() -> None:
     assert options.phases == (Phase(2, 8, (1024, 2048)), Phase(4, 16, (9, 9)))
 
 
+@pytest.mark.parametrize(("text", "workers"), [(None, None), ("auto", None), ("0", 0), (" 12 ", 12)])
+def test_workers_are_a_number_or_auto(text: str | None, workers: int | None) -> None:
+    defaults = {parameter.name: parameter.default for parameter in training_parameters(TrainOptions)}
+    assert training_options(TrainOptions, {**defaults, "workers": text}, OUT, 0).workers == workers
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("many", r"--workers 'many' is not a number of processes; give auto, 0, 1, 2"),
+        ("-1", r"--workers '-1' is not"),
+        ("1.5", r"--workers '1.5' is not"),
+        ("9999", "`workers` must be at most 256, got 9999"),
+    ],
+)
+def test_impossible_workers_are_named(text: str, message: str) -> None:
+    defaults = {parameter.name: parameter.default for parameter in training_parameters(TrainOptions)}
+    with pytest.raises(InputError, match=message):
+        training_options(TrainOptions, {**defaults, "workers": text}, OUT, 0)
+
+
 FILES = [
     ("phases:\n  - {steps: 400, resolution: 64, triangles: 256-1k}\n  - {steps: 20, resolution: 128}\n", "no scenes"),
     ("phases: ['64:400', {steps: 20, resolution: 128}]\n", "no scenes"),
@@ -119,6 +140,7 @@ def test_the_command_line_wins_over_the_file(rf: Rf) -> None:
 # Extreme legal values of the options whose limits do not say them.
 EXTREMES = {
     "data": [],
+    "workers": ["auto", "0", "2"],  # more would take the memory of the machine
     "triangles": ["1-2k"],
     "phases": ["8:1", "16:1000000000", "8:3,16:1,8:2:1-1k"],
     "rate": ["1e-30", "100"],

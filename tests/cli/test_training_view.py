@@ -44,7 +44,7 @@ def test_all_values_of_a_step_are_shown(monkeypatch: pytest.MonkeyPatch) -> None
     assert loss.endswith(" 0.2500 (log_l1 0.2000, ssim 1.0000)")
     assert psnr.startswith("PSNR █▁ ")
     assert psnr.endswith(" 20.25 dB, best 21.50")
-    assert machine == "2 scenes/s, learning rate 0.001, gradient 0.5, 6% padding, 1.2% of the time loading"
+    assert machine == "2 scenes/s, learning rate 0.001, gradient 0.5, 6% padding, 1.2% of the time waiting for data"
 
 
 def test_the_history_is_shown_and_transfer_has_its_own_sparkline() -> None:
@@ -83,5 +83,5 @@ def test_it_is_shown_on_terminals_only(monkeypatch: pytest.MonkeyPatch, terminal
     if not terminal:
         first = text.splitlines()[0]
         assert first.startswith("steps 1/3")
-        assert first.endswith("loss 0.2500")
+        assert first.endswith("loss 0.2500, 1.2% waiting for data")
         assert "\x1b" not in text

@@ -13,11 +13,11 @@ def entry(index: int) -> Entry:
 def test_entries_are_read_in_order(tmp_path: Path) -> None:
     write_manifest(tmp_path, [entry(2), entry(0)])
     append_entry(tmp_path, entry(1))
-    assert read_manifest(tmp_path) == [entry(0), entry(1), entry(2)]
+    assert list(read_manifest(tmp_path)) == [entry(0), entry(1), entry(2)]
 
 
 def test_a_missing_manifest_has_no_entries(tmp_path: Path) -> None:
-    assert read_manifest(tmp_path) == []
+    assert list(read_manifest(tmp_path)) == []
 
 
 def test_an_incomplete_last_line_is_ignored(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_an_incomplete_last_line_is_ignored(tmp_path: Path) -> None:
     text = (tmp_path / MANIFEST).read_text()
     for cut in (1, 20):
         (tmp_path / MANIFEST).write_text(text[:-cut])
-        assert read_manifest(tmp_path) == [entry(0)]
+        assert list(read_manifest(tmp_path)) == [entry(0)]
 
 
 def test_a_broken_line_is_named(tmp_path: Path) -> None:

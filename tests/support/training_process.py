@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from rfcli.training import loop, run
-from rfcli.training.phases import Phase, phase_at
+from rfcli.training.phases import Phase
 from rfcli.training.scenes import read_dataset
 from rfcli.training.state import read_state, states
 from rfcli.training.validation import ImagePair, Validation
@@ -57,7 +57,7 @@ def session(data: Path, out: Path, steps: int, reports: Connection | None = None
     phases = (Phase(steps // 3, RESOLUTION // 2, (10, 13)), Phase(steps - steps // 3, RESOLUTION))
     options = train_options(out, data=data, phases=phases, save_minutes=0.0, validate_every=7, keep=2)
     state = read_state(out, options)
-    scenes = read_dataset(data, phases, model.config, phase_at(phases, state.step if state else 0))
+    scenes = read_dataset(data, phases, model.config)
     loop.fit(model, scenes, options, Reporting(out), state=state)
 
 

@@ -11,10 +11,11 @@ import torch
 from rfcli.dataset.training_scene import TrainingScene
 from rfcli.metrics.perceptual import PerceptualMetric
 from rfcli.model import RenderFormer, RenderFormerConfig, SceneBatch
+from rfcli.training.batch import TrainingBatch
 from rfcli.training.initialise import new_model
 from rfcli.training.losses import step_loss
 from rfcli.training.options import TrainOptions
-from rfcli.training.scenes import TrainingBatch, TrainingData, seen_by_pixels
+from rfcli.training.scenes import TrainingData, seen_by_pixels
 from rfcli.training.validation import ImagePair, Validation
 from tests.support.model_scenes import SMALL, cameras, random_batch
 

@@ -7,8 +7,8 @@ import torch
 
 from rfcli.metrics.perceptual import LPIPS, StructuralDistance
 from rfcli.metrics.similarity import log_radiance
+from rfcli.training.batch import collate
 from rfcli.training.losses import PERCEPTUAL_WEIGHT, image_loss, reduced_precision_views, step_loss
-from rfcli.training.scenes import collate
 from tests.support.lpips_backbone import write_backbone
 from tests.support.training_scenes import RESOLUTION, fresh_model, training_scene
 

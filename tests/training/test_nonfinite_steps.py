@@ -14,6 +14,7 @@ from rfcli.training.loop import fit
 from rfcli.training.nonfinite_steps import MAX_IN_A_ROW
 from rfcli.training.run import Run
 from rfcli.training.scenes import TrainingData
+from tests.support.training_process import differences
 from tests.support.training_scenes import RecordingCallbacks, fresh_model, repeat_step, train_options, training_data
 
 
@@ -72,3 +73,30 @@ def test_many_nonfinite_steps_in_a_row_end_the_run(tmp_path: Path) -> None:
         InputError, match=rf"{MAX_IN_A_ROW + 1} steps in a row had no finite loss and gradient; use a lower `rate`"
     ):
         fit(model, training_data(), train_options(tmp_path, steps=100), RecordingCallbacks())
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_numbers_read_one_step_later_change_nothing(tmp_path: Path, optimizer: str) -> None:
+    """As on a GPU: steps 1, 3 and 4 are not finite, and skipped before this process knows."""
+    runs, warned = [], []
+    for delayed in (False, True):
+        model = fresh_model()
+        run = Run(model, None, training_data(), train_options(tmp_path / str(delayed), optimizer=optimizer, steps=8))
+        run.options.out.mkdir()
+        run.delayed = delayed
+        bad = []
+        model.reg_tokens.register_hook(lambda gradient, bad=bad: gradient * (float("nan") if bad else 1.0))
+        losses = []
+        for step in range(8):
+            bad[:] = [True] * (step in (1, 3, 4))
+            losses.append(run.step(step)["loss"])
+        run.read_numbers()
+        runs.append((run.model.state_dict(), run.average.state_dict(), run.optimizer.state_dict(), losses))
+        warned.append((run.nonfinite.in_a_row, run.nonfinite.file.name))
+    now, later = runs
+    assert later[3][1:] == now[3][:-1]  # the loss of the step before
+    for ours, theirs in zip(now[:3], later[:3], strict=True):
+        assert not differences(ours, theirs)
+    assert warned == [(0, "bad-step-00000001.pt")] * 2
+    stored = [torch.load(tmp_path / name / warned[0][1], weights_only=True) for name in ("False", "True")]
+    assert not differences(*stored)

@@ -10,7 +10,7 @@ from torch import nn
 from rfcli.errors import InputError
 from rfcli.model import read_checkpoint
 from rfcli.training.loop import fit
-from rfcli.training.optimizer import WEIGHT_DECAY, Optimizers, averaged, learning_rate, make_optimizer
+from rfcli.training.optimizer import WEIGHT_DECAY, Optimizers, WeightAverage, learning_rate, make_optimizer
 from rfcli.training.run import MAX_GRADIENT_NORM, Run
 from rfcli.training.state import read_state
 from rfcli.training.validation import validate
@@ -94,14 +94,14 @@ def test_warmup_must_be_shorter_than_the_run(warmup: int) -> None:
 def test_average_follows_its_formula(decay: float) -> None:
     model = torch.nn.Linear(3, 2)
     model.register_buffer("frequencies", torch.zeros(1))
-    average = averaged(model, decay)
+    average = WeightAverage(model, decay)
     generator = torch.Generator().manual_seed(0)
     expected = None
     for step in range(30):
         weight = torch.randn(2, 3, generator=generator)
         model.weight.data.copy_(weight)
         model.frequencies += 1
-        average.update_parameters(model)
+        average.update(model)
         d = min(decay, (1 + step) / (10 + step))
         expected = weight.double() if expected is None else d * expected + (1 - d) * weight.double()
         assert torch.allclose(average.module.weight.double(), expected, atol=1e-6)

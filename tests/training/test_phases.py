@@ -15,7 +15,7 @@ from rfcli.training.dry_run import estimate
 from rfcli.training.loop import fit
 from rfcli.training.phases import Phase, phase_at, phase_ends
 from rfcli.training.run import Run
-from rfcli.training.scenes import TrainingData, read_dataset
+from rfcli.training.scenes import read_dataset
 from rfcli.training.state import read_state
 from tests.support.fresh_processes import fresh_processes
 from tests.support.model_scenes import SMALL
@@ -52,16 +52,15 @@ def test_a_phase_has_steps_and_pixels() -> None:
         Phase(1, 0)
 
 
-@pytest.mark.parametrize("current", [0, 1])
-def test_only_scenes_of_the_phase_and_validation_scenes_are_read(folder: Path, current: int) -> None:
-    data = read_dataset(folder, CURRICULUM, SMALL, current)
+def test_every_phase_has_its_scenes_at_its_resolution(folder: Path) -> None:
+    data = read_dataset(folder, CURRICULUM, SMALL)
     assert [scene.images.shape[1] for scene in data.validation] == [16]
-    for phase in (current, 1 - current, current):
-        data.enter_phase(phase)
-        low, high = CURRICULUM[phase].triangles or (0, 99)
+    for number, phase in enumerate(CURRICULUM):
+        low, high = phase.triangles or (0, 99)
         expected = [n for n in range(10, 18) if low <= n <= high and not is_validation(n - 10)]
-        assert [len(scene.triangles) for scene in data.train] == expected
-        assert {scene.images.shape[1] for scene in data.train} == {CURRICULUM[phase].resolution}
+        scenes = data.scenes(number)
+        assert [len(scene.triangles) for scene in scenes] == data.sizes(number).tolist() == expected
+        assert {scene.images.shape[1] for scene in scenes} == {phase.resolution}
 
 
 def test_a_run_has_all_phases_and_is_validated_at_the_last_resolution(folder: Path, tmp_path: Path) -> None:
@@ -69,10 +68,9 @@ def test_a_run_has_all_phases_and_is_validated_at_the_last_resolution(folder: Pa
     data, batches = read_dataset(folder, CURRICULUM, SMALL), []
 
     class RecordingRun(Run):
-        def batch(self, step: int):  # type: ignore[no-untyped-def]
-            batch, share = super().batch(step)
-            batches.append((batch.truth.shape[2], int(batch.scenes.mask.sum(1).max())))
-            return batch, share
+        def step(self, step, made=None, waited=0.0):  # type: ignore[no-untyped-def]
+            batches.append((made.images.shape[2], int(made.mask.sum(1).max())))
+            return super().step(step, made, waited)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rfcli.training.loop.Run", RecordingRun)
@@ -98,8 +96,7 @@ def session(folder: Path, out: Path, callbacks: RecordingCallbacks) -> None:
     run.fastest_precision = lambda device: torch.float32
     options = train_options(out, data=folder, phases=CURRICULUM, save_minutes=0.0, validate_every=4)
     state, model = read_state(out, options), fresh_model(dropout=0.1)
-    done = state.step if state else 0
-    data = read_dataset(folder, CURRICULUM, model.config, phase_at(CURRICULUM, done))
+    data = read_dataset(folder, CURRICULUM, model.config)
     fit(model, data, options, callbacks, state=state)
 
 
@@ -143,21 +140,6 @@ def test_kills_around_the_change_of_phase_change_nothing(folder: Path, tmp_path:
         for out in (whole, killed)
     ]
     assert steps[0] == steps[1]
-
-
-def test_a_scene_that_cannot_be_read_in_a_later_phase_is_a_warning(tmp_path: Path) -> None:
-    read: list[int] = []
-
-    def read_phase(phase: int):  # type: ignore[no-untyped-def]
-        read.append(phase)
-        return training_data(3).train, ["000007.h5: broken"]
-
-    given, callbacks = training_data(), RecordingCallbacks()
-    data = TrainingData(given.train, given.validation, read=read_phase)
-    phases = (Phase(2, 16), Phase(2, 16), Phase(2, 16))
-    fit(fresh_model(), data, train_options(tmp_path, phases=phases), callbacks)
-    assert read == [1, 2]
-    assert [s for s in callbacks.warnings if "000007" in s] == ["a scene is skipped: 000007.h5: broken"]
 
 
 def test_a_dry_run_measures_every_phase(folder: Path, tmp_path: Path) -> None:

@@ -9,17 +9,21 @@ import pytest
 import torch
 
 from rfcli.dataset import Sample, write_sample
+from rfcli.dataset.batching import epoch_batches
 from rfcli.dataset.files import sha256_of
 from rfcli.dataset.manifest import Entry, write_manifest
 from rfcli.dataset.training_scene import at_resolution
 from rfcli.errors import InputError
 from rfcli.scene import TriangleScene
+from rfcli.training.batch import collate
+from rfcli.training.batches import Batches
+from rfcli.training.loop import fit
 from rfcli.training.phases import Phase
 from rfcli.training.run import Run
-from rfcli.training.scenes import TrainingData, collate, read_dataset
+from rfcli.training.scenes import TrainingData, read_dataset
 from tests.support.model_scenes import SMALL
 from tests.support.training_datasets import write_dataset
-from tests.support.training_scenes import RESOLUTION, fresh_model, train_options, training_scene
+from tests.support.training_scenes import RESOLUTION, RecordingCallbacks, fresh_model, train_options, training_scene
 
 
 def test_images_are_averaged_down() -> None:
@@ -132,12 +136,24 @@ def test_a_corrupt_scene_is_named_skipped_and_counted(tmp_path: Path, damage: st
         changed = bytes([content[middle] ^ 1]) + content[middle + 1 :]
         victim.write_bytes(content[:middle] + (b"" if damage == "cut" else changed))
     data = read_dataset(folder, [Phase(1, RESOLUTION)], config)
-    assert len(data.train) == 110 - 7 - 1
-    assert len(data.skipped) == 1
-    assert "000005.h5" in data.skipped[0]
+    options = train_options(tmp_path, data=folder, steps=26, batch=4)
+    batches = Batches(data, options, monochrome=False, samples=0, find_visible=False)
+    sentences = [sentence for step in range(26) for sentence in data.skip(0, batches[step].faults)]
+    assert len(sentences) == len(data.skipped) == 1
+    assert "000005.h5" in sentences[0]
     (folder / "scenes" / "000006.h5").unlink()
-    with pytest.raises(InputError, match=r"2 of the 110 scenes in .*, which is more than 1%; .*000005\.h5"):
-        read_dataset(folder, [Phase(1, RESOLUTION)], config)
+    with pytest.raises(InputError, match=r"2 of the 110 scenes cannot be read, which is more than 1%; .*000005\.h5"):
+        data.skip(0, [fault for step in range(26) for fault in batches[step].faults])
+
+
+def test_a_skipped_scene_is_a_warning_of_the_run(tmp_path: Path) -> None:
+    folder, callbacks = dataset_of_copies(tmp_path / "data", 110), RecordingCallbacks()
+    data = read_dataset(folder, [Phase(1, RESOLUTION)], SMALL)
+    options = train_options(tmp_path / "run", data=folder, steps=2)
+    Path(data.train.path(int(epoch_batches(data.sizes(), 2, 0, 0)[1][0]))).unlink()  # of the second step
+    fit(fresh_model(), data, options, callbacks)
+    (warning,) = [warning for warning in callbacks.warnings if "a scene is skipped" in warning]
+    assert warning.endswith("No such file or directory (1 so far)")
 
 
 def dataset_of_copies(folder: Path, scenes: int) -> Path:

@@ -13,6 +13,7 @@ import torch
 from rfcli.metrics.perceptual import StructuralDistance
 from rfcli.model import convert, read_checkpoint
 from rfcli.runtime.processes import Processes
+from rfcli.training import sharding
 from rfcli.training.loop import fit
 from rfcli.training.run import Run
 from rfcli.training.sharding import gathered, local_shard
@@ -195,3 +196,34 @@ def test_a_nonfinite_step_is_written_with_whole_tensors(tmp_path: Path) -> None:
     assert torch.load(file, weights_only=True)["model"]["weights"].keys() == fresh_model().state_dict().keys()
     loss, _ = repeat_step(file, StructuralDistance())
     assert not np.isfinite(loss)
+
+
+def order_of_reductions(processes: Processes, out: Path) -> list[str]:
+    """What happens in the backward pass of a step: gradients of single weights, and groups that are averaged."""
+    sharding.GROUP_MB = 0.02
+    torch.distributed._DEFAULT_FIRST_BUCKET_BYTES = 4096
+    run = Run(fresh_model(), None, training_data(), train_options(out), processes)
+    order: list[str] = []
+    for name, parameter in run.model.named_parameters():
+        parameter.register_post_accumulate_grad_hook(lambda _, name=name: order.append(name))
+
+    def averaged(_: object, bucket: torch.distributed.GradBucket) -> torch.futures.Future[torch.Tensor]:
+        order.append("average")
+        summed = torch.distributed.all_reduce(bucket.buffer().div_(processes.count), async_op=True).get_future()
+        return summed.then(lambda done: done.value()[0])
+
+    run._parallel_loss.register_comm_hook(None, averaged)  # type: ignore[operator]
+    run.model.train()
+    run.step(0)
+    return order
+
+
+@pytest.mark.slow
+def test_gradients_are_averaged_while_the_backward_pass_runs(tmp_path: Path) -> None:
+    first, second = in_two_processes(order_of_reductions, tmp_path)
+    for order in (first, second):
+        weights = [place for place, what in enumerate(order) if what != "average"]
+        groups = [place for place, what in enumerate(order) if what == "average"]
+        assert len(groups) > 3
+        assert groups[0] < weights[len(weights) // 2]  # the first group is on its way in the first half
+        assert order.index("tri_token") > groups[len(groups) // 2]

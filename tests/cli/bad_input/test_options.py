@@ -35,6 +35,7 @@ TRAINING = {
     "optimizer": ["sgd", ""],
     "ema": ["-0.1", "1", "1.5", "nan", "x"],
     "lpips-weights": ["absent.pth"],
+    "workers": ["", "-1", "1.5", "x", "257"],
     "translations": ["-1", "nan", "inf", "x"],
     "save-minutes": ["-1", "nan", "x"],
     "keep": ["0", "-2", "x", "9" * 20],
@@ -53,7 +54,11 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
         "engine": ["spark", ""],
         "shard": ["", "3", "0/4", "5/4", "1/0", "x/y", "-1/4", "1/" + "9" * 40],
     },
-    "train": {**TRAINING, "model": ["huge", ""], "overfit": ["-1", "x", "9" * 20]},
+    "train": {
+        **TRAINING,
+        "model": ["huge", ""],
+        "overfit": ["-1", "x", "9" * 20],
+    },
     "finetune": {
         **TRAINING,
         "attention": ["softmux", ""],
