@@ -56,7 +56,7 @@ class Entry(NamedTuple):
 
 
 class Manifest(Sequence[Entry]):
-    """The finished scenes of a dataset, sorted by index, as columns: about 120 bytes per scene, in any number of them.
+    """The finished scenes of a dataset, sorted by index, as columns: about 100 bytes per scene.
 
     Attributes:
         numbers: [S] numbers of the scenes.
