@@ -101,23 +101,25 @@ def _illuminated(
 ) -> tuple[Floats, list[LightTriangles]]:
     """Materials and lights of a brightness that models know; the light of the backdrop where nothing emits.
 
-    Emission and lights are multiplied by the same factor if the mean irradiance is far from that of published scenes.
+    Emission and lights are multiplied by the same factor if the mean irradiance is far from that of published scenes;
+    unlit surfaces, whose emission is the colour in the picture, stay as they are.
     """
     rows = rows.copy()
     emits = (rows[:, EMISSION] > 0).any(axis=1)
-    mean = mean_irradiance(surface.triangles, lights, surface.triangles[emits], rows[emits][:, EMISSION])
-    if mean <= 0:
+    if not emits.any() and not lights:
         notes.append("The file has no light; the light of the backdrop is added.")
-        rows[:, EMISSION] = 0.0
         lamp = material_row((0.0, 0.0, 0.0), LIGHT_RADIANCE)
         return rows, [LightTriangles("light", light()[None].astype(np.float64), lamp.astype(np.float64), "")]
-    if not IRRADIANCE / IRRADIANCE_RANGE <= mean <= IRRADIANCE * IRRADIANCE_RANGE:
+    unlit = np.array([part.material is not None and part.material.unlit for part in surface.parts])[surface.part]
+    lamps = emits & ~unlit
+    mean = mean_irradiance(surface.triangles, lights, surface.triangles[lamps], rows[lamps][:, EMISSION])
+    if mean > 0 and not IRRADIANCE / IRRADIANCE_RANGE <= mean <= IRRADIANCE * IRRADIANCE_RANGE:
         factor = IRRADIANCE / mean
         notes.append(
             f"All light is multiplied by {factor:.3g}: its irradiance without shadows, {mean:.3g} on average, is far "
             f"from that of published scenes, {IRRADIANCE:g}."
         )
-        rows[:, EMISSION] *= factor
+        rows[~unlit, EMISSION] *= factor
         lights = [_scaled(lamp, factor) for lamp in lights]
     brightest = rows[:, EMISSION].max(initial=0.0)
     if brightest > MAX_EMISSION:

@@ -163,6 +163,22 @@ def test_brightness_far_from_published_scenes_is_changed_and_said(tmp_path: Path
         assert (emission == 1).all() != changed
 
 
+@pytest.mark.parametrize("lux", [None, 80_000.0])
+def test_unlit_surfaces_have_their_colour_whatever_the_light(tmp_path: Path, lux: float | None) -> None:
+    glb = GlbFile()
+    surface = {
+        "pbrMetallicRoughness": {"baseColorFactor": [0.2, 0.4, 0.6, 1]},
+        "extensions": {"KHR_materials_unlit": {}},
+    }
+    glb.node(mesh=glb.mesh(QUAD, QUAD_FACES, glb.add("materials", surface)))
+    glb.camera(0.8, translation=[0, 0, 3])
+    if lux is not None:
+        glb.light({}, type="directional", intensity=lux)
+    scene = place_file(glb.write(tmp_path / "file.glb")).scene
+    np.testing.assert_allclose(scene.material[:2, EMISSION], [(0.2, 0.4, 0.6)] * 2, atol=1e-6)
+    np.testing.assert_array_equal(scene.material[:2, :6], 0)
+
+
 def test_files_with_cameras_have_no_backdrop_unless_asked(tmp_path: Path) -> None:
     path = studio().write(tmp_path / "studio.glb")
     assert len(place_file(path).scene) == 2 + 2 + 2 * 1280 + 80 + 28 + 2
