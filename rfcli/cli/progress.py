@@ -110,7 +110,7 @@ class Progress:
         count = f"{self.done:.0f}" if self.total is None else f"{self.done:.0f}/{self.total:.0f}"
         parts = [f"{self.description} {count}", self.rate()]
         if self.total is not None and self.done:
-            left = round(self.seconds_each() * (self.total - self.done))
+            left = max(0, round(self.seconds_each() * (self.total - self.done)))
             parts.append(f"{left // 60}:{left % 60:02d} left")
         return ", ".join(part for part in (*parts, self.note) if part)
 
