@@ -1,5 +1,7 @@
 """`rf view`: a page in the browser in which one walks through a scene."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -157,6 +159,10 @@ def view(
                 viewer.wait()
             except KeyboardInterrupt:
                 console.print("The viewer has ended.")
-            saved = list(viewer.saved)
+            saved, ended = list(viewer.saved), viewer.close()
         entry = model_entry(network.name, network.model)
         console.receipt(network.device, saved, model=entry, scene=item.path, triangles=len(item.scene))
+    if not ended:  # end at once: a step that still runs may take seconds, and would abort the process at its end
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

@@ -28,7 +28,7 @@ class Overlays:
         self._scene = scene
         self._cameras: list[viser.CameraFrustumHandle] = []
         self._handles: list[viser.TransformControlsHandle] = []
-        self._wireframe: viser.MeshHandle | None = None
+        self._wireframe: viser.SceneNodeHandle | None = None
         self._preview: viser.SceneNodeHandle | None = None
 
     def show_preview(self, shown: bool) -> None:
@@ -51,9 +51,9 @@ class Overlays:
             self._wireframe.remove()
             self._wireframe = None
         if shown:
-            vertices, faces = _mesh(scene)
-            self._wireframe = self._server.scene.add_mesh_simple(
-                WIREFRAME, vertices, faces, color=LINE, wireframe=True, opacity=0.5, cast_shadow=False
+            # A mesh drawn as wireframe takes seconds per frame where WebGL runs on the processor; lines do not.
+            self._wireframe = self._server.scene.add_line_segments(
+                WIREFRAME, edges(scene.triangles), LINE, thickness=1.0, thickness_units="screen"
             )
 
     def add_handles(self, lights: list[Light], moved: Moved) -> None:
@@ -120,3 +120,17 @@ class Overlays:
 def _mesh(scene: TriangleScene) -> tuple[Floats, npt.NDArray[np.uint32]]:
     """Vertices [3 N, 3] and faces [N, 3] of the triangles."""
     return scene.triangles.reshape(-1, 3), np.arange(3 * len(scene), dtype=np.uint32).reshape(-1, 3)
+
+
+def edges(triangles: Floats) -> Floats:
+    """[E, 2, 3] end points of the edges of triangles [N, 3, 3]; an edge that two triangles share occurs once."""
+    ends = np.stack([triangles, np.roll(triangles, -1, axis=1)], axis=2).reshape(-1, 2, 3)
+    flipped = ends[:, ::-1]
+    order = _first_difference(ends[:, 0] - ends[:, 1]) > 0
+    return np.unique(np.where(order[:, None, None], flipped, ends).reshape(-1, 6), axis=0).reshape(-1, 2, 3)
+
+
+def _first_difference(vectors: Floats) -> Floats:
+    """[E] the first coordinate of each vector that is not 0, else 0."""
+    first = (vectors != 0).argmax(axis=1)
+    return np.asarray(vectors[np.arange(len(vectors)), first])

@@ -5,12 +5,14 @@ it rests, and refinement (of a path-traced image) as long as nothing else is wan
 frames of a video, fills the gaps.
 """
 
+import atexit
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+EXIT_SECONDS = 10.0  # that the end of the process waits for the present step
 REST_SECONDS = 0.15  # without a change, after which a view rests
 
 
@@ -78,6 +80,8 @@ class RenderLoop:
 
     def start(self) -> None:
         self._thread.start()
+        # A step of a C++ library that still runs when the interpreter ends would abort the process.
+        atexit.register(self.close, EXIT_SECONDS)
 
     def request(self, view: Hashable) -> None:
         """The camera of a view, or the scene in it, has changed; also adds a view."""
@@ -137,6 +141,8 @@ class RenderLoop:
             self._changed.notify()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(seconds)
+        if not self._thread.is_alive():
+            atexit.unregister(self.close)
         return not self._thread.is_alive()
 
     def _run(self) -> None:

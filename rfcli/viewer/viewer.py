@@ -112,12 +112,14 @@ class Viewer:
         """Wait until the viewer is closed; Ctrl-C ends the wait with KeyboardInterrupt."""
         self._closed.wait()
 
-    def close(self) -> None:
-        """Stop rendering and close the page."""
+    def close(self) -> bool:
+        """Stop rendering and close the page; returns False if a step of a picture still runs."""
         if not self._closed.is_set():
-            self._loop.close()
-            self._server.stop()
             self._closed.set()
+            self._loop.close()
+            with contextlib.redirect_stdout(io.StringIO()):
+                self._server.stop()
+        return self._loop.close(0.0)
 
     def __enter__(self) -> "Viewer":
         return self
