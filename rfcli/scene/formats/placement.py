@@ -19,7 +19,6 @@ from rfcli.scene.triangle_scene import EMISSION, TriangleScene
 Y_UP = np.array([(1, 0, 0), (0, 0, -1), (0, 1, 0)], dtype=np.float64)  # turns +y to +z
 IRRADIANCE = 3.0  # mean in published scenes, from lights of 2500..5000 per unit area
 IRRADIANCE_RANGE = 8.0  # brightness is left as it is up to this factor
-HALF_CUBE = 0.5  # half the side of the cube that holds the objects
 MARGIN = 1.08  # around all vertices, in the image of a camera that the file lacks
 MAX_REACH = 1e4  # of cameras and lights from the origin: the scene is 1 wide
 
@@ -56,11 +55,11 @@ def place_scene(contents: Contents, max_triangles: int, detail: int | None = Non
     surface, rows = painted(replace(surface, corners=corners), detail, notes)
     rows, lights = _illuminated(surface, rows, _moved(contents.lights, turn, scale, centre), notes)
     mapping += [lamp.line for lamp in lights if lamp.line]
-    within = sum(bool(np.abs(lamp.triangles.mean(axis=(0, 1))).max() < HALF_CUBE) for lamp in lights)
-    if within:
+    closed = sum(lamp.kind != "sun" for lamp in contents.lights)
+    if closed:
         notes.append(
-            f"{within} of {len(lights)} lights are among the objects; models were trained with lights outside, and "
-            "render their bounced light too bright. Move them away, or compare with the path tracer."
+            f"{closed} of {len(contents.lights)} lights are closed shapes, which emit inwards, too: models render their "
+            "bounced light too bright, the path tracer does not."
         )
     cameras = _cameras(contents.cameras, turn, scale, centre, surface.triangles, notes)
     surfaces = TriangleScene(
