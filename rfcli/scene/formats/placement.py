@@ -58,8 +58,8 @@ def place_scene(contents: Contents, max_triangles: int, detail: int | None = Non
     closed = sum(lamp.kind != "sun" for lamp in contents.lights)
     if closed:
         notes.append(
-            f"{closed} of {len(contents.lights)} lights are closed shapes, which emit inwards, too: models render their "
-            "bounced light too bright, the path tracer does not."
+            f"{closed} of {len(contents.lights)} lights are closed shapes, which emit inwards, too: models render "
+            "their bounced light too bright, the path tracer does not."
         )
     cameras = _cameras(contents.cameras, turn, scale, centre, surface.triangles, notes)
     surfaces = TriangleScene(
