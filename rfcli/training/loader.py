@@ -138,22 +138,22 @@ class Loader:
         if self._workers:
             context = multiprocessing.get_context(START_METHOD)
             options = {"prefetch_factor": PREFETCHED, "multiprocessing_context": context, "worker_init_fn": _prepare}
-        loader = DataLoader(
-            _Guarded(self._batches),
-            batch_size=None,
-            sampler=range(self._next, self._last),
-            num_workers=self._workers,
-            collate_fn=_unchanged,
-            pin_memory=self._pinned,
-            generator=torch.Generator(),  # of its own: a step's random numbers must not depend on the workers
-            **options,
-        )
         # torch installs a handler that raises an error wherever the program is when a worker ends. Without it, the loss
         # is noticed within seconds of waiting for that worker, at a place from which the run can continue.
         before = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "This process .* is multi-threaded, use of fork", DeprecationWarning)
             warnings.filterwarnings("ignore", "This DataLoader will create .* worker processes", UserWarning)
+            loader = DataLoader(
+                _Guarded(self._batches),
+                batch_size=None,
+                sampler=range(self._next, self._last),
+                num_workers=self._workers,
+                collate_fn=_unchanged,
+                pin_memory=self._pinned,
+                generator=torch.Generator(),  # of its own: a step's random numbers must not depend on the workers
+                **options,
+            )
             steps = iter(loader)
         if self._workers and before is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGCHLD, before)
