@@ -2,8 +2,8 @@
 
 Softmax runs the model; in each layer both mechanisms get the layer's queries, keys and values. Deviation: mean squared
 difference from softmax's output divided by its variance over tokens, the mean over heads; the mean of all values, the
-same for every token, would have about 100 %. Weights are random: no trained ones of this architecture can be had, so
-logits are scaled to a gain (standard deviation of a logit) that trained models have, 1.0 and 1.4.
+same for every token, would have about 100 %. Weights are random, since no trained ones of this architecture can be had;
+queries are scaled by each of --gains.
 
     python -m tests.benchmarks.v2_attention --triangles 1k,4k,16k
 """
