@@ -25,11 +25,13 @@ few_examples = settings(max_examples=25, deadline=None, suppress_health_check=[H
 
 
 @st.composite
-def scenes(draw: st.DrawFn, extent: float = 0.5, max_radiance: float = MAX_RADIANCE) -> TriangleScene:
+def scenes(
+    draw: st.DrawFn, extent: float = 0.5, max_radiance: float = MAX_RADIANCE, min_size: float = 1e-9
+) -> TriangleScene:
     """Any valid scene: triangles with and without area, duplicates, lights of any strength."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     count, views = draw(st.integers(1, 24)), draw(st.integers(1, 2))
-    size = 10.0 ** draw(st.floats(-9, 0.3))
+    size = 10.0 ** draw(st.floats(np.log10(min_size), 0.3))
     corners = rng.uniform(-extent, extent, (count, 1, 3)) + size * rng.uniform(-extent, extent, (count, 3, 3))
     for degenerate in draw(st.lists(st.integers(0, count - 1), max_size=3)):
         corners[degenerate] = corners[degenerate, rng.integers(0, 3)]
@@ -123,9 +125,12 @@ def test_padding_does_not_matter(model: RenderFormer, scene: TriangleScene, extr
 
 
 @few_examples
-@given(scene=scenes(max_radiance=1e4), seed=st.integers(0, 2**32 - 1))
+@given(scene=scenes(max_radiance=1e4, min_size=1e-3), seed=st.integers(0, 2**32 - 1))
 def test_rigid_motion_of_scene_and_cameras_does_not_matter(scene: TriangleScene, seed: int) -> None:
-    """For a model without RoPE in world space and without normals: the rest is computed in camera space."""
+    """For a model without RoPE in world space and without normals: the rest is computed in camera space.
+
+    Areas of triangles as small as float32's steps, which are weights of keys, change with the rounding of a motion.
+    """
     model = small_model(visibility="attention", turn_to_cam_coord=True, use_vn_encoder=False, token_position_freqs=None)
     model.transformer.rope_emb.freqs.zero_()
     rng = np.random.default_rng(seed)

@@ -207,8 +207,8 @@ def render(
     with Console("render", json=json, quiet=quiet, verbose=verbose) as console:
 
         def leave_out(path: Path, error: InputError) -> None:
-            """Leaves out a file that was found in a folder or by a pattern; one that was named ends the command."""
-            if path in named:
+            """Leaves out one of several files in a folder or of a pattern; a file that was named ends the command."""
+            if path in named or len(files_found) == 1:
                 raise error
             refused.append(str(path))
             console.error(in_options(str(error)))

@@ -88,7 +88,7 @@ def light_samples(triangles: npt.NDArray[np.float32], emits: npt.NDArray[np.bool
     pieces = triangles[index].astype(np.float64)
     kept = triangle_areas(pieces) > 0
     index, pieces = index[kept], pieces[kept]
-    lamp, surfaces = _connected(pieces), _surface_points(triangles[~emits])
+    lamp, surfaces = connected_triangles(pieces), _surface_points(triangles[~emits])
     polygons = _polygons(pieces, lamp, surfaces)
     if len(index) <= MAX_SAMPLES:
         pieces, source, size = _cut(pieces, surfaces)
@@ -241,7 +241,7 @@ def _shadow_points(pieces: Floats, area: Floats, sample: npt.NDArray[np.int64], 
     return points
 
 
-def _connected(pieces: Floats) -> npt.NDArray[np.int64]:
+def connected_triangles(pieces: Floats) -> npt.NDArray[np.int64]:
     """[E] the number of the connected component of each triangle; triangles that share a vertex are connected."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components

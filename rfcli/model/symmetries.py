@@ -8,7 +8,9 @@ Radiance is linear in emission. With `light = relative` the network is given a s
 unit, and the predicted lighting (`rfcli.model.shading`) is multiplied by the same unit. An ideal network gives the same
 result for any unit; with a unit proportional to emission any network is linear in emission. The unit is the amount of
 light relative to the scene's size: for each emitter its radiance times area, over the mean squared distance to the
-surfaces, so that a small bright lamp far away and a large panel on the ceiling have similar units.
+surfaces, so that a small bright lamp far away and a large panel on the ceiling have similar units. Of lamps that are
+not flat, the network is given the emission that leaves them (`rfcli.model.lamp_shapes`), and all emitters have the
+reflectance of those in training scenes.
 """
 
 import dataclasses
@@ -21,8 +23,10 @@ from torch import Tensor
 
 from rfcli.model.batch import COLOURS, EMISSION, SceneBatch, triangle_areas
 from rfcli.model.config import RenderFormerConfig
+from rfcli.model.lamp_shapes import light_leaving_lamps
 
 CHANNELS = 3
+EMITTER_COLOURS = (1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0)  # diffuse, specular and roughness of emitters in training scenes
 TYPICAL_LIGHT = 5.0  # radiance times area over squared distance of unit 1: the median over generated scenes
 MIN_SQUARED_DISTANCE = 1e-6  # lower bound of an emitter's mean squared distance to the surfaces
 
@@ -67,6 +71,8 @@ class LightSymmetries:
         If the channels of a scene are computed together, its unit is the mean over the channels.
         """
         copied = self.channels_apart and not batch.monochrome
+        if self.relative_light:
+            batch = typical_emitters(scale_emission(batch, light_leaving_lamps(batch)))
         scenes = _one_scene_per_channel(batch) if copied else batch
         copies = CHANNELS if copied else 1
         if not self.relative_light:
@@ -128,9 +134,29 @@ def light_unit(batch: SceneBatch) -> Tensor:
 
 def divide_emission(batch: SceneBatch, unit: Tensor) -> SceneBatch:
     """The batch with emission divided by unit [B]; unchanged where the unit is 0."""
-    divisor = torch.where(unit > 0, unit, 1.0)
-    emission = batch.surface[:, :, EMISSION] / divisor.view(-1, *[1] * (batch.surface.dim() - 1))
-    surface = torch.cat([batch.surface[:, :, : EMISSION.start], emission.to(batch.surface.dtype)], 2)
+    return scale_emission(batch, 1 / torch.where(unit > 0, unit, 1.0)[:, None])
+
+
+def typical_emitters(batch: SceneBatch) -> SceneBatch:
+    """The batch with emitters of diffuse colour 1, specular colour 0 and roughness 1, as in all training scenes.
+
+    Emitters reflect nothing, so these colours of a file, which no picture shows, must not change the prediction.
+    """
+    surface = batch.surface
+    axes = [1] * (surface.dim() - 2)
+    typical = surface.new_tensor(EMITTER_COLOURS).view(-1, *axes).expand_as(surface[:, :, : len(EMITTER_COLOURS)])
+    chosen = torch.where(batch.emitters.view(*batch.mask.shape, *axes), typical, surface[:, :, : len(EMITTER_COLOURS)])
+    return with_surface(batch, torch.cat([chosen, surface[:, :, len(EMITTER_COLOURS) :]], 2))
+
+
+def scale_emission(batch: SceneBatch, factor: Tensor) -> SceneBatch:
+    """The batch with emission multiplied by a factor per triangle [B, N], or per scene [B, 1]."""
+    emission = batch.surface[:, :, EMISSION] * factor.view(*factor.shape, *[1] * (batch.surface.dim() - 2))
+    return with_surface(batch, torch.cat([batch.surface[:, :, : EMISSION.start], emission.to(batch.surface.dtype)], 2))
+
+
+def with_surface(batch: SceneBatch, surface: Tensor) -> SceneBatch:
+    """The batch with other materials, or other textures, of the kind that it has."""
     if batch.material is not None:
         return dataclasses.replace(batch, material=surface)
     return dataclasses.replace(batch, texture=surface)

@@ -55,12 +55,6 @@ def place_scene(contents: Contents, max_triangles: int, detail: int | None = Non
     surface, rows = painted(replace(surface, corners=corners), detail, notes)
     rows, lights = _illuminated(surface, rows, _moved(contents.lights, turn, scale, centre), notes)
     mapping += [lamp.line for lamp in lights if lamp.line]
-    closed = sum(lamp.kind != "sun" for lamp in contents.lights)
-    if closed:
-        notes.append(
-            f"{closed} of {len(contents.lights)} lights are closed shapes, which emit inwards, too: models render "
-            "their bounced light too bright, the path tracer does not."
-        )
     cameras = _cameras(contents.cameras, turn, scale, centre, surface.triangles, notes)
     surfaces = TriangleScene(
         triangles=surface.triangles.astype(np.float32),

@@ -15,6 +15,7 @@ SHARED = {
 DEVICE = {"device": ["tpu", "", "cuda:99"]}
 MECHANISMS = {
     "keys": ["0", "-1", "x", "9" * 20],
+    "half-window": ["0", "-1", "x", "9" * 20],
     "features": ["0", "-1", "x", "9" * 20],
     "feature-map": ["relu", ""],
 }
@@ -86,7 +87,7 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
         "fps": ["0", "121", "nan", "-1", "x"],
         "max-triangles": ["", "x", "-1", "0", "9" * 20],
         "up": ["x", ""],
-        "save-scene": ["scene.json", "absent/scene.h5", "scene"],
+        "save-scene": ["scene.txt", "absent/scene.h5", "scene"],
         "precision": ["fp16", ""],
         "out": ["taken", "taken/below", "picture.PNG"],
     },
