@@ -143,9 +143,10 @@ def typical_emitters(batch: SceneBatch) -> SceneBatch:
     Emitters reflect nothing, so these colours of a file, which no picture shows, must not change the prediction.
     """
     surface = batch.surface
-    axes = [1] * (surface.dim() - 2)
-    typical = surface.new_tensor(EMITTER_COLOURS).view(-1, *axes).expand_as(surface[:, :, : len(EMITTER_COLOURS)])
-    chosen = torch.where(batch.emitters.view(*batch.mask.shape, *axes), typical, surface[:, :, : len(EMITTER_COLOURS)])
+    texel = [1] * (surface.dim() - 3)
+    typical = surface.new_tensor(EMITTER_COLOURS).view(-1, *texel)
+    emits = batch.emitters.view(*batch.mask.shape, 1, *texel)
+    chosen = torch.where(emits, typical, surface[:, :, : len(EMITTER_COLOURS)])
     return with_surface(batch, torch.cat([chosen, surface[:, :, len(EMITTER_COLOURS) :]], 2))
 
 

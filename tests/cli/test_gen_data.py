@@ -65,7 +65,7 @@ def test_user_meshes_are_used_and_recorded(rf: Rf, tmp_path: Path) -> None:
     run = rf("gen-data", *large, "--meshes", "mine", "--workers", 1, "--json")
     assert run.exit_code == 0, run.output
     assert set(json.loads(run.stdout)["unusable_meshes"]) == {"deep/torn.ply"}
-    assert "2 meshes in mine for train; 0 more belong to other splits, 1 are broken" in run.stderr
+    assert "2 meshes in mine for train; 0 more belong to other splits, 1 cannot be used and are left out" in run.stderr
     assert "deep/torn.ply: " in run.stderr
     assert json.loads(Path("data/dataset.json").read_text())["options"]["meshes"].startswith("2 meshes")
     assert rf("gen-data", *large, "--meshes", "mine", "--workers", 2, "--out", "again").exit_code == 0

@@ -461,7 +461,7 @@ def test_bad_options(rf: Rf, scene: Path, model: Path, tmp_path: Path) -> None:
     refused(rf("render", scene, *use, "--attention", "nearfar", "--keys", "0"), ["--keys"])
     refused(rf("render", scene, *use, "--out", "a-file"), ["a-file"])
     refused(rf("render", scene, *use, "--out", "a-file/b"), ["a-file/b"])
-    refused(rf("render", scene, "heap.h5", *use), ["heap-view0", "--out"])
+    refused(rf("render", scene, "heap.h5", *use), ["heap-h5-view0", "--out"])
     refused(rf("render", scene, "--model", model, "--resolution", "33"), ["resolution 33", "8"])
     refused(rf("render", scene, "--model", model, "--resolution", "1032"), ["resolution 1032", "1024"])
     refused(rf("render", scene, "--model", "nowhere"), ["nowhere", "tiny"])

@@ -15,7 +15,7 @@ SHARED = {
 DEVICE = {"device": ["tpu", "", "cuda:99"]}
 MECHANISMS = {
     "keys": ["0", "-1", "x", "9" * 20],
-    "half-window": ["0", "-1", "x", "9" * 20],
+    "half-window": ["-1", "x"],
     "features": ["0", "-1", "x", "9" * 20],
     "feature-map": ["relu", ""],
 }
@@ -86,10 +86,19 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
         "arc": ["0", "-10", "361", "nan", "inf", "x"],
         "fps": ["0", "121", "nan", "-1", "x"],
         "max-triangles": ["", "x", "-1", "0", "9" * 20],
+        "detail": ["x", "0"],
+        "vae": ["absent"],
         "up": ["x", ""],
         "save-scene": ["scene.txt", "absent/scene.h5", "scene"],
         "precision": ["fp16", ""],
         "out": ["taken", "taken/below", "picture.PNG"],
+    },
+    "view": {  # its values: tests/viewer
+        **{
+            option: []
+            for option in (*DEVICE, *MECHANISMS, "model", "attention", "resolution", "exposure", "port", "host")
+        },
+        **{option: [] for option in ("tone-mapping", "max-triangles", "up", "save-scene", "precision", "out")},
     },
     "bench": {
         **DEVICE,
@@ -114,7 +123,16 @@ CASES = [
     for value in values
 ]
 SWITCHES = {"help", "json", "quiet", "verbose", "denoise", "light_layers", "performer", "preview"}
-SWITCHES |= {"turntable_light", "show_scene", "allow_outside", "compile", "curriculum", "quality"}
+SWITCHES |= {
+    "backdrop",
+    "no_open",
+    "turntable_light",
+    "show_scene",
+    "allow_outside",
+    "compile",
+    "curriculum",
+    "quality",
+}
 SWITCHES |= {"recompute", "shard_weights", "dry_run", "tensorboard"}
 
 
@@ -122,7 +140,13 @@ SWITCHES |= {"recompute", "shard_weights", "dry_run", "tensorboard"}
 def test_invalid_value(refused: Refused, scene: Path, tmp_path: Path, command: str, option: str, value: str) -> None:
     (tmp_path / "taken").write_text("a file")
     (tmp_path / "empty").mkdir()
-    what = [scene] if command == "render" else ["--scenes", 1] if command == "gen-data" and option != "scenes" else []
+    what = (
+        [scene]
+        if command in ("render", "view")
+        else ["--scenes", 1]
+        if command == "gen-data" and option != "scenes"
+        else []
+    )
     sentence = refused([command, *what, *NEEDED.get(option, []), f"--{option}", value], [])
     assert f"--{option}" in sentence or f"'{value}'" in sentence or (value and value in sentence), sentence
 
@@ -130,7 +154,7 @@ def test_invalid_value(refused: Refused, scene: Path, tmp_path: Path, command: s
 def test_every_option_of_every_command_is_in_the_table() -> None:
     group = typer.main.get_command(app)
     for name, command in group.commands.items():  # type: ignore[attr-defined]
-        if name == "data":  # tests/cli/test_data.py
+        if name in ("data", "scene"):  # tests/cli/test_data.py, tests/cli/test_scene.py
             continue
         options = {
             parameter.opts[0].removeprefix("--").replace("-", "_")
