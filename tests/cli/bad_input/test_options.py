@@ -87,7 +87,7 @@ OPTIONS: dict[str, dict[str, list[str]]] = {
         "fps": ["0", "121", "nan", "-1", "x"],
         "max-triangles": ["", "x", "-1", "0", "9" * 20],
         "detail": ["x", "0"],
-        "vae": ["absent"],
+        "vae": [],
         "up": ["x", ""],
         "save-scene": ["scene.txt", "absent/scene.h5", "scene"],
         "precision": ["fp16", ""],
