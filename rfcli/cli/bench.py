@@ -8,7 +8,19 @@ import typer
 
 from rfcli.cli.console import Console
 from rfcli.cli.mechanism_options import ATTENTION_NAMES, NONE_GIVEN, MechanismOptions, with_mechanism_options
-from rfcli.cli.options import INPUT, ConfigFile, Device, Json, Out, Quiet, Seed, Verbose, finite, triangle_counts
+from rfcli.cli.options import (
+    INPUT,
+    AllowOutside,
+    ConfigFile,
+    Device,
+    Json,
+    Out,
+    Quiet,
+    Seed,
+    Verbose,
+    finite,
+    triangle_counts,
+)
 from rfcli.cli.receipts import study_entries
 from rfcli.errors import InputError
 from rfcli.runtime.processes import is_first
@@ -78,10 +90,7 @@ def bench(
             help="Fine-tuned models, such as runs/finetune; each renders pictures of its mechanism; adds --quality.",
         ),
     ] = None,
-    allow_outside: Annotated[
-        bool,
-        typer.Option("--allow-outside", rich_help_panel=INPUT, help="Also read meshes outside the scene's folder."),
-    ] = False,
+    allow_outside: AllowOutside = False,
     seed: Seed = 0,
     config: ConfigFile = None,
     json: Json = False,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from rfcli.cli.console import Console
-from rfcli.cli.mechanism_options import ATTENTION_NAMES, NONE_GIVEN, MechanismOptions, with_mechanism_options
+from rfcli.cli.mechanism_options import NONE_GIVEN, AttentionName, MechanismOptions, with_mechanism_options
 from rfcli.cli.options import ConfigFile, Device, Json, Out, Quiet, Seed, Verbose, with_parameters
 from rfcli.cli.training_options import DryRun, TensorBoardFiles, training_options, training_parameters
 from rfcli.errors import InputError
@@ -24,10 +24,7 @@ def finetune(
     performer: Annotated[
         bool, typer.Option("--performer", help="Make attention linear; the same as --attention performer.")
     ] = False,
-    attention: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help=f"Attention mechanism: {ATTENTION_NAMES}. (default: that of the model)"),
-    ] = None,
+    attention: AttentionName = None,
     mechanism_options: MechanismOptions = NONE_GIVEN,
     start: Annotated[
         str | None,

@@ -17,6 +17,10 @@ from rfcli.cli.options import ATTENTION, finite, with_parameters
 from rfcli.errors import InputError
 
 ATTENTION_NAMES = ", ".join(mechanism.name for mechanism in mechanisms())
+AttentionName = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help=f"Attention mechanism: {ATTENTION_NAMES}. (default: that of the model)"),
+]
 COLLECTED = "mechanism_options"  # parameter of the command that receives them
 
 

@@ -67,6 +67,29 @@ Json = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=RUN, help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", rich_help_panel=RUN, help="Print details and tracebacks.")]
+NetworkName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="A checkpoint folder, a Hugging Face id, or tiny. (default: the newest in runs/, else tiny)",
+    ),
+]
+MaxTriangles = Annotated[
+    str,
+    typer.Option(
+        metavar="COUNT", rich_help_panel=INPUT, help="Decimate meshes until the scene has at most this many triangles."
+    ),
+]
+UpAxis = Annotated[
+    Literal["auto", "y", "z"],
+    typer.Option(
+        rich_help_panel=INPUT,
+        help="Vertical axis of meshes; auto: y for glTF and .obj, else z; where a mesh tells, as it stands.",
+    ),
+]
+AllowOutside = Annotated[
+    bool, typer.Option("--allow-outside", rich_help_panel=INPUT, help="Also read meshes outside the scene's folder.")
+]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", callback=writable, help="Folder to write to.")]
 
 

@@ -9,16 +9,20 @@ import typer
 import rfcli
 from rfcli.cli.console import Console
 from rfcli.cli.errors import in_options
-from rfcli.cli.mechanism_options import ATTENTION_NAMES, NONE_GIVEN, MechanismOptions, with_mechanism_options
+from rfcli.cli.mechanism_options import NONE_GIVEN, AttentionName, MechanismOptions, with_mechanism_options
 from rfcli.cli.options import (
     INPUT,
     OUTPUT,
+    AllowOutside,
     ConfigFile,
     Device,
     Json,
+    MaxTriangles,
+    NetworkName,
     Out,
     Quiet,
     Seed,
+    UpAxis,
     Verbose,
     finite,
     triangle_range,
@@ -47,17 +51,8 @@ def render(
         ),
     ],
     mechanism_options: MechanismOptions,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODEL",
-            help="A checkpoint folder, a Hugging Face id, or tiny. (default: the newest in runs/, else tiny)",
-        ),
-    ] = None,
-    attention: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help=f"Attention mechanism: {ATTENTION_NAMES}. (default: that of the model)"),
-    ] = None,
+    model: NetworkName = None,
+    attention: AttentionName = None,
     resolution: Annotated[
         int | None,
         typer.Option(
@@ -72,14 +67,7 @@ def render(
     preview: Annotated[bool, typer.Option("--preview", help="Rasterise with OpenGL, without a model.")] = False,
     out: Out = Path(),
     device: Device = "auto",
-    max_triangles: Annotated[
-        str,
-        typer.Option(
-            metavar="COUNT",
-            rich_help_panel=INPUT,
-            help="Decimate meshes until the scene has at most this many triangles.",
-        ),
-    ] = "4k",
+    max_triangles: MaxTriangles = "4k",
     detail: Annotated[
         str | None,
         typer.Option(
@@ -96,17 +84,8 @@ def render(
             help="Place a file that has cameras or lights on the backdrop, without them.",
         ),
     ] = False,
-    up: Annotated[
-        Literal["auto", "y", "z"],
-        typer.Option(
-            rich_help_panel=INPUT,
-            help="Vertical axis of meshes; auto: y for glTF and .obj, else z; where a mesh tells, as it stands.",
-        ),
-    ] = "auto",
-    allow_outside: Annotated[
-        bool,
-        typer.Option("--allow-outside", rich_help_panel=INPUT, help="Also read meshes outside the scene's folder."),
-    ] = False,
+    up: UpAxis = "auto",
+    allow_outside: AllowOutside = False,
     show_scene: Annotated[
         bool,
         typer.Option(

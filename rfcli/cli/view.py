@@ -9,8 +9,23 @@ import typer
 
 from rfcli.cli.console import Console
 from rfcli.cli.errors import in_options
-from rfcli.cli.mechanism_options import ATTENTION_NAMES, MechanismOptions, with_mechanism_options
-from rfcli.cli.options import INPUT, OUTPUT, ConfigFile, Device, Json, Out, Quiet, Seed, Verbose, finite, triangle_range
+from rfcli.cli.mechanism_options import AttentionName, MechanismOptions, with_mechanism_options
+from rfcli.cli.options import (
+    OUTPUT,
+    AllowOutside,
+    ConfigFile,
+    Device,
+    Json,
+    MaxTriangles,
+    NetworkName,
+    Out,
+    Quiet,
+    Seed,
+    UpAxis,
+    Verbose,
+    finite,
+    triangle_range,
+)
 from rfcli.cli.receipts import model_entry
 from rfcli.cli.render import load_network
 from rfcli.cli.startup import collect_rarely
@@ -28,17 +43,8 @@ def view(
         typer.Argument(metavar="SCENE", help="A scene (.json, .h5) or a mesh (.obj, .ply, .glb, .stl, .off)."),
     ],
     mechanism_options: MechanismOptions,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODEL",
-            help="A checkpoint folder, a Hugging Face id, or tiny. (default: the newest in runs/, else tiny)",
-        ),
-    ] = None,
-    attention: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help=f"Attention mechanism: {ATTENTION_NAMES}. (default: that of the model)"),
-    ] = None,
+    model: NetworkName = None,
+    attention: AttentionName = None,
     resolution: Annotated[
         int | None,
         typer.Option(
@@ -66,22 +72,9 @@ def view(
     no_open: Annotated[
         bool, typer.Option("--no-open", rich_help_panel=PAGE, help="Do not open the page in the browser.")
     ] = False,
-    max_triangles: Annotated[
-        str,
-        typer.Option(
-            metavar="COUNT",
-            rich_help_panel=INPUT,
-            help="Decimate meshes until the scene has at most this many triangles.",
-        ),
-    ] = "4k",
-    up: Annotated[
-        Literal["auto", "y", "z"],
-        typer.Option(rich_help_panel=INPUT, help="Vertical axis of meshes; auto: y for .glb, else z."),
-    ] = "auto",
-    allow_outside: Annotated[
-        bool,
-        typer.Option("--allow-outside", rich_help_panel=INPUT, help="Also read meshes outside the scene's folder."),
-    ] = False,
+    max_triangles: MaxTriangles = "4k",
+    up: UpAxis = "auto",
+    allow_outside: AllowOutside = False,
     exposure: Annotated[
         float, typer.Option(callback=finite, rich_help_panel=OUTPUT, help="Brightness of the picture in stops.")
     ] = 0.0,

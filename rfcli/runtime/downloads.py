@@ -1,4 +1,4 @@
-"""Progress of downloads: the library reports it, and whoever runs the library may show it.
+"""Progress of downloads: the library reports it to a function that the command line or a notebook sets.
 
 Without a function in `progress_bar`, libraries that download draw their own bars.
 """

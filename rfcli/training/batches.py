@@ -31,7 +31,7 @@ class Batches(Dataset[StackedScenes]):
         data: The training scenes of each phase.
         options: Options of the run.
         monochrome: Whether each scene gets one colour channel only.
-        samples: Rays along a side of a pixel; 0 = nobody needs the triangles that rays hit.
+        samples: Rays along a side of a pixel; 0 = the triangles that rays hit are not computed.
         find_visible: Whether those triangles are found here, for scenes that lack them; else the model does it.
         processes: The processes that train together; each makes its share of a batch.
     """

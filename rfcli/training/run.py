@@ -75,7 +75,7 @@ class Run:
         self._unread: StepNumbers | None = None
         self._last: dict[str, float] = {}
         apart = model.config.channels == "apart"  # then the model is trained on one channel of each scene
-        # A GPU finds the triangles that pixels see faster than the CPUs beside it could.
+        # On CUDA the model computes first hits, faster than worker processes on the CPU.
         on_cpu = self.device.type != "cuda"
         self.batches = Batches(data, options, apart, rays_per_pixel(model.config), on_cpu, processes)
 

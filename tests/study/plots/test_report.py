@@ -1,7 +1,6 @@
 """report.html: its contents, and its behaviour in a browser."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from rfcli.pictures.images import write_png
 from rfcli.study.plots import write_report
 from rfcli.study.results import QualityRow, Results, Row
+from tests.support.browser import chromium
 
 TERMS = {
     "seconds": {"constant": 0.25, "linear": 1.25e-5, "quadratic": 6.125e-8},
@@ -95,15 +95,8 @@ def test_page_is_self_contained(report: Path) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with api.sync_playwright() as playwright:
-        path = found or playwright.chromium.executable_path
-        if not Path(path).exists():
-            pytest.skip("no Chromium here: neither on the PATH nor playwright's own")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
