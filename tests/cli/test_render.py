@@ -541,9 +541,13 @@ def test_a_file_that_cannot_be_read_does_not_stop_a_folder(rf: Rf, model: Path, 
     assert named.exit_code == 2
     (tmp_path / "a.obj").unlink()
     (tmp_path / "a.ply").unlink()
+    only = rf("render", tmp_path, *options)
+    assert (only.exit_code, only.stderr.count("\n")) == (2, 1)
+    assert "torn.obj: line 2: vertex 2" in only.stderr
+    (tmp_path / "torn too.obj").write_text("v 0 0 0\nf 1 2 3\n")
     none = rf("render", tmp_path, *options)
     assert none.exit_code == 2
-    assert "None of the 1 files can be read" in none.stderr
+    assert "None of the 2 files can be read" in none.stderr
 
 
 def test_the_line_about_the_vertical_axis_names_the_option(rf: Rf, model: Path, tmp_path: Path) -> None:
